@@ -1,0 +1,1 @@
+"""What the two SQLite backends share: files, connections, schema and statements."""

@@ -1,0 +1,139 @@
+"""The rows of an `oauthtoken` table: the statements, and nothing about where the database is."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from zoho_tokenstore.backends._sqlite.connections import Connections, Handle
+from zoho_tokenstore.backends._sqlite.schema import DIGEST_COLUMNS, DIGESTED, LOOKUP_EXPRESSIONS
+from zoho_tokenstore.errors import RowChangedError
+from zoho_tokenstore.records import NO_DIGESTS, ROW_FIELDS, Row
+
+_BATCH: Final = 1000
+_DIGESTS: Final = slice(len(ROW_FIELDS), len(ROW_FIELDS) + len(DIGESTED))
+_NULLS: Final = (None,) * len(DIGESTED)
+
+_STORED: Final = (*ROW_FIELDS, *DIGEST_COLUMNS, "etag")
+# The names below are this module's own constants; every value is bound.
+_SELECT: Final = f"SELECT {', '.join(_STORED)} FROM oauthtoken "  # noqa: S608
+_LOAD: Final = _SELECT + "WHERE id = ?"
+_FIND: Final = {
+    index: _SELECT + f"WHERE {expression} = ? ORDER BY id" for index, expression in LOOKUP_EXPRESSIONS.items()
+}
+_SCAN: Final = _SELECT + "WHERE id > ? ORDER BY id LIMIT ?"
+_INSERT: Final = f"INSERT INTO oauthtoken ({', '.join(_STORED)}) VALUES ({', '.join('?' * len(_STORED))})"  # noqa: S608
+
+
+class Table:
+    """The seven calls of a `Backend` on a SQLite table."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    @property
+    def location(self) -> str:
+        return self._connections.location
+
+    def load(self, row_id: str) -> Row | None:
+        return self._connections.run(_load, row_id)
+
+    def find(self, index: str, key: str) -> list[Row]:
+        return self._connections.run(_fetch, _FIND[index], (key,))
+
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+        left = limit
+        last = after or ""
+        while left is None or left > 0:
+            size = _BATCH if left is None else min(left, _BATCH)
+            rows = self._connections.run(_fetch, _SCAN, (last, size))
+            yield from rows
+            if len(rows) < size:
+                return
+            last = rows[-1].id
+            left = None if left is None else left - size
+
+    def write(self, row: Row, *, expect: object) -> object:
+        # An etag is random, not counted: a row that was deleted and made anew never has an old one.
+        etag = secrets.randbits(63)
+        if expect is None:
+            self._connections.run(_insert, row, etag)
+        else:
+            self._connections.run(_update, row, etag, expect)
+        return etag
+
+    def remove(self, row_id: str) -> bool:
+        return self._connections.run(_remove, row_id)
+
+    def clear(self) -> int:
+        return self._connections.run(_clear)
+
+    def close(self) -> None:
+        self._connections.close()
+
+
+def _load(handle: Handle, row_id: str) -> Row | None:
+    row = handle.remembered(row_id)
+    if row is not None:
+        return row
+    found = handle.open().execute(_LOAD, (row_id,)).fetchone()
+    if found is None:
+        return None
+    row = _row(found)
+    handle.remember(row)
+    return row
+
+
+def _fetch(handle: Handle, statement: str, values: tuple[object, ...]) -> list[Row]:
+    return [_row(found) for found in handle.open().execute(statement, values)]
+
+
+def _insert(handle: Handle, row: Row, etag: int) -> None:
+    try:
+        handle.open().execute(_INSERT, (row.id, *_values(row), etag))
+    except sqlite3.IntegrityError as error:
+        raise RowChangedError(f"Row {row.id!r} exists already.") from error
+
+
+def _update(handle: Handle, row: Row, etag: int, expect: object) -> None:
+    known = handle.last_seen(row.id)
+    handle.forget(row.id)
+    values = _changed(row, known if known is not None and known.etag == expect else None)
+    assignments = ", ".join(f"{name} = ?" for name in values)
+    statement = f"UPDATE oauthtoken SET {assignments}, etag = ? WHERE id = ? AND etag IS ?"  # noqa: S608
+    done = handle.open().execute(statement, (*values.values(), etag, row.id, expect))
+    if done.rowcount != 1:
+        raise RowChangedError(f"Row {row.id!r} is not as it was when it was read.")
+
+
+def _changed(row: Row, known: Row | None) -> dict[str, Any]:
+    """Return the columns to write: SQLite rewrites the index of every column that is named."""
+    values = dict(zip(_STORED[1:-1], _values(row), strict=True))
+    if known is None:
+        return values
+    old = _values(known)
+    return {name: value for (name, value), was in zip(values.items(), old, strict=True) if value != was}
+
+
+def _remove(handle: Handle, row_id: str) -> bool:
+    handle.forget(row_id)
+    return handle.open().execute("DELETE FROM oauthtoken WHERE id = ?", (row_id,)).rowcount > 0
+
+
+def _clear(handle: Handle) -> int:
+    handle.forget()
+    return handle.open().execute("DELETE FROM oauthtoken").rowcount
+
+
+def _values(row: Row) -> list[Any]:
+    """Return the stored values behind the id, without the etag."""
+    return [*row[1 : _DIGESTS.start], *(row.digests.get(name) for name in DIGESTED)]
+
+
+def _row(stored: tuple[Any, ...]) -> Row:
+    digests: Mapping[str, str] = NO_DIGESTS
+    if stored[_DIGESTS] != _NULLS:
+        digests = {name: d for name, d in zip(DIGESTED, stored[_DIGESTS], strict=True) if d is not None}
+    return Row._make((*stored[: _DIGESTS.start], digests, stored[-1]))

@@ -1,0 +1,92 @@
+"""Rows in a plain list: for tests, and for a handful of tokens that may end with the process."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import Self
+from urllib.parse import SplitResult
+
+from zoho_tokenstore.backends import _forks
+from zoho_tokenstore.backends._urls import refuse_address
+from zoho_tokenstore.errors import BackendError, RowChangedError
+from zoho_tokenstore.records import Row
+
+_by_id = attrgetter("id")
+
+
+class ListBackend:
+    """A list of rows behind a lock. A child after a fork has a copy of its own."""
+
+    location = "list://"
+
+    def __init__(self) -> None:
+        self._rows: list[Row] = []
+        self._etags = itertools.count(1)
+        self._closed = False
+        self._lock = threading.Lock()
+        _forks.register(self)
+
+    @classmethod
+    def from_url(cls, parts: SplitResult) -> Self:
+        """Open what ``list://`` names: a new, empty list."""
+        refuse_address(parts)
+        return cls()
+
+    def load(self, row_id: str) -> Row | None:
+        return next((row for row in self._snapshot() if row.id == row_id), None)
+
+    def find(self, index: str, key: str) -> list[Row]:
+        return [row for row in self._snapshot() if row.lookup_key(index) == key]
+
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+        rows = sorted(self._snapshot(), key=_by_id)
+        return itertools.islice((row for row in rows if after is None or row.id > after), limit)
+
+    def write(self, row: Row, *, expect: object) -> object:
+        with self._lock:
+            rows = self._open_rows()
+            at = next((at for at, stored in enumerate(rows) if stored.id == row.id), None)
+            if (None if at is None else rows[at].etag) != expect:
+                raise RowChangedError(f"Row {row.id!r} is not as it was when it was read.")
+            stored = row._replace(etag=next(self._etags))
+            if at is None:
+                rows.append(stored)
+            else:
+                rows[at] = stored
+            return stored.etag
+
+    def remove(self, row_id: str) -> bool:
+        with self._lock:
+            rows = self._open_rows()
+            kept = [row for row in rows if row.id != row_id]
+            self._rows = kept
+            return len(kept) < len(rows)
+
+    def clear(self) -> int:
+        with self._lock:
+            count = len(self._open_rows())
+            self._rows = []
+            return count
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._rows = []
+
+    def rest(self) -> None:
+        self._lock.acquire()
+
+    def resume(self) -> None:
+        self._lock.release()
+
+    def _snapshot(self) -> list[Row]:
+        with self._lock:
+            return list(self._open_rows())
+
+    def _open_rows(self) -> list[Row]:
+        if self._closed:
+            raise BackendError("This list store has been closed.")
+        return self._rows

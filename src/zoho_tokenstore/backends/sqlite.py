@@ -1,0 +1,118 @@
+"""Rows in a SQLite file: the default store, for all threads and processes of one host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import SplitResult, unquote
+
+from zoho_tokenstore.backends._sqlite import failures, files, schema
+from zoho_tokenstore.backends._sqlite.connections import Connections, Handle
+from zoho_tokenstore.backends._sqlite.table import Table
+from zoho_tokenstore.backends._urls import options_of, seconds
+from zoho_tokenstore.errors import ConfigurationError
+
+DEFAULT_TIMEOUT: Final = 30.0
+
+
+class SQLiteBackend(Table):
+    """The `oauthtoken` table of a SQLite file.
+
+    The file is created if there is none (readable and writable by its owner alone); a database
+    written by Zoho's published SQLite sample is taken over in place. It is kept in write-ahead
+    mode, and a write that returned is on the disk as far as SQLite promises (``synchronous=FULL``).
+    Each thread has a connection of its own.
+
+    Arguments:
+        path: the file; a relative one means the folder that is current now, also after a chdir.
+        timeout: how long to wait for other connections' locks, in seconds.
+
+    Raises:
+        ConfigurationError: the path is a folder, or its folder does not exist.
+        BackendError: the file is no database, damaged, or of a newer release.
+        BackendUnavailableError: it cannot be read or written.
+        BackendTimeoutError: others held it locked for longer than the timeout.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        self._path = _absolute(path)
+        connections = Connections(lambda: _connect(self._path), str(self._path), timeout=timeout)
+        super().__init__(connections)
+        files.prepare(self._path, _build, patience=min(timeout, 1.0))
+        try:
+            connections.run(_take_over, self._path)
+        except BaseException:
+            connections.close()
+            raise
+
+    @classmethod
+    def from_url(cls, parts: SplitResult) -> Self:
+        """Open ``sqlite:///relative/path`` or ``sqlite:////absolute/path``, with ``?timeout=SECONDS``."""
+        options = options_of(parts, "timeout")
+        path = unquote(parts.path[1:])
+        if parts.netloc or not path:
+            raise ConfigurationError(
+                "A SQLite URL has three slashes before a relative path, four before an absolute one: "
+                "sqlite:///zohooauth.db, sqlite:////var/lib/portal/zohooauth.db."
+            )
+        return cls(path, timeout=seconds("timeout", options.get("timeout", str(DEFAULT_TIMEOUT))))
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ConfigurationError("The path of a SQLite store must be a non-empty text without NUL.")
+    if text == ":memory:":
+        raise ConfigurationError("For tokens in memory use InMemoryStore(), or the URL memory://.")
+    return Path(text).absolute()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Connect to an existing file; waiting for locks is ours, so SQLite's own is switched off."""
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
+    )
+    try:
+        for pragma in ("synchronous = FULL", "fullfsync = ON", "secure_delete = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _build(path: Path) -> None:
+    try:
+        with contextlib.closing(_connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            _upgrade(connection, str(path))
+    except sqlite3.Error as error:
+        raise failures.translated(str(path), error) from error
+
+
+def _take_over(handle: Handle, path: Path) -> None:
+    """Bring a published database to our schema, once it has been found good.
+
+    The write lock is taken even when there is nothing to do: a database that cannot be written
+    refuses here, not when a one-time code has been spent.
+    """
+    connection = handle.open()
+    if schema.needs_upgrade(connection, str(path)):
+        files.close_to_others(path)  # before the journal, which takes over the file's rights
+    _upgrade(connection, str(path))
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _upgrade(connection: sqlite3.Connection, location: str) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if schema.needs_upgrade(connection, location):
+            schema.upgrade(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,12 @@
+"""The time, as one injectable function."""
+
+import time
+from collections.abc import Callable
+
+Clock = Callable[[], int]
+"""A function that returns the time as whole milliseconds since the epoch."""
+
+
+def now_ms() -> int:
+    """Return the wall-clock time in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,165 @@
+"""What happened: an ordered, bounded journal, and counters that are never cut."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+
+TOKEN_GRANTS = {
+    "token:authorization_code": "exchanges",
+    "token:refresh_token": "refreshes",
+    "token:client_credentials": "client_credentials",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request.
+
+    Args:
+        number: counts requests from 1.
+        at: the server's time in seconds since 1970.
+        endpoint: its kind, such as `token:refresh_token` or `users`.
+        outcome: `ok`, the error's name, or `fault:` and the fault's kind.
+        status: the HTTP status, 0 where the connection was closed without an answer.
+        minted: whether an access token was made, also where the answer never arrived.
+        client: the client's id, where known.
+        user: the user's e-mail, where known.
+        refresh_token: the label of the refresh token used or made.
+        access_token: the label of the access token used or made.
+    """
+
+    number: int
+    at: float
+    endpoint: str
+    outcome: str
+    status: int
+    minted: bool = False
+    client: str = ""
+    user: str = ""
+    refresh_token: str = ""
+    access_token: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the entry for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A snapshot of what has been counted since the start or the last reset.
+
+    Args:
+        requests: endpoint kind → outcome → number of requests.
+        exchanges: access tokens made from grant codes.
+        refreshes: access tokens made from refresh tokens.
+        client_credentials: access tokens made for a client itself.
+        revocations: tokens revoked.
+        denied: requests refused by a limit (`Access Denied`, `access_denied` for codes).
+        refreshes_by_token: label of a refresh token → `refreshes` of that one.
+        minted: all access tokens made.
+        live_access_tokens: access tokens that would be accepted now.
+        live_refresh_tokens: refresh tokens that would be accepted now.
+        evicted_access_tokens: access tokens killed by the limit on live ones.
+        evicted_refresh_tokens: refresh tokens killed by the limit on them.
+    """
+
+    requests: dict[str, dict[str, int]] = field(default_factory=dict)
+    exchanges: int = 0
+    refreshes: int = 0
+    client_credentials: int = 0
+    revocations: int = 0
+    denied: int = 0
+    refreshes_by_token: dict[str, int] = field(default_factory=dict)
+    minted: int = 0
+    live_access_tokens: int = 0
+    live_refresh_tokens: int = 0
+    evicted_access_tokens: int = 0
+    evicted_refresh_tokens: int = 0
+
+    def count(self, endpoint: str, outcome: str | None = None) -> int:
+        """Return the number of requests to `endpoint`, all of them or those with one outcome.
+
+        Args:
+            endpoint: a kind, or a family such as `token`, which counts `token:…` too.
+            outcome: `ok`, an error's name or `fault:<kind>`.
+        """
+        return sum(
+            number
+            for kind, outcomes in self.requests.items()
+            if kind == endpoint or kind.startswith(f"{endpoint}:")
+            for name, number in outcomes.items()
+            if outcome in (None, name)
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the counters for JSON."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Trace:
+    """What becomes known of a request while it is answered."""
+
+    client: str = ""
+    user: str = ""
+    refresh_token: str = ""
+    access_token: str = ""
+    minted: bool = False
+    revoked: bool = False
+    denied: bool = False
+
+
+class Journal:
+    """Writes entries and keeps the counts."""
+
+    def __init__(self, size: int) -> None:
+        self._entries: deque[Entry] = deque(maxlen=size)
+        self._number = 0
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self.totals: Counter[str] = Counter()
+        self.refreshes_by_token: Counter[str] = Counter()
+
+    def write(self, endpoint: str, outcome: str, status: int, at: float, trace: Trace) -> None:
+        """Note a request that has been answered, or left without an answer."""
+        self._number += 1
+        self.requests[endpoint, outcome] += 1
+        self._count(endpoint, trace)
+        self._entries.append(
+            Entry(
+                self._number,
+                at,
+                endpoint,
+                outcome,
+                status,
+                trace.minted,
+                trace.client,
+                trace.user,
+                trace.refresh_token,
+                trace.access_token,
+            )
+        )
+
+    def entries(self, endpoint: str | None = None, after: int = 0) -> list[Entry]:
+        """Return the entries with a number above `after`, of one endpoint kind or all."""
+        return [
+            entry
+            for entry in self._entries
+            if entry.number > after and (endpoint is None or entry.endpoint == endpoint)
+        ]
+
+    def by_endpoint(self) -> dict[str, dict[str, int]]:
+        """Return endpoint kind → outcome → number."""
+        table: dict[str, dict[str, int]] = {}
+        for (endpoint, outcome), number in sorted(self.requests.items()):
+            table.setdefault(endpoint, {})[outcome] = number
+        return table
+
+    def _count(self, endpoint: str, trace: Trace) -> None:
+        self.totals["revocations"] += trace.revoked
+        self.totals["denied"] += trace.denied
+        if not trace.minted:
+            return
+        self.totals[TOKEN_GRANTS[endpoint]] += 1
+        if endpoint == "token:refresh_token":
+            self.refreshes_by_token[trace.refresh_token] += 1

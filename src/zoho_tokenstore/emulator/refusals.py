@@ -1,0 +1,76 @@
+"""Errors in Zoho's shapes: `{"error": …}` from accounts, an envelope with `code` from CRM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+THROTTLED = "Access Denied"
+THROTTLED_TEXT = "You have made too many requests continuously. Please try again after some time."
+
+CRM_STATUS: Mapping[str, int] = {
+    "INVALID_TOKEN": 401,
+    "AUTHENTICATION_FAILURE": 401,
+    "OAUTH_SCOPE_MISMATCH": 401,
+    "NO_PERMISSION": 403,
+    "INVALID_URL_PATTERN": 404,
+    "TOO_MANY_REQUESTS": 429,
+    "INTERNAL_ERROR": 500,
+}
+CRM_MESSAGE: Mapping[str, str] = {
+    "INVALID_TOKEN": "invalid oauth token",
+    "AUTHENTICATION_FAILURE": "Authentication failed",
+    "OAUTH_SCOPE_MISMATCH": "invalid oauth scope to access this URL",
+    "NO_PERMISSION": "permission denied",
+    "INVALID_URL_PATTERN": "Please check if the URL trying to access is a correct one",
+    "TOO_MANY_REQUESTS": "You have made too many requests. Please try again after some time.",
+    "INTERNAL_ERROR": "Internal Server Error",
+}
+
+
+class RefusalError(Exception):
+    """A request that Zoho answers with an error.
+
+    Args:
+        name: the error's name, under which it is counted.
+        status: the HTTP status.
+        body: the JSON body.
+    """
+
+    def __init__(self, name: str, status: int, body: Mapping[str, object]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.status = status
+        self.body = body
+
+
+class ThrottledError(RefusalError):
+    """A limit was hit."""
+
+
+def oauth_refusal(name: str, status: int = 200) -> RefusalError:
+    """Return an error of the accounts server; errors come with HTTP 200 where that was observed."""
+    if name == THROTTLED:
+        return throttled(status)
+    return RefusalError(name, status, {"error": name})
+
+
+def throttled(status: int) -> ThrottledError:
+    """Return `Access Denied`, the answer to too many requests."""
+    body = {"error": THROTTLED, "error_description": THROTTLED_TEXT, "status": "failure"}
+    return ThrottledError(THROTTLED, status, body)
+
+
+def crm_refusal(
+    code: str,
+    status: int | None = None,
+    message: str | None = None,
+    details: Mapping[str, object] | None = None,
+) -> RefusalError:
+    """Return a CRM error in its envelope; status and message default to those Zoho uses for `code`."""
+    body = {
+        "code": code,
+        "details": dict(details or {}),
+        "message": message or CRM_MESSAGE.get(code, code.replace("_", " ").lower()),
+        "status": "error",
+    }
+    return RefusalError(code, status or CRM_STATUS.get(code, 400), body)

@@ -1,0 +1,1 @@
+"""Zoho's HTTP endpoints, and the emulator's own."""

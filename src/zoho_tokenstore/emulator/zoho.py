@@ -1,0 +1,84 @@
+"""The whole state of the emulator: one Zoho, without any HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from zoho_tokenstore.emulator.clock import Clock
+from zoho_tokenstore.emulator.directory import Directory, Numbers
+from zoho_tokenstore.emulator.faults import Faults
+from zoho_tokenstore.emulator.journal import Counters, Journal
+from zoho_tokenstore.emulator.ledger import CodeTerms, Ledger
+from zoho_tokenstore.emulator.model import DEFAULT_SCOPES, Client, Grant, User
+from zoho_tokenstore.emulator.options import EmulatorOptions
+from zoho_tokenstore.emulator.randomness import Mint
+from zoho_tokenstore.emulator.records import Records
+
+
+class Zoho:
+    """Users, tokens, records, faults and counts; take `lock` around every use.
+
+    Args:
+        options: how it behaves.
+        clock: seconds since 1970; for tests.
+    """
+
+    def __init__(self, options: EmulatorOptions, clock: Callable[[], float] = time.time) -> None:
+        self.options = options
+        self.lock = threading.RLock()
+        self.mint = Mint(options.seed)
+        self.clock = Clock(clock)
+        numbers = Numbers()
+        self.directory = Directory(options, self.mint, numbers)
+        self._numbers = numbers
+        self._start_afresh()
+
+    def reset(self) -> None:
+        """Forget tokens, codes, records, faults and counts; clients and users stay, the clock is right."""
+        self.clock.reset()
+        self._start_afresh()
+
+    def grant(self, client: Client | str, user: User | str, scopes: Sequence[str] | None) -> Grant:
+        """Return what a user lets a client do.
+
+        Raises:
+            LookupError: no such client or user.
+        """
+        chosen = tuple(DEFAULT_SCOPES if scopes is None else scopes)
+        return Grant(self.directory.client(client), self.directory.user(user), chosen)
+
+    def mint_code(
+        self, client: Client | str, user: User | str, scopes: Sequence[str] | None, access_type: str
+    ) -> str:
+        """Return a grant code like those of a self client: no redirect URI, no limit."""
+        if access_type not in ("online", "offline"):
+            raise ValueError("access_type is either online or offline.")
+        terms = CodeTerms(offline=access_type == "offline")
+        return self.ledger.issue_code(self.grant(client, user, scopes), terms).text
+
+    def counters(self) -> Counters:
+        """Return a snapshot of all counts."""
+        totals, tally = self.journal.totals, self.ledger.tally
+        return Counters(
+            requests=self.journal.by_endpoint(),
+            exchanges=totals["exchanges"],
+            refreshes=totals["refreshes"],
+            client_credentials=totals["client_credentials"],
+            revocations=totals["revocations"],
+            denied=totals["denied"],
+            refreshes_by_token=dict(self.journal.refreshes_by_token),
+            minted=tally.minted,
+            live_access_tokens=self.ledger.live_access_tokens(),
+            live_refresh_tokens=self.ledger.live_refresh_tokens(),
+            evicted_access_tokens=tally.evicted_access_tokens,
+            evicted_refresh_tokens=tally.evicted_refresh_tokens,
+        )
+
+    def _start_afresh(self) -> None:
+        self.ledger = Ledger(self.options, self.mint, self.clock)
+        self.records = Records(self.clock, self._numbers)
+        self.journal = Journal(self.options.journal_size)
+        self.faults = Faults()
+        self.consents: set[tuple[str, str]] = set()

@@ -1,0 +1,57 @@
+"""Every error this package raises on purpose.
+
+::
+
+    TokenStoreError
+    ├── ConfigurationError (ValueError)      an argument, URL or setting cannot be used
+    ├── MissingDependencyError (ImportError) an extra is not installed; the message names it
+    ├── InvalidTokenError (ValueError)       what was passed is not a token that can be kept
+    ├── TokenNotFoundError (LookupError)     a token that must exist does not
+    ├── ConflictError                        the id is somebody else's, or others kept changing the row
+    │   └── RowChangedError                  what a backend answers to an outdated `expect`
+    └── BackendError                         the storage failed, or holds what we cannot read
+        ├── BackendUnavailableError (ConnectionError)
+        └── BackendTimeoutError (TimeoutError)
+
+No message carries a secret. The driver's own exception is chained as ``__cause__``.
+"""
+
+
+class TokenStoreError(Exception):
+    """The base of all errors of this package."""
+
+
+class ConfigurationError(TokenStoreError, ValueError):
+    """An argument, URL or setting cannot be used as given."""
+
+
+class MissingDependencyError(TokenStoreError, ImportError):
+    """A package that this feature needs is not installed."""
+
+
+class InvalidTokenError(TokenStoreError, ValueError):
+    """What was passed is not a token that can be kept."""
+
+
+class TokenNotFoundError(TokenStoreError, LookupError):
+    """A token that must exist does not."""
+
+
+class ConflictError(TokenStoreError):
+    """The row belongs to somebody else, or others kept changing it."""
+
+
+class RowChangedError(ConflictError):
+    """A row is no longer as the writer knew it: it changed, is gone, or exists already."""
+
+
+class BackendError(TokenStoreError):
+    """The storage failed, or holds something that cannot be read as a token."""
+
+
+class BackendUnavailableError(BackendError, ConnectionError):
+    """The storage cannot be reached, opened or written."""
+
+
+class BackendTimeoutError(BackendError, TimeoutError):
+    """The storage was busy for longer than the caller allows."""

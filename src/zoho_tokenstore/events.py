@@ -1,0 +1,61 @@
+"""What a store tells about itself while it works."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+_log = logging.getLogger("zoho_tokenstore")
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    CLEARED = "cleared"
+    NOT_MATCHED = "not_matched"
+    SAVE_FAILED = "save_failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that happened in a store. It carries no secret.
+
+    `reason` says in a few words why, where there is something to say; `error` is the exception
+    of a failure; `count` is the number of rows concerned.
+    """
+
+    kind: EventKind
+    location: str
+    at_ms: int
+    token_id: str | None = None
+    user_name: str | None = None
+    client_id: str | None = None
+    reason: str | None = None
+    count: int = 1
+    error: Exception | None = None
+
+
+OnEvent = Callable[[Event], object]
+"""A function that is called with every event, in the thread in which it happened."""
+
+
+def emit(on_event: OnEvent | None, event: Event) -> None:
+    """Log a failed save, and call the observer.
+
+    A failed save is logged at error level because the SDK (6, 7 and 8) drops the exception of
+    `save_token` after the one-time code has been spent. What the observer raises is logged, not
+    passed on: the token is stored by then.
+    """
+    if event.kind is EventKind.SAVE_FAILED:
+        _log.error("A token could not be saved in %s: %s", event.location, event.error)
+    if on_event is None:
+        return
+    try:
+        on_event(event)
+    except Exception:  # noqa: BLE001  # somebody else's code
+        _log.exception("The on_event observer failed on a %s event.", event.kind)

@@ -1,0 +1,244 @@
+"""The policy over a backend: matching, merging, ids, and who is told."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, Self
+
+from zoho_tokenstore import matching
+from zoho_tokenstore.backend import Backend
+from zoho_tokenstore.clock import Clock, now_ms
+from zoho_tokenstore.errors import ConflictError, InvalidTokenError, RowChangedError
+from zoho_tokenstore.events import Event, EventKind, OnEvent, emit
+from zoho_tokenstore.matching import Key
+from zoho_tokenstore.records import REMEMBERED, Row, TokenRecord, check_text, record_from_row, row_from_record
+
+CONFLICT_PATIENCE: Final = timedelta(seconds=10)
+"""For how long a save is tried again when others keep changing its row."""
+
+
+class TokenRepository:
+    """Tokens in a backend, under the rules of docs/explanation/matching.md.
+
+    It may be shared by all threads of a process. Every method raises a `BackendError` when the
+    storage fails; none of them takes a failure for absence.
+
+    Arguments:
+        backend: where the rows live.
+        on_event: called with every `Event`.
+        clock: the time in milliseconds since the epoch; for tests.
+    """
+
+    def __init__(self, backend: Backend, *, on_event: OnEvent | None = None, clock: Clock = now_ms) -> None:
+        self._backend = backend
+        self._on_event = on_event
+        self._clock = clock
+        # A backend hands out the same Row while nobody changed it: then its record holds too.
+        self._records: dict[str, tuple[Row, TokenRecord]] = {}
+
+    def __repr__(self) -> str:
+        return f"TokenRepository({self.location!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @property
+    def location(self) -> str:
+        """Where the tokens are, without any password."""
+        return self._backend.location
+
+    def get(self, token_id: str) -> TokenRecord | None:
+        """Return the token with this id, or `None`.
+
+        Raises:
+            InvalidTokenError: the id is no text.
+        """
+        check_text("id", token_id)
+        row = self._backend.load(token_id)
+        return None if row is None else self._record(row)
+
+    def find(self, query: TokenRecord) -> TokenRecord | None:
+        """Return the stored token that a partial one means, or `None`.
+
+        The first key that the query carries decides (id, user name, access token, grant token,
+        refresh token); nothing falls through to another row.
+        """
+        keys = matching.keys_of(query)
+        if not keys:
+            self._not_matched(query, "the query names nobody")
+            return None
+        candidates = self._candidates(keys[0])
+        found = matching.choose(query, keys[0], candidates)
+        if found is None:
+            reason = "other credentials are stored" if candidates else f"no such {keys[0].index}"
+            self._not_matched(query, reason)
+        return found
+
+    def save(self, record: TokenRecord) -> TokenRecord:
+        """Insert the token, or update its owner's row, and return what is stored now.
+
+        A field that is missing in `record` keeps its stored value.
+
+        Raises:
+            InvalidTokenError: there is no token in the record.
+            ConflictError: its id is that of another user or client, or others kept changing the
+                row for longer than `CONFLICT_PATIENCE`.
+        """
+        try:
+            return self._save(record)
+        except Exception as error:
+            self._emit(EventKind.SAVE_FAILED, record, error=error, reason=type(error).__name__)
+            raise
+
+    def delete(self, token_id: str) -> bool:
+        """Delete the token with this id; return whether there was one.
+
+        Raises:
+            InvalidTokenError: the id is no text.
+        """
+        check_text("id", token_id)
+        removed = self._backend.remove(token_id)
+        self._records.pop(token_id, None)
+        if removed:
+            self._emit(EventKind.DELETED, TokenRecord(id=token_id))
+        return removed
+
+    def scan(self) -> Iterator[TokenRecord]:
+        """Yield all tokens in the order of their ids."""
+        return map(record_from_row, self._backend.scan())
+
+    def clear(self) -> int:
+        """Delete all tokens in one step; return how many there were."""
+        count = self._backend.clear()
+        self._records.clear()
+        self._emit(EventKind.CLEARED, TokenRecord(), count=count)
+        return count
+
+    def count(self) -> int:
+        """Return how many tokens are stored."""
+        return sum(1 for _ in self._backend.scan())
+
+    def close(self) -> None:
+        """Close the backend. The repository cannot be used afterwards."""
+        self._backend.close()
+        self._records.clear()
+
+    def _save(self, record: TokenRecord) -> TokenRecord:
+        if record.access_token is None and record.refresh_token is None and record.grant_token is None:
+            raise InvalidTokenError("There is no access, refresh or grant token to save.")
+        return _until_settled(lambda: self._try_to_save(record))
+
+    def _try_to_save(self, record: TokenRecord) -> TokenRecord:
+        row = self._row_to_update(record)
+        if row is None:
+            return self._insert(record)
+        return self._write(matching.merge(record, self._record(row)), row)
+
+    def _row_to_update(self, record: TokenRecord) -> Row | None:
+        if record.id is not None:
+            return self._row_of_own_id(record, record.id)
+        for key in matching.keys_of(record):
+            rows = {row.id: row for row in self._backend.find(key.index, key.value)}
+            found = matching.choose_to_update(record, key, map(self._record, rows.values()))
+            if found is not None and found.id is not None:
+                return rows[found.id]
+        return None
+
+    def _row_of_own_id(self, record: TokenRecord, token_id: str) -> Row | None:
+        row = self._backend.load(token_id)
+        if row is not None and not matching.same_person(record, self._record(row)):
+            raise ConflictError(
+                f"The id {token_id!r} is that of another user or client, whose token was left as it is. "
+                "Save this token without an id, or delete that one first."
+            )
+        return row
+
+    def _insert(self, record: TokenRecord) -> TokenRecord:
+        if record.id is not None:
+            return self._write(record, None)
+        free = next(id_ for id_ in matching.candidate_ids(record) if self._backend.load(id_) is None)
+        return self._write(replace(record, id=free), None)
+
+    def _write(self, record: TokenRecord, replaced: Row | None) -> TokenRecord:
+        now = self._clock()
+        saved = replace(
+            record,
+            created_at_ms=now if replaced is None else replaced.created_at_ms,
+            updated_at_ms=now,
+            last_used_at_ms=None if replaced is None else replaced.last_used_at_ms,
+        )
+        row_id = replaced.id if replaced is not None else saved.id or ""
+        saved = replace(saved, id=row_id)
+        self._backend.write(
+            row_from_record(saved, row_id), expect=None if replaced is None else replaced.etag
+        )
+        self._emit(EventKind.CREATED if replaced is None else EventKind.UPDATED, saved)
+        return saved
+
+    def _candidates(self, key: Key) -> list[TokenRecord]:
+        if key.index == "id":
+            found = self.get(key.value)
+            return [] if found is None else [found]
+        return [self._record(row) for row in self._backend.find(key.index, key.value)]
+
+    def _record(self, row: Row) -> TokenRecord:
+        known = self._records.get(row.id)
+        if known is not None and known[0] is row:
+            return known[1]
+        record = record_from_row(row)
+        if len(self._records) >= REMEMBERED:
+            self._records.clear()
+        self._records[row.id] = (row, record)
+        return record
+
+    def _not_matched(self, query: TokenRecord, reason: str) -> None:
+        self._emit(EventKind.NOT_MATCHED, query, reason=reason)
+
+    def _emit(
+        self,
+        kind: EventKind,
+        record: TokenRecord,
+        *,
+        reason: str | None = None,
+        count: int = 1,
+        error: Exception | None = None,
+    ) -> None:
+        if self._on_event is None and error is None:
+            return
+        event = Event(
+            kind=kind,
+            location=self.location,
+            at_ms=self._clock(),
+            token_id=record.id,
+            user_name=record.user_name,
+            client_id=record.client_id,
+            reason=reason,
+            count=count,
+            error=error,
+        )
+        emit(self._on_event, event)
+
+
+def _until_settled(attempt: Callable[[], TokenRecord]) -> TokenRecord:
+    """Call `attempt` again, after a random pause, while others change the row under it."""
+    deadline = time.monotonic() + CONFLICT_PATIENCE.total_seconds()
+    pause = 0.001
+    while True:
+        try:
+            return attempt()
+        except RowChangedError as conflict:
+            if time.monotonic() + pause > deadline:
+                raise ConflictError(
+                    f"The token could not be saved: its row was changed by others for "
+                    f"{CONFLICT_PATIENCE.total_seconds():.0f} s. Nothing was overwritten; save it again."
+                ) from conflict
+            # Jitter against lockstep, not a secret.
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+            pause = min(pause * 2, 0.05)

@@ -1,0 +1,119 @@
+"""Between the SDK's token objects and our records."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Any, Final
+
+from zoho_tokenstore.errors import InvalidTokenError
+from zoho_tokenstore.records import COLUMNS, TokenRecord
+from zoho_tokenstore.sdk._zoho import OAuthToken, UserSignature
+
+
+def record_of(token: Any) -> TokenRecord:
+    """Return what an SDK token holds.
+
+    Raises:
+        InvalidTokenError: it is no `OAuthToken` of the installed SDK, or a field is no text.
+    """
+    if not isinstance(token, OAuthToken):
+        raise InvalidTokenError(
+            f"A store keeps OAuthToken objects of the installed zohocrmsdk, not {type(token).__name__}."
+        )
+    signature = token.get_user_signature()
+    return TokenRecord(
+        id=token.get_id(),
+        user_name=None if signature is None else signature.get_name(),
+        client_id=token.get_client_id(),
+        client_secret=token.get_client_secret(),
+        refresh_token=token.get_refresh_token(),
+        access_token=token.get_access_token(),
+        grant_token=token.get_grant_token(),
+        expires_at_ms=_milliseconds(token.get_expires_in()),
+        redirect_url=token.get_redirect_url(),
+        api_domain=token.get_api_domain(),
+    )
+
+
+def put(record: TokenRecord, token: Any) -> None:
+    """Write the fields that a record has into an SDK token, field by field.
+
+    A field that is missing in the record is left alone, and so is the private `find_user`.
+    """
+    for setter, value in (
+        (token.set_id, record.id),
+        (token.set_client_id, record.client_id),
+        (token.set_client_secret, record.client_secret),
+        (token.set_refresh_token, record.refresh_token),
+        (token.set_access_token, record.access_token),
+        (token.set_grant_token, record.grant_token),
+        (token.set_redirect_url, record.redirect_url),
+        (token.set_api_domain, record.api_domain),
+    ):
+        if value is not None:
+            setter(value)
+    if record.user_name is not None:
+        token.set_user_signature(UserSignature(record.user_name))
+    if record.expires_at_ms is not None:
+        token.set_expires_in(str(record.expires_at_ms))
+
+
+def new_token(record: TokenRecord) -> Any:
+    """Return a complete, independent SDK token for a stored record.
+
+    It runs before every API call: see `attributes_of`.
+    """
+    return token_with(attributes_of(record))
+
+
+def token_with(attributes: dict[str, Any]) -> Any:
+    """Return a new SDK token with these attributes. The values cannot change, so they are shared."""
+    token = OAuthToken.__new__(OAuthToken)
+    token.__dict__.update(attributes)
+    return token
+
+
+def attributes_of(record: TokenRecord) -> dict[str, Any]:
+    """Return the private attributes of the SDK token for a stored record.
+
+    All at once, because ten calls of setters take longer than the look-up. What an SDK token used
+    elsewhere has in its dictionary would not do: the SDK leaves bound methods there.
+    """
+    attributes = _DEFAULTS | dict(zip(_ATTRIBUTES, _values_of(record.__dict__)))  # noqa: B905
+    if record.user_name is not None:
+        attributes[_SIGNATURE] = UserSignature(record.user_name)
+    if record.expires_at_ms is not None:
+        attributes[_EXPIRES_IN] = str(record.expires_at_ms)
+    return attributes
+
+
+_PLAIN: Final = tuple(name for name in COLUMNS if name not in ("user_name", "expiry_time"))
+
+
+def _layout() -> tuple[dict[str, Any], dict[str, str]]:
+    """Learn by the public constructor and setter which private attribute holds which field."""
+    signature = UserSignature("user_name")
+    probe = OAuthToken(**{name: f"<{name}>" for name in _PLAIN}, user_signature=signature)
+    probe.set_expires_in("<expires_in>")
+    names = {f"<{name}>": name for name in (*_PLAIN, "expires_in")} | {signature: "user_signature"}
+    where = {names[value]: name for name, value in vars(probe).items() if value in names}
+    return dict.fromkeys(where.values()) | {
+        name: value for name, value in vars(probe).items() if value not in names
+    }, where
+
+
+_DEFAULTS, _WHERE = _layout()
+_ATTRIBUTES: Final = tuple(_WHERE[name] for name in _PLAIN)
+_SIGNATURE: Final = _WHERE["user_signature"]
+_EXPIRES_IN: Final = _WHERE["expires_in"]
+_values_of: Final = itemgetter(*_PLAIN)
+
+
+def _milliseconds(expires_in: Any) -> int | None:
+    """Read `expires_in`, which the SDK keeps as `None`, an empty text or decimal milliseconds."""
+    if expires_in is None or expires_in == "":
+        return None
+    try:
+        return int(expires_in)
+    except (TypeError, ValueError):
+        raise InvalidTokenError("expires_in must be a decimal text of epoch milliseconds, or None.") from None
