@@ -1,0 +1,62 @@
+# Everything sets itself up: a Python from 3.11 on and make are enough.
+PYTHON ?= python3
+BIN := .venv/bin
+SDKS := 8.0-6.0.0 7.0 6.0 5.0
+SDK_ENVS := $(SDKS:%=.venv-sdk-%/.ready)
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-main test-sdks lint types bench docs lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/.ready  ## a login from grant to revocation, against the local Zoho
+	$(BIN)/python -m demos.portal
+
+test: test-main test-sdks  ## all tests, with every supported release of the SDK
+
+test-main: .venv/.ready
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+test-sdks: $(SDKS:%=test-sdk-%)
+
+test-sdk-%: .venv-sdk-%/.ready
+	@echo "== SDK $* =="
+	.venv-sdk-$*/bin/python -m pytest -n 2 --dist worksteal tests/sdk tests/contract tests/unit/sdk $(PYTEST_ARGS)
+
+lint: .venv/.ready  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.ready  ## mypy, strict
+	$(BIN)/mypy
+
+bench: .venv/.ready  ## measure; results go to benchmarks/results and docs/reference/performance.md
+	$(BIN)/python -m benchmarks
+
+docs: .venv/.ready  ## run every snippet of the docs and check their links
+	$(BIN)/python -m pytest tests/docs $(PYTEST_ARGS)
+
+lock: .venv/.ready  ## renew requirements/*.txt from requirements/*.in
+	for name in dev $(SDKS:%=sdk-%); do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --upgrade \
+	    requirements/$$name.in -o requirements/$$name.txt || exit 1; \
+	done
+
+clean:  ## remove what the targets above made
+	rm -rf .venv .venv-sdk-* .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output benchmarks/.work
+
+.venv/.ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^uv==' requirements/dev.txt)
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements/dev.txt
+	touch $@
+
+.venv-sdk-%/.ready: requirements/sdk-%.txt pyproject.toml | .venv/.ready
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-sdk-$*
+	$(BIN)/uv pip sync --quiet --python .venv-sdk-$*/bin/python requirements/sdk-$*.txt
+	touch $@
+
+.PRECIOUS: .venv-sdk-%/.ready
