@@ -1,0 +1,109 @@
+"""The commands in the documentation exist."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import sqlite3
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.docs.pages import ROOT, Page, all_pages
+from zoho_tokenstore import open_repository
+from zoho_tokenstore.cli.app import app
+
+NEED_NO_CHECK = {"curl", "cd", "export", "git", "pytest"}
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def commands(page: Page) -> Iterator[list[str]]:
+    """Yield the commands of a page as words; what a `console` block shows as output is left out."""
+    for block in page.blocks("console", "sh"):
+        text = block.source.replace("\\\n", " ")
+        lines = text.splitlines()
+        if block.language == "console" and any(line.startswith("$ ") for line in lines):
+            lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+        for line in lines:
+            words = shlex.split(line, comments=True)
+            if words:
+                yield words
+
+
+def check(words: list[str], folder: Path) -> None:
+    while words and re.match(r"[A-Z_]+=", words[0]):
+        words = words[1:]
+    match words:
+        case []:
+            pass
+        case ["make", *targets]:
+            unknown = {word for word in targets if "=" not in word} - TARGETS
+            assert not unknown, f"the Makefile lacks {unknown}"
+        case ["pip", "install", *what] | ["python" | "python3", "-m", "pip", "install", *what]:
+            check_extras(what)
+        case ["zoho-tokens", *arguments]:
+            check_command_line(arguments)
+        case ["python" | "python3" | ".venv/bin/python", "-m", module, *_]:
+            assert importlib.util.find_spec(module), f"there is no module {module}"
+        case ["sqlite3", database, statement]:
+            check_statement(folder / Path(database).name, statement)
+        case [command, *_]:
+            assert Path(command).name in NEED_NO_CHECK, f"teach this test to check {command}"
+
+
+def check_extras(requirements: list[str]) -> None:
+    for requirement in requirements:
+        found = re.fullmatch(r"zoho-tokenstore(?:\[(.*)\])?", requirement)
+        if found and found[1]:
+            unknown = set(found[1].split(",")) - set(PROJECT["optional-dependencies"])
+            assert not unknown, f"there are no extras {unknown}"
+
+
+def check_command_line(arguments: list[str]) -> None:
+    path = [word for word in arguments[:1] if not word.startswith("-")]
+    shown = CliRunner().invoke(
+        app, [*path, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+    )
+    assert shown.exit_code == 0, f"zoho-tokens has no command {path}"
+    for word in arguments:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in shown.output, f"zoho-tokens {path} has no {word}"
+
+
+def check_statement(database: Path, statement: str) -> None:
+    open_repository(f"sqlite:///{database}").close()
+    connection = sqlite3.connect(database)
+    try:
+        connection.execute(statement)
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=lambda page: page.name)
+def test_commands_of_a_page_exist(page: Page, tmp_path: Path) -> None:
+    """Make targets, extras, commands with their options, modules and SQL of a page are there."""
+    for words in commands(page):
+        check(words, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "make tee",
+        'pip install "zoho-tokenstore[coffee]"',
+        "zoho-tokens brew",
+        "zoho-tokens emulator --cups 2",
+        "python -m demos.teahouse",
+        'sqlite3 zohooauth.db "SELECT cups FROM oauthtoken"',
+        "teapot",
+    ],
+)
+def test_commands_that_do_not_exist_are_noticed(wrong: str, tmp_path: Path) -> None:
+    """The check fails for a command, target, extra, option, module or column that is not there."""
+    with pytest.raises((AssertionError, ModuleNotFoundError, sqlite3.OperationalError)):
+        check(shlex.split(wrong), tmp_path)

@@ -1,0 +1,74 @@
+"""Every block of code in the documentation does what it says, or says that it is only text."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, Block, Page, all_pages
+
+RUNNER = Path(__file__).with_name("run_page.py")
+LANGUAGES = {"setup", "python", "console", "sh", "text", "json", "toml", "sql"}
+"""What a block may be; a spelling that no test knows would be a block that nobody runs."""
+
+WITH_CODE = [page for page in all_pages() if page.blocks("python")]
+
+
+def run(name: str, blocks: list[Block], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("ZOHO_")}
+    return subprocess.run(
+        [sys.executable, "-W", "error", str(RUNNER), name],
+        input=json.dumps([(block.line, block.source) for block in blocks]),
+        env={**environment, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
+def test_python_blocks_of_a_page_run_in_order(page: Page, tmp_path: Path) -> None:
+    """The Python blocks of a page run one after the other in an empty folder, without a warning."""
+    done = run(page.name, page.blocks("python", "setup"), tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_failing_block_fails_with_the_page_and_its_line(tmp_path: Path) -> None:
+    """A block that fails is reported at its own line of the page."""
+    blocks = [Block("python", "lead = 1\n", 3), Block("python", "\nassert lead == 2\n", 7)]
+    done = run("docs/example.md", blocks, tmp_path)
+    assert done.returncode == 1
+    assert 'File "docs/example.md", line 8' in done.stderr
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=lambda page: page.name)
+def test_every_block_names_a_language_that_is_checked(page: Page) -> None:
+    """No block escapes by a missing or unusual language."""
+    assert {block.language for block in page.blocks()} <= LANGUAGES
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=lambda page: page.name)
+def test_data_blocks_can_be_parsed(page: Page) -> None:
+    """JSON and TOML blocks are JSON and TOML."""
+    for block in page.blocks("json"):
+        json.loads(block.source)
+    for block in page.blocks("toml"):
+        tomllib.loads(block.source)
+
+
+def test_readme_shows_code_within_the_first_screen() -> None:
+    """The README's first block is Python, has at most twelve lines of code, and starts in the first ten."""
+    readme = Page(ROOT / "README.md")
+    first = next(block for block in readme.blocks() if block.language != "setup")
+    hidden = sum(block.source.count("\n") + 2 for block in readme.blocks("setup") if block.line < first.line)
+    assert first.language == "python"
+    assert first.line - hidden <= 10
+    assert len([line for line in first.source.splitlines() if line.strip()]) <= 12
