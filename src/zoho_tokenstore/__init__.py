@@ -1,7 +1,8 @@
 """Token persistence for Zoho's Python SDKs: stores that keep every login.
 
-The stores for the SDK (`SQLiteStore`, `InMemoryStore`, `ListStore`) are loaded when they are first
-used, because they import Zoho's SDK; everything else works without it.
+What takes time to import is loaded when it is first used: above all the stores for the SDK
+(`SQLiteStore`, `InMemoryStore`, `ListStore`), because they import Zoho's SDK. Everything else
+works without it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from zoho_tokenstore.errors import (
+    AccountsError,
+    AccountsUnavailableError,
     BackendError,
     BackendTimeoutError,
     BackendUnavailableError,
@@ -17,20 +20,24 @@ from zoho_tokenstore.errors import (
     ConflictError,
     InvalidTokenError,
     MissingDependencyError,
+    RateLimitedError,
     TokenNotFoundError,
     TokenStoreError,
 )
 from zoho_tokenstore.events import Event, EventKind
+from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.registry import open_repository, open_store
-from zoho_tokenstore.repository import TokenRepository
 
 if TYPE_CHECKING:
+    from zoho_tokenstore.registry import open_repository, open_store
+    from zoho_tokenstore.repository import TokenRepository
     from zoho_tokenstore.sdk import InMemoryStore, ListStore, RepositoryStore, SQLiteStore
 
 __version__: Final = "0.1.0"
 
 __all__ = [
+    "AccountsError",
+    "AccountsUnavailableError",
     "BackendError",
     "BackendTimeoutError",
     "BackendUnavailableError",
@@ -42,6 +49,8 @@ __all__ = [
     "InvalidTokenError",
     "ListStore",
     "MissingDependencyError",
+    "RateLimitedError",
+    "RefreshPolicy",
     "RepositoryStore",
     "SQLiteStore",
     "TokenNotFoundError",
@@ -52,12 +61,20 @@ __all__ = [
     "open_store",
 ]
 
-_FOR_THE_SDK: Final = frozenset({"InMemoryStore", "ListStore", "RepositoryStore", "SQLiteStore"})
+_WHEN_USED: Final = {
+    "InMemoryStore": "zoho_tokenstore.sdk",
+    "ListStore": "zoho_tokenstore.sdk",
+    "RepositoryStore": "zoho_tokenstore.sdk",
+    "SQLiteStore": "zoho_tokenstore.sdk",
+    "TokenRepository": "zoho_tokenstore.repository",
+    "open_repository": "zoho_tokenstore.registry",
+    "open_store": "zoho_tokenstore.registry",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FOR_THE_SDK:
-        return getattr(import_module("zoho_tokenstore.sdk"), name)
+    if name in _WHEN_USED:
+        return getattr(import_module(_WHEN_USED[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

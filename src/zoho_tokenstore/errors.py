@@ -9,6 +9,9 @@
     ├── TokenNotFoundError (LookupError)     a token that must exist does not
     ├── ConflictError                        the id is somebody else's, or others kept changing the row
     │   └── RowChangedError                  what a backend answers to an outdated `expect`
+    ├── AccountsError                        no new access token is to be had from Zoho now
+    │   ├── RateLimitedError                 Zoho's limit on refreshes is reached
+    │   └── AccountsUnavailableError (ConnectionError)
     └── BackendError                         the storage failed, or holds what we cannot read
         ├── BackendUnavailableError (ConnectionError)
         └── BackendTimeoutError (TimeoutError)
@@ -43,6 +46,25 @@ class ConflictError(TokenStoreError):
 
 class RowChangedError(ConflictError):
     """A row is no longer as the writer knew it: it changed, is gone, or exists already."""
+
+
+class AccountsError(TokenStoreError):
+    """No new access token is to be had from Zoho's accounts server now.
+
+    `retry_after` is the number of seconds after which another try makes sense, or `None`.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RateLimitedError(AccountsError):
+    """Zoho's limit on new access tokens for one refresh token is reached."""
+
+
+class AccountsUnavailableError(AccountsError, ConnectionError):
+    """The refresh was tried and brought no new token."""
 
 
 class BackendError(TokenStoreError):

@@ -19,6 +19,13 @@ class EventKind(StrEnum):
     CLEARED = "cleared"
     NOT_MATCHED = "not_matched"
     SAVE_FAILED = "save_failed"
+    SAVED_LATE = "saved_late"
+    REFRESH_STARTED = "refresh_started"
+    REFRESHED = "refreshed"
+    REFRESH_FAILED = "refresh_failed"
+    REFRESH_AWAITED = "refresh_awaited"
+    REFRESH_REFUSED = "refresh_refused"
+    FENCED = "fenced"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from zoho_tokenstore.records import TokenRecord
 
@@ -16,6 +16,15 @@ Index = Literal["id", "user_name", "access_token", "grant_token", "refresh_token
 
 _FIRST_ID: Final = 9_000_000_000
 _IDS: Final = 900_000_000
+
+
+class Generation(Protocol):
+    """The tokens that were stored at some moment."""
+
+    @property
+    def access_token(self) -> str | None: ...
+    @property
+    def refresh_token(self) -> str | None: ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,6 +109,34 @@ def merge(record: TokenRecord, stored: TokenRecord) -> TokenRecord:
     return record.filled_from(stored)
 
 
+def is_outrun(record: TokenRecord, stored: TokenRecord, start: Generation, now_ms: int) -> bool:
+    """Tell whether somebody else saved a refresh or a login since `start` was what is stored.
+
+    Access tokens are compared, because Zoho does not rotate refresh tokens: an unchanged one
+    proves nothing. What has expired meanwhile keeps nobody out.
+    """
+    if stored.access_token in (None, start.access_token, record.access_token):
+        return False
+    if stored.expires_at_ms is not None and stored.expires_at_ms <= now_ms:
+        return False
+    same_login = record.refresh_token is not None and record.refresh_token == stored.refresh_token
+    logged_in_again = start.refresh_token is not None and stored.refresh_token not in (
+        None,
+        start.refresh_token,
+    )
+    return same_login or logged_in_again
+
+
+def yielding(record: TokenRecord, stored: TokenRecord) -> TokenRecord:
+    """Return an outrun record with the stored tokens in place of its own."""
+    return record.changed(
+        access_token=stored.access_token,
+        expires_at_ms=stored.expires_at_ms,
+        refresh_token=stored.refresh_token or record.refresh_token,
+        grant_token=stored.grant_token,
+    )
+
+
 def fill(query: TokenRecord, found: TokenRecord) -> TokenRecord:
     """Return the complete token for a look-up: the caller's own fields stay, the rest is filled.
 
@@ -150,7 +187,7 @@ def _owner(record: TokenRecord) -> tuple[str | None, str | None, str | None]:
 
 
 def _holds(found: TokenRecord, key: Key) -> bool:
-    return getattr(found, key.index) == key.value
+    return bool(getattr(found, key.index) == key.value)
 
 
 def _in_scope(query: TokenRecord, found: TokenRecord) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from operator import itemgetter
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from zoho_tokenstore.errors import BackendError, InvalidTokenError
 
@@ -31,9 +32,6 @@ SECRET_COLUMNS: Final = ("client_secret", "refresh_token", "access_token", "gran
 
 NO_DIGESTS: Final[Mapping[str, str]] = MappingProxyType({})
 """What a row has whose look-ups find it by its own columns."""
-
-REMEMBERED: Final = 1024
-"""How many unchanged rows each layer keeps what it made of, at most."""
 
 LOOKUPS: Final = ("user_name", "refresh_token", "access_token", "grant_token")
 """The columns by which a row can be looked up, beside its id."""
@@ -67,14 +65,17 @@ class TokenRecord:
     last_used_at_ms: int | None = None
 
     def __post_init__(self) -> None:
+        held = self.__dict__
         for name in _TEXT_FIELDS:
-            value = getattr(self, name)
-            if value is not None:
-                check_text(name, value)
+            value = held[name]
+            if value is None:
+                continue
+            check_text(name, value)
             if value == "":
-                object.__setattr__(self, name, None)
+                held[name] = None
         for name in _TIME_FIELDS:
-            _check_time(name, getattr(self, name))
+            if held[name] is not None:
+                _check_time(name, held[name])
 
     def __repr__(self) -> str:
         shown = (
@@ -86,10 +87,12 @@ class TokenRecord:
 
     def filled_from(self, stored: TokenRecord) -> TokenRecord:
         """Return this record with every missing field taken from `stored`."""
-        missing = {
-            item.name: getattr(stored, item.name) for item in fields(self) if getattr(self, item.name) is None
-        }
-        return replace(self, **missing)
+        own = {name: value for name, value in self.__dict__.items() if value is not None}
+        return _unchecked(stored.__dict__ | own)
+
+    def changed(self, **values: Any) -> TokenRecord:
+        """Return a copy with other values, which are not checked: they come from a record or a store."""
+        return _unchecked(self.__dict__ | values)
 
 
 _TEXT_FIELDS: Final = tuple(name for name in COLUMNS if name != "expiry_time")
@@ -110,7 +113,7 @@ def check_text(name: str, value: object) -> None:
 
 
 def _check_time(name: str, value: object) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+    if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidTokenError(f"{name} must be whole milliseconds or None, not {type(value).__name__}.")
 
 
@@ -151,10 +154,47 @@ class Row(NamedTuple):
         return column
 
 
+T = TypeVar("T")
+_MOST: Final = 1024
+
+
+class Recent(dict[str, T]):
+    """What was asked for more than once lately, by id: 1,024 entries at most.
+
+    The first time an id is only noted. Most of a big store is asked for once; to keep that would
+    take longer than to read it again.
+    """
+
+    __slots__ = ("_noted",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._noted: set[str] = set()
+
+    def is_asked_again(self, key: str) -> bool:
+        """Tell whether this is not the first time; then what comes of it is worth a `keep`."""
+        noted = self._noted
+        if key in noted:
+            return True
+        if len(noted) >= _MOST:
+            noted.clear()
+        noted.add(key)
+        return False
+
+    def keep(self, key: str, value: T) -> None:
+        """Keep a value; if there are too many, all others go."""
+        if len(self) >= _MOST:
+            self.clear()
+        self[key] = value
+
+
 ROW_FIELDS: Final = (*COLUMNS, *BOOKKEEPING)
 """The first fields of a `Row`, which every backend stores as they are."""
 
 _RECORD_FIELDS: Final = tuple("expires_at_ms" if name == "expiry_time" else name for name in ROW_FIELDS)
+_values_of: Final = itemgetter(*_RECORD_FIELDS)
+_EXPIRY: Final = ROW_FIELDS.index("expiry_time")
+_new: Final = object.__new__
 
 
 def record_from_row(row: Row) -> TokenRecord:
@@ -163,27 +203,33 @@ def record_from_row(row: Row) -> TokenRecord:
     Raises:
         BackendError: the stored expiry is no number, so whether the token is alive is unknown.
     """
-    record = object.__new__(TokenRecord)
+    record = _new(TokenRecord)
     held = record.__dict__  # the constructor would take longer than the read, and check again
     held.update(zip(_RECORD_FIELDS, row))  # noqa: B905  # digests and etag are left over
-    held["expires_at_ms"] = _parse_expiry(row.id, row.expiry_time) if row.expiry_time else None
-    if "" in held.values():
+    expiry = row.expiry_time
+    try:
+        held["expires_at_ms"] = int(expiry) if expiry else None
+    except ValueError as error:
+        raise BackendError(
+            f"Row {row.id!r} has an expiry_time that is not a number of milliseconds. "
+            "Correct or delete that row; the others are not affected."
+        ) from error
+    if "" in row:
         held.update({name: None for name, value in held.items() if value == ""})
     return record
 
 
 def row_from_record(record: TokenRecord, row_id: str) -> Row:
     """Return the row that stores a token under `row_id`, its secrets clear."""
-    expiry = None if record.expires_at_ms is None else str(record.expires_at_ms)
-    values = {name: getattr(record, name) for name in ROW_FIELDS if name != "expiry_time"}
-    return Row(**{**values, "id": row_id, "expiry_time": expiry})
+    values = list(_values_of(record.__dict__))
+    values[0] = row_id
+    if record.expires_at_ms is not None:
+        values[_EXPIRY] = str(record.expires_at_ms)
+    return Row(*values)
 
 
-def _parse_expiry(row_id: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise BackendError(
-            f"Row {row_id!r} has an expiry_time that is not a number of milliseconds. "
-            "Correct or delete that row; the others are not affected."
-        ) from error
+def _unchecked(held: dict[str, Any]) -> TokenRecord:
+    """Return a record of values that have been checked before."""
+    record = _new(TokenRecord)
+    record.__dict__.update(held)
+    return record

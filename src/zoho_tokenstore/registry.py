@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.repository import TokenRepository
 
 if TYPE_CHECKING:
@@ -48,17 +49,20 @@ def open_repository(url: str | None = None, **options: Any) -> TokenRepository:
     return TokenRepository(open_backend(url), **options)
 
 
-def open_store(url: str | None = None, **options: Any) -> RepositoryStore:
+def open_store(
+    url: str | None = None, *, refresh: RefreshPolicy | None = None, **options: Any
+) -> RepositoryStore:
     """Open the tokens at a URL as a `TokenStore` for Zoho's SDK.
 
-    The arguments and errors are those of `open_repository`; besides,
+    The arguments and errors are those of `open_repository`; besides, `refresh` says when tokens
+    are refreshed, and by whom.
 
     Raises:
         MissingDependencyError: Zoho's SDK is not installed.
     """
     from zoho_tokenstore.sdk import RepositoryStore  # the SDK takes half a second to import
 
-    return RepositoryStore(open_repository(url, **options))
+    return RepositoryStore(open_repository(url, **options), refresh=refresh)
 
 
 def open_backend(url: str | None = None) -> Backend:

@@ -5,20 +5,27 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from zoho_tokenstore import matching
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.errors import ConflictError, InvalidTokenError, RowChangedError
 from zoho_tokenstore.events import Event, EventKind, OnEvent, emit
+from zoho_tokenstore.leases import Leases, LocalLeases
 from zoho_tokenstore.matching import Key
-from zoho_tokenstore.records import REMEMBERED, Row, TokenRecord, check_text, record_from_row, row_from_record
+from zoho_tokenstore.records import Recent, Row, TokenRecord, check_text, record_from_row, row_from_record
 
 CONFLICT_PATIENCE: Final = timedelta(seconds=10)
 """For how long a save is tried again when others keep changing its row."""
+
+
+class Fence(NamedTuple):
+    """The generation that a refresh started from: what was stored then, if anything was."""
+
+    access_token: str | None = None
+    refresh_token: str | None = None
 
 
 class TokenRepository:
@@ -37,8 +44,10 @@ class TokenRepository:
         self._backend = backend
         self._on_event = on_event
         self._clock = clock
+        # A storage without leases of its own: then they hold among the threads of this process.
+        self._leases: Leases = getattr(backend, "leases", None) or LocalLeases()
         # A backend hands out the same Row while nobody changed it: then its record holds too.
-        self._records: dict[str, tuple[Row, TokenRecord]] = {}
+        self._records: Recent[tuple[Row, TokenRecord]] = Recent()
 
     def __repr__(self) -> str:
         return f"TokenRepository({self.location!r})"
@@ -53,6 +62,11 @@ class TokenRepository:
     def location(self) -> str:
         """Where the tokens are, without any password."""
         return self._backend.location
+
+    @property
+    def leases(self) -> Leases:
+        """The leases that every user of this storage sees."""
+        return self._leases
 
     def get(self, token_id: str) -> TokenRecord | None:
         """Return the token with this id, or `None`.
@@ -81,10 +95,15 @@ class TokenRepository:
             self._not_matched(query, reason)
         return found
 
-    def save(self, record: TokenRecord) -> TokenRecord:
+    def save(self, record: TokenRecord, *, fence: Fence | None = None) -> TokenRecord:
         """Insert the token, or update its owner's row, and return what is stored now.
 
         A field that is missing in `record` keeps its stored value.
+
+        Arguments:
+            record: the token.
+            fence: for the outcome of a refresh: what it started from. If another refresh or login
+                has been saved since, that one's tokens stay.
 
         Raises:
             InvalidTokenError: there is no token in the record.
@@ -92,9 +111,9 @@ class TokenRepository:
                 row for longer than `CONFLICT_PATIENCE`.
         """
         try:
-            return self._save(record)
+            return self._save(record, fence)
         except Exception as error:
-            self._emit(EventKind.SAVE_FAILED, record, error=error, reason=type(error).__name__)
+            self.emit(EventKind.SAVE_FAILED, record, error=error, reason=type(error).__name__)
             raise
 
     def delete(self, token_id: str) -> bool:
@@ -107,7 +126,7 @@ class TokenRepository:
         removed = self._backend.remove(token_id)
         self._records.pop(token_id, None)
         if removed:
-            self._emit(EventKind.DELETED, TokenRecord(id=token_id))
+            self.emit(EventKind.DELETED, TokenRecord(id=token_id))
         return removed
 
     def scan(self) -> Iterator[TokenRecord]:
@@ -118,7 +137,7 @@ class TokenRepository:
         """Delete all tokens in one step; return how many there were."""
         count = self._backend.clear()
         self._records.clear()
-        self._emit(EventKind.CLEARED, TokenRecord(), count=count)
+        self.emit(EventKind.CLEARED, TokenRecord(), count=count)
         return count
 
     def count(self) -> int:
@@ -130,16 +149,20 @@ class TokenRepository:
         self._backend.close()
         self._records.clear()
 
-    def _save(self, record: TokenRecord) -> TokenRecord:
+    def _save(self, record: TokenRecord, fence: Fence | None) -> TokenRecord:
         if record.access_token is None and record.refresh_token is None and record.grant_token is None:
             raise InvalidTokenError("There is no access, refresh or grant token to save.")
-        return _until_settled(lambda: self._try_to_save(record))
+        return _until_settled(lambda: self._try_to_save(record, fence))
 
-    def _try_to_save(self, record: TokenRecord) -> TokenRecord:
+    def _try_to_save(self, record: TokenRecord, fence: Fence | None) -> TokenRecord:
         row = self._row_to_update(record)
         if row is None:
             return self._insert(record)
-        return self._write(matching.merge(record, self._record(row)), row)
+        stored = self._record(row)
+        if fence is not None and matching.is_outrun(record, stored, fence, self._clock()):
+            record = matching.yielding(record, stored)
+            self.emit(EventKind.FENCED, stored, reason="another refresh was saved meanwhile")
+        return self._write(matching.merge(record, stored), row)
 
     def _row_to_update(self, record: TokenRecord) -> Row | None:
         if record.id is not None:
@@ -163,23 +186,32 @@ class TokenRepository:
     def _insert(self, record: TokenRecord) -> TokenRecord:
         if record.id is not None:
             return self._write(record, None)
-        free = next(id_ for id_ in matching.candidate_ids(record) if self._backend.load(id_) is None)
-        return self._write(replace(record, id=free), None)
+        free = next(id_ for id_ in matching.candidate_ids(record) if not self._is_taken(id_, record))
+        return self._write(record.changed(id=free), None)
+
+    def _is_taken(self, row_id: str, record: TokenRecord) -> bool:
+        row = self._backend.load(row_id)
+        if row is None:
+            return False
+        stored = self._record(row)
+        if any(matching.choose_to_update(record, key, [stored]) for key in matching.keys_of(record)):
+            # Another id now would be a second row of one owner.
+            raise RowChangedError(f"Row {row_id!r} was inserted since its owner was looked for.")
+        return True
 
     def _write(self, record: TokenRecord, replaced: Row | None) -> TokenRecord:
         now = self._clock()
-        saved = replace(
-            record,
+        row_id = replaced.id if replaced is not None else record.id or ""
+        saved = record.changed(
+            id=row_id,
             created_at_ms=now if replaced is None else replaced.created_at_ms,
             updated_at_ms=now,
             last_used_at_ms=None if replaced is None else replaced.last_used_at_ms,
         )
-        row_id = replaced.id if replaced is not None else saved.id or ""
-        saved = replace(saved, id=row_id)
         self._backend.write(
             row_from_record(saved, row_id), expect=None if replaced is None else replaced.etag
         )
-        self._emit(EventKind.CREATED if replaced is None else EventKind.UPDATED, saved)
+        self.emit(EventKind.CREATED if replaced is None else EventKind.UPDATED, saved)
         return saved
 
     def _candidates(self, key: Key) -> list[TokenRecord]:
@@ -193,15 +225,14 @@ class TokenRepository:
         if known is not None and known[0] is row:
             return known[1]
         record = record_from_row(row)
-        if len(self._records) >= REMEMBERED:
-            self._records.clear()
-        self._records[row.id] = (row, record)
+        if self._records.is_asked_again(row.id):
+            self._records.keep(row.id, (row, record))
         return record
 
     def _not_matched(self, query: TokenRecord, reason: str) -> None:
-        self._emit(EventKind.NOT_MATCHED, query, reason=reason)
+        self.emit(EventKind.NOT_MATCHED, query, reason=reason)
 
-    def _emit(
+    def emit(
         self,
         kind: EventKind,
         record: TokenRecord,
@@ -210,6 +241,7 @@ class TokenRepository:
         count: int = 1,
         error: Exception | None = None,
     ) -> None:
+        """Tell the observer of something that happened to `record`."""
         if self._on_event is None and error is None:
             return
         event = Event(

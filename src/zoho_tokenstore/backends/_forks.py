@@ -7,9 +7,11 @@ in the parent and in the child.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import Protocol
 
 
@@ -32,6 +34,13 @@ def register(restable: Restable) -> None:
     """Bring `restable` to rest around every fork, for as long as it lives."""
     with _lock:
         _restables.add(restable)
+
+
+@contextlib.contextmanager
+def held_off() -> Iterator[None]:
+    """Let no fork happen in the block: for work with SQLite that nothing registered does."""
+    with _lock:
+        yield
 
 
 def _rest() -> None:

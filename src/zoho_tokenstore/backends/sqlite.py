@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import SplitResult, unquote
 
 from zoho_tokenstore.backends._sqlite import failures, files, schema
 from zoho_tokenstore.backends._sqlite.connections import Connections, Handle
+from zoho_tokenstore.backends._sqlite.leases import SQLiteLeases
 from zoho_tokenstore.backends._sqlite.table import Table
 from zoho_tokenstore.backends._urls import options_of, seconds
-from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
 
 DEFAULT_TIMEOUT: Final = 30.0
 
@@ -41,6 +43,7 @@ class SQLiteBackend(Table):
         self._path = _absolute(path)
         connections = Connections(lambda: _connect(self._path), str(self._path), timeout=timeout)
         super().__init__(connections)
+        self.leases = SQLiteLeases(connections)
         files.prepare(self._path, _build, patience=min(timeout, 1.0))
         try:
             connections.run(_take_over, self._path)
@@ -62,12 +65,13 @@ class SQLiteBackend(Table):
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
+    """Return where the path leads now. Links are followed once, so that all threads use one file."""
     text = os.fspath(path)
     if not isinstance(text, str) or not text or "\0" in text:
         raise ConfigurationError("The path of a SQLite store must be a non-empty text without NUL.")
     if text == ":memory:":
         raise ConfigurationError("For tokens in memory use InMemoryStore(), or the URL memory://.")
-    return Path(text).absolute()
+    return Path(os.path.realpath(text))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -87,8 +91,13 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _build(path: Path) -> None:
     try:
         with contextlib.closing(_connect(path)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            _upgrade(connection, str(path))
+            # Not on the disk yet, and nobody else's: what fails here is thrown away.
+            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("PRAGMA synchronous = OFF")
+            with _write_lock(connection):
+                schema.upgrade(connection)
+            # Last, so that all of it is in the file: closing tells nobody if it could not empty a log.
+            _keep_a_log(connection, path)
     except sqlite3.Error as error:
         raise failures.translated(str(path), error) from error
 
@@ -96,21 +105,34 @@ def _build(path: Path) -> None:
 def _take_over(handle: Handle, path: Path) -> None:
     """Bring a published database to our schema, once it has been found good.
 
-    The write lock is taken even when there is nothing to do: a database that cannot be written
+    The write lock is taken even when there is nothing to do: a database that cannot be locked
     refuses here, not when a one-time code has been spent.
     """
     connection = handle.open()
-    if schema.needs_upgrade(connection, str(path)):
-        files.close_to_others(path)  # before the journal, which takes over the file's rights
-    _upgrade(connection, str(path))
-    connection.execute("PRAGMA journal_mode = WAL")
+    with _write_lock(connection), files.explained(path):
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+        files.check_length(path, page_size)
+        if schema.needs_upgrade(connection, str(path)):
+            files.close_to_others(path)  # before the journal, which takes over the file's rights
+            schema.upgrade(connection)
+    _keep_a_log(connection, path)
 
 
-def _upgrade(connection: sqlite3.Connection, location: str) -> None:
+def _keep_a_log(connection: sqlite3.Connection, path: Path) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise BackendUnavailableError(
+            f"The token database {path} cannot have a write-ahead log: its file system has no memory "
+            "shared between processes, as network file systems have not. Move it to a local disk."
+        )
+
+
+@contextlib.contextmanager
+def _write_lock(connection: sqlite3.Connection) -> Iterator[None]:
+    """Run the block as one transaction that nobody else can write in."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if schema.needs_upgrade(connection, location):
-            schema.upgrade(connection)
+        yield
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -6,7 +6,9 @@ docs/explanation/sdk-behaviour.md tells what was seen of each.
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from types import CodeType, FrameType
 from typing import Final
 
 from zoho_tokenstore.errors import MissingDependencyError
@@ -22,7 +24,29 @@ except ModuleNotFoundError as error:
         "with: pip install zohocrmsdk8-0. Without it, use zoho_tokenstore.open_repository()."
     ) from error
 
-__all__ = ["ACCEPTS_MISSING_ID", "OAuthToken", "SDKException", "TokenStore", "UserSignature"]
+__all__ = [
+    "ACCEPTS_MISSING_ID",
+    "OAuthToken",
+    "SDKException",
+    "TokenStore",
+    "UserSignature",
+    "is_asked_by_sdk",
+]
+
+_GET_TOKEN: Final[CodeType] = OAuthToken.get_token.__code__
+
+
+def is_asked_by_sdk() -> bool:
+    """Tell whether the SDK's `OAuthToken.get_token` is on the stack.
+
+    It looks up, refreshes what has expired, and saves. An application that looks a token up
+    directly does not refresh it, and nobody must wait for that. The SDK passes nothing by which a
+    store could tell the two apart.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not _GET_TOKEN:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _accepts_missing_id() -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.memory import MemoryBackend
 from zoho_tokenstore.backends.sqlite import DEFAULT_TIMEOUT, SQLiteBackend
+from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.sdk.token_store import RepositoryStore
 
@@ -19,6 +20,7 @@ class SQLiteStore(RepositoryStore):
         path: the database; created if there is none, taken over in place if Zoho's published
             SQLite sample wrote it.
         timeout: how long to wait for other connections' locks, in seconds.
+        refresh: when tokens are refreshed, and by whom.
         options: those of `TokenRepository`.
 
     Raises:
@@ -31,28 +33,31 @@ class SQLiteStore(RepositoryStore):
         path: str | os.PathLike[str] = "zohooauth.db",
         *,
         timeout: float = DEFAULT_TIMEOUT,
+        refresh: RefreshPolicy | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(TokenRepository(SQLiteBackend(path, timeout=timeout), **options))
+        super().__init__(TokenRepository(SQLiteBackend(path, timeout=timeout), **options), refresh=refresh)
 
 
 class InMemoryStore(RepositoryStore):
     """Tokens in SQLite's memory mode, for all threads of one process; gone when it ends.
 
     Arguments:
+        refresh: when tokens are refreshed, and by whom.
         options: those of `TokenRepository`.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(TokenRepository(MemoryBackend(), **options))
+    def __init__(self, *, refresh: RefreshPolicy | None = None, **options: Any) -> None:
+        super().__init__(TokenRepository(MemoryBackend(), **options), refresh=refresh)
 
 
 class ListStore(RepositoryStore):
     """Tokens in a plain list, for all threads of one process; for a handful of them, and for tests.
 
     Arguments:
+        refresh: when tokens are refreshed, and by whom.
         options: those of `TokenRepository`.
     """
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(TokenRepository(ListBackend(), **options))
+    def __init__(self, *, refresh: RefreshPolicy | None = None, **options: Any) -> None:
+        super().__init__(TokenRepository(ListBackend(), **options), refresh=refresh)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any, Final, Self
 
 from zoho_tokenstore import matching
-from zoho_tokenstore.errors import TokenNotFoundError
-from zoho_tokenstore.records import REMEMBERED, TokenRecord
+from zoho_tokenstore.coordinator import Coordinator
+from zoho_tokenstore.errors import AccountsError, TokenNotFoundError
+from zoho_tokenstore.policies import RefreshPolicy
+from zoho_tokenstore.records import Recent, TokenRecord
 from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.sdk import tokens
-from zoho_tokenstore.sdk._zoho import ACCEPTS_MISSING_ID, SDKException, TokenStore
+from zoho_tokenstore.sdk._zoho import ACCEPTS_MISSING_ID, SDKException, TokenStore, is_asked_by_sdk
+from zoho_tokenstore.sdk.failures import sdk_error
 
 
 class SDKTokenNotFoundError(TokenNotFoundError, SDKException):  # type: ignore[misc]  # the SDK has no types
@@ -28,10 +31,14 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     if the storage fails, `InvalidTokenError` for anything that is no `OAuthToken`.
     """
 
-    def __init__(self, repository: TokenRepository) -> None:
+    def __init__(self, repository: TokenRepository, *, refresh: RefreshPolicy | None = None) -> None:
         self.repository: Final = repository
+        policy = refresh or RefreshPolicy()
+        self._service = (
+            Coordinator(repository, policy, is_refresher=is_asked_by_sdk) if policy.enabled else repository
+        )
         # The repository hands out the same record while nobody changed it: then its token holds too.
-        self._known: dict[str, tuple[TokenRecord, dict[str, Any]]] = {}
+        self._known: Recent[tuple[TokenRecord, Any]] = Recent()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.repository.location!r})"
@@ -48,7 +55,10 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         Which stored token is meant: docs/explanation/matching.md. The caller's own fields stay.
         """
         query = tokens.record_of(token)
-        found = self.repository.find(query)
+        try:
+            found = self._service.find(query)
+        except AccountsError as error:
+            raise sdk_error(error) from error
         if found is None:
             return None
         tokens.put(matching.fill(query, found), token)
@@ -60,8 +70,11 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         Raises:
             ConflictError: the token's id is that of another user or client.
         """
-        saved = self.repository.save(tokens.record_of(token))
+        given = tokens.record_of(token)
+        saved = self._service.save(given)
         token.set_id(saved.id)
+        if saved.access_token != given.access_token:  # another process's newer one stays
+            tokens.put(saved, token)
 
     def delete_token(self, id: str) -> None:  # noqa: A002  # the SDK's name
         """Delete the token with this id; if there is none, nothing happens."""
@@ -84,24 +97,28 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         Raises:
             SDKTokenNotFoundError: there is none, and the installed SDK cannot take `None`.
         """
-        record = self.repository.get(id)
+        try:
+            record = self._service.get(id)
+        except AccountsError as error:
+            raise sdk_error(error) from error
         if record is not None:
-            return tokens.token_with(self._attributes(record, id))
+            return self._token(record, id)
         if ACCEPTS_MISSING_ID:
             return None
         raise SDKTokenNotFoundError(id)
 
     def close(self) -> None:
         """Close the store. It cannot be used afterwards."""
+        if isinstance(self._service, Coordinator):
+            self._service.close()
         self.repository.close()
         self._known.clear()
 
-    def _attributes(self, record: TokenRecord, token_id: str) -> dict[str, Any]:
+    def _token(self, record: TokenRecord, token_id: str) -> Any:
         known = self._known.get(token_id)
         if known is not None and known[0] is record:
-            return known[1]
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        attributes = tokens.attributes_of(record)
-        self._known[token_id] = (record, attributes)
-        return attributes
+            return tokens.copy_of(known[1])
+        token = tokens.new_token(record)
+        if self._known.is_asked_again(token_id):
+            self._known.keep(token_id, (record, tokens.copy_of(token)))
+        return token

@@ -61,30 +61,25 @@ def put(record: TokenRecord, token: Any) -> None:
 def new_token(record: TokenRecord) -> Any:
     """Return a complete, independent SDK token for a stored record.
 
-    It runs before every API call: see `attributes_of`.
+    It runs before every API call. So the private attributes are set all at once: ten calls of
+    setters take longer than the look-up. What an SDK token used elsewhere has in its dictionary
+    would not do: the SDK leaves bound methods there.
     """
-    return token_with(attributes_of(record))
-
-
-def token_with(attributes: dict[str, Any]) -> Any:
-    """Return a new SDK token with these attributes. The values cannot change, so they are shared."""
-    token = OAuthToken.__new__(OAuthToken)
-    token.__dict__.update(attributes)
+    token = _new(OAuthToken)
+    attributes = token.__dict__
+    attributes.update(_CONSTANT)
+    attributes.update(zip(_ATTRIBUTES, _values_of(record.__dict__)))  # noqa: B905  # of one length
+    name, expires_at_ms = record.user_name, record.expires_at_ms
+    attributes[_SIGNATURE] = None if name is None else UserSignature(name)
+    attributes[_EXPIRES_IN] = None if expires_at_ms is None else str(expires_at_ms)
     return token
 
 
-def attributes_of(record: TokenRecord) -> dict[str, Any]:
-    """Return the private attributes of the SDK token for a stored record.
-
-    All at once, because ten calls of setters take longer than the look-up. What an SDK token used
-    elsewhere has in its dictionary would not do: the SDK leaves bound methods there.
-    """
-    attributes = _DEFAULTS | dict(zip(_ATTRIBUTES, _values_of(record.__dict__)))  # noqa: B905
-    if record.user_name is not None:
-        attributes[_SIGNATURE] = UserSignature(record.user_name)
-    if record.expires_at_ms is not None:
-        attributes[_EXPIRES_IN] = str(record.expires_at_ms)
-    return attributes
+def copy_of(token: Any) -> Any:
+    """Return another token with the same attributes; their values cannot change, so they are shared."""
+    copy = _new(OAuthToken)
+    copy.__dict__.update(token.__dict__)
+    return copy
 
 
 _PLAIN: Final = tuple(name for name in COLUMNS if name not in ("user_name", "expiry_time"))
@@ -97,16 +92,15 @@ def _layout() -> tuple[dict[str, Any], dict[str, str]]:
     probe.set_expires_in("<expires_in>")
     names = {f"<{name}>": name for name in (*_PLAIN, "expires_in")} | {signature: "user_signature"}
     where = {names[value]: name for name, value in vars(probe).items() if value in names}
-    return dict.fromkeys(where.values()) | {
-        name: value for name, value in vars(probe).items() if value not in names
-    }, where
+    return {name: value for name, value in vars(probe).items() if value not in names}, where
 
 
-_DEFAULTS, _WHERE = _layout()
+_CONSTANT, _WHERE = _layout()
 _ATTRIBUTES: Final = tuple(_WHERE[name] for name in _PLAIN)
 _SIGNATURE: Final = _WHERE["user_signature"]
 _EXPIRES_IN: Final = _WHERE["expires_in"]
 _values_of: Final = itemgetter(*_PLAIN)
+_new: Final = object.__new__
 
 
 def _milliseconds(expires_in: Any) -> int | None:

@@ -6,19 +6,18 @@ import random
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from zoho_tokenstore.backends import _forks
 from zoho_tokenstore.backends._sqlite import failures
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.records import REMEMBERED, Row
+from zoho_tokenstore.records import Recent, Row
 
 _LONGEST_PAUSE: Final = 0.02
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Handle:
@@ -26,8 +25,9 @@ class Handle:
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
-        self._rows: dict[str, Row] = {}
+        self.recent: Recent[Row] = Recent()
         self._data_version = -1
+        self._reader: sqlite3.Cursor | None = None
         self.connection: sqlite3.Connection | None = None
         self.lock = threading.Lock()
 
@@ -43,44 +43,63 @@ class Handle:
     def close(self) -> None:
         """Close the connection; `open` makes a new one."""
         connection, self.connection = self.connection, None
-        self._rows.clear()
+        self._reader = None
+        self.recent.clear()
         self._data_version = -1
         if connection is not None:
             connection.close()
 
-    def remembered(self, row_id: str) -> Row | None:
-        """Return the row as this connection read it, if nobody has committed anything since.
+    def read_one(self, query: str, values: tuple[object, ...] = ()) -> Any:
+        """Return the only row of a query, or `None`.
+
+        Always on the same cursor: making one takes as long as what a look-up does besides.
+        """
+        if self._reader is None:
+            self._reader = self.open().cursor()
+        return self._reader.execute(query, values).fetchone()
+
+    def is_current(self) -> bool:
+        """Tell whether nobody has committed anything since the rows in `recent` were read.
 
         `PRAGMA data_version` changes whenever another connection, in this process or another,
         has changed the database (https://www.sqlite.org/pragma.html#pragma_data_version). A row
-        that was read after the version was noted is at least as new as it.
+        that was read after the version was noted is at least as new as it. If there is a new
+        version, the rows are dropped.
         """
-        row = self._rows.get(row_id)
-        if row is None:
-            return None
-        (version,) = self.open().execute("PRAGMA data_version").fetchone()
+        (version,) = self.read_one("PRAGMA data_version")
         if version == self._data_version:
-            return row
-        self._rows.clear()
+            return True
+        self.recent.clear()
         self._data_version = version
-        return None
-
-    def last_seen(self, row_id: str) -> Row | None:
-        """Return the row as this connection read it last; it may have changed since."""
-        return self._rows.get(row_id)
-
-    def remember(self, row: Row) -> None:
-        """Keep a row that this connection has just read, outside a transaction."""
-        if len(self._rows) >= REMEMBERED:
-            self._rows.clear()
-        self._rows[row.id] = row
+        return False
 
     def forget(self, row_id: str | None = None) -> None:
         """Drop a row, or all, that this connection is about to change: it sees no version of its own."""
         if row_id is None:
-            self._rows.clear()
+            self.recent.clear()
         else:
-            self._rows.pop(row_id, None)
+            self.recent.pop(row_id, None)
+
+
+class _LastWill:
+    """Kept in a thread's local data, which is dropped when the thread ends: closes its handle.
+
+    The handle stays known until it is closed, so that a fork waits for that. If its lock is
+    taken, a fork has it, and closes the connection itself; waiting here could block for good, as
+    this may run in any thread, at any moment.
+    """
+
+    def __init__(self, handle: Handle, handles: set[Handle]) -> None:
+        self._handle = handle
+        self._handles = handles
+
+    def __del__(self) -> None:
+        if self._handle.lock.acquire(blocking=False):
+            try:
+                self._handle.close()
+            finally:
+                self._handle.lock.release()
+        self._handles.discard(self._handle)
 
 
 class Connections:
@@ -109,14 +128,14 @@ class Connections:
         self._connect = connect
         self._timeout = timeout
         self._gate = threading.Lock()
-        self._handles: weakref.WeakSet[Handle] = weakref.WeakSet()
+        self._handles: set[Handle] = set()
         self._resting: list[Handle] = []
         self._local = threading.local()
         self._closed = False
         self._shared = self._new_handle() if shared else None
         _forks.register(self)
 
-    def run(self, work: Callable[Concatenate[Handle, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def run(self, work: Callable[[Handle, *Ts], T], *args: *Ts) -> T:
         """Return what `work` returns for this thread's handle.
 
         `work` is one transaction at most, and is called again while others hold a lock.
@@ -128,10 +147,10 @@ class Connections:
         handle = self._shared or self._own_handle()
         with handle.lock:
             try:
-                return work(handle, *args, **kwargs)
+                return work(handle, *args)
             except sqlite3.Error as error:
                 failure = error
-        return self._again(failure, handle, lambda: work(handle, *args, **kwargs))
+        return self._again(failure, handle, lambda: work(handle, *args))
 
     def close(self) -> None:
         """Close every thread's connection. Later work raises a `BackendError`."""
@@ -161,6 +180,7 @@ class Connections:
             handle: Handle = self._local.handle
         except AttributeError:
             handle = self._local.handle = self._new_handle()
+            self._local.last_will = _LastWill(handle, self._handles)
         return handle
 
     def _new_handle(self) -> Handle:
@@ -193,4 +213,4 @@ class Connections:
             # After a failed read or write nothing that this connection believes is relied upon.
             with handle.lock:
                 handle.close()
-        raise failures.translated(self.location, failure) from failure
+        raise failures.translated(self.location, failure) from failures.cause(failure)

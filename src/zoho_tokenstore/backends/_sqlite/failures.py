@@ -19,7 +19,7 @@ _UNAVAILABLE: Final = {
 }
 
 _DAMAGED: Final = {
-    sqlite3.SQLITE_CORRUPT: "it is damaged. Restore it from a backup; it was left as it is",
+    sqlite3.SQLITE_CORRUPT: "it is damaged or cut short. Restore it from a backup; it was left as it is",
     sqlite3.SQLITE_NOTADB: "it is no SQLite database. It was left as it is",
 }
 
@@ -44,10 +44,20 @@ def timed_out(location: str, seconds: float) -> BackendTimeoutError:
 
 
 def translated(location: str, error: sqlite3.Error) -> BackendError:
-    """Return our error for one of SQLite's. The caller raises it `from` the original."""
+    """Return our error for one of SQLite's. The caller raises it `from` what `cause` returns."""
     code = primary_code(error)
     if code in _UNAVAILABLE:
         return BackendUnavailableError(f"The token database {location} did not work: {_UNAVAILABLE[code]}.")
     if code in _DAMAGED:
         return BackendError(f"The token database {location} cannot be used: {_DAMAGED[code]}.")
+    if code is None:
+        return BackendError(
+            f"The token database {location} holds a text that Python cannot read; it must be UTF-8. "
+            "Correct or delete that row; the others are not affected."
+        )
     return BackendError(f"The token database {location} failed: {error}.")
+
+
+def cause(error: sqlite3.Error) -> sqlite3.Error | None:
+    """Return the error to chain: not those of Python's module itself, which quote the stored value."""
+    return None if primary_code(error) is None else error

@@ -1,19 +1,32 @@
-"""The database file: looked at before it is opened, and created whole or not at all."""
+"""The database file: looked at before it is opened, and created whole or not at all.
+
+Nothing here opens an existing database: POSIX drops all locks that a process has on a file when
+the process closes any descriptor of it, also those of SQLite connections that other threads are
+using (https://www.sqlite.org/howtocorrupt.html, 2.2). What a file holds is for SQLite to read.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError
+from zoho_tokenstore.backends import _forks
+from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError, TokenStoreError
 
-_MAGIC: Final = b"SQLite format 3\0"
 _OWNER_ONLY: Final = 0o600
+_SMALLEST: Final = 512
+"""Bytes in the smallest page that SQLite knows, and so in the smallest database."""
+
+_SCRATCH: Final = re.compile(r"\.[0-9a-f]{16}\.new(-wal|-shm|-journal)?\Z")
+_STRAY_AGE: Final = 600.0
+"""Seconds after which a database that is still being built is taken for abandoned; it takes milliseconds."""
 
 
 def prepare(path: Path, build: Callable[[Path], None], *, patience: float) -> None:
@@ -25,19 +38,46 @@ def prepare(path: Path, build: Callable[[Path], None], *, patience: float) -> No
         patience: for how many seconds an empty file may be one that somebody else is creating.
 
     Raises:
-        ConfigurationError: the path is that of a folder, or in none.
-        BackendError: the file is no database, or cut short. It was left as it is.
-        BackendUnavailableError: the file cannot be created or read.
+        ConfigurationError: the path is no file's, or in no folder.
+        BackendError: the file is too small for a database. It was left as it is.
+        BackendUnavailableError: the file cannot be created or written.
     """
-    try:
-        if not path.exists():
+    with explained(path):
+        if path.exists():
+            _remove_strays(path)
+        else:
             _create(path, build)
         _check(path, patience)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an `OSError` into one of ours that says what to look at."""
+    try:
+        yield
+    except TokenStoreError:  # some of ours are OSErrors, too
+        raise
     except OSError as error:
         raise BackendUnavailableError(
             f"The token database {path} cannot be used: {error.strerror or type(error).__name__}. "
-            "Check that its folder exists and that this user may write the folder and the file."
+            "Check that its folder exists, that this user may write the folder and the file, "
+            "and that the disk has room."
         ) from error
+
+
+def check_length(path: Path, page_size: int) -> None:
+    """Raise a `BackendError` if the last page of the database is incomplete.
+
+    SQLite notices missing pages, but takes the missing part of a page for zeros. While there is a
+    journal, the page may be one whose writing was cut off, and SQLite has what it needs to mend it.
+    The caller holds the write lock.
+    """
+    journals = (path.with_name(path.name + suffix) for suffix in ("-wal", "-journal"))
+    if path.stat().st_size % page_size and not any(map(_size, journals)):
+        raise BackendError(
+            f"The token database {path} is cut short: its end is missing. It was left as it is; "
+            "restore it from a backup."
+        )
 
 
 def close_to_others(path: Path) -> None:
@@ -61,7 +101,7 @@ def _create(path: Path, build: Callable[[Path], None]) -> None:
     """
     if not path.parent.is_dir():
         raise ConfigurationError(f"The folder {path.parent} of the token database does not exist. Create it.")
-    with _scratch_file(path) as scratch:
+    with _forks.held_off(), _scratch_file(path) as scratch:
         build(scratch)
         _sync(scratch)
         with contextlib.suppress(FileExistsError):  # another process was first
@@ -72,12 +112,31 @@ def _create(path: Path, build: Callable[[Path], None]) -> None:
 @contextlib.contextmanager
 def _scratch_file(path: Path) -> Iterator[Path]:
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
-    try:
-        yield scratch
-    finally:
+    with contextlib.ExitStack() as afterwards:
         for suffix in ("", "-wal", "-shm", "-journal"):
-            scratch.with_name(scratch.name + suffix).unlink(missing_ok=True)
+            afterwards.callback(scratch.with_name(scratch.name + suffix).unlink, missing_ok=True)
+        os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
+        yield scratch
+
+
+def _remove_strays(path: Path) -> None:
+    """Remove what a creation that was killed has left beside the database.
+
+    One that had been linked into place already is a second name of the database, tokens and all.
+    """
+    with os.scandir(path.parent) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(f".{path.name}.")]
+    for stray in (path.with_name(name) for name in names if _SCRATCH.search(name)):
+        with contextlib.suppress(OSError):  # another process was first, or it is another user's
+            if stray.samefile(path) or time.time() - stray.stat().st_mtime > _STRAY_AGE:
+                stray.unlink()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _sync(path: Path) -> None:
@@ -91,44 +150,34 @@ def _sync(path: Path) -> None:
 
 
 def _check(path: Path, patience: float) -> None:
-    if path.is_dir():
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
         raise ConfigurationError(f"{path} is a folder; the token database needs the path of a file.")
-    header = _read_header(path, time.monotonic() + patience)
-    if not header:
+    if not stat.S_ISREG(mode):
+        raise ConfigurationError(f"{path} is no regular file; the token database needs one.")
+    size = _settled_size(path, time.monotonic() + patience)
+    if not size:
         raise BackendError(
             f"The token database {path} is empty (0 bytes), which a database never is: its content was "
             "lost, or it never was one. Restore it, or delete the file to begin with a new store."
         )
-    if not header.startswith(_MAGIC):
-        raise BackendError(f"{path} is no SQLite database. It was left as it is.")
-    if _is_cut_short(path, header):
+    if size < _SMALLEST:
         raise BackendError(
-            f"The token database {path} is cut short: its end is missing. It was left as it is; "
-            "restore it from a backup."
+            f"{path} is no SQLite database, or what is left of one that was cut short. It was left as it "
+            "is; restore it from a backup, or choose another path."
+        )
+    # SQLite would open it for reading, and find out when the first token is to be saved.
+    if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise BackendUnavailableError(
+            f"The token database {path} is read-only. Give this user the right to write the file and "
+            "its folder."
         )
 
 
-def _read_header(path: Path, deadline: float) -> bytes:
-    """Return the first 100 bytes, giving somebody who is creating the file time to fill it."""
+def _settled_size(path: Path, deadline: float) -> int:
+    """Return the file's size, giving a program that is creating it by itself time to fill it."""
     while True:
-        with path.open("rb") as file:
-            header = file.read(100)
-        if header or time.monotonic() >= deadline:
-            return header
+        size = path.stat().st_size
+        if size or time.monotonic() >= deadline:
+            return size
         time.sleep(0.01)
-
-
-def _is_cut_short(path: Path, header: bytes) -> bool:
-    """Tell whether pages are missing, by the header's page count (SQLite file format, 1.3.7).
-
-    A write-ahead log may hold the missing ones; then SQLite itself decides.
-    """
-    if len(header) < 100:
-        return True
-    log = path.with_name(path.name + "-wal")
-    if log.exists() and log.stat().st_size > 0:
-        return False
-    page_size = int.from_bytes(header[16:18]) or 1
-    page_size = 65536 if page_size == 1 else page_size
-    count_is_valid = header[24:28] == header[92:96]
-    return count_is_valid and path.stat().st_size < page_size * int.from_bytes(header[28:32])

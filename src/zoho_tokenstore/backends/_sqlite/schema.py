@@ -50,6 +50,11 @@ _INDEXES: Final = tuple(
     for name, expression in LOOKUP_EXPRESSIONS.items()
 )
 
+_LEASES: Final = (
+    "CREATE TABLE zoho_tokenstore_lease "
+    "(name TEXT PRIMARY KEY, owner TEXT, until_ms INTEGER NOT NULL, note TEXT NOT NULL) WITHOUT ROWID"
+)
+
 _META: Final = "CREATE TABLE zoho_tokenstore (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
 
 
@@ -88,7 +93,7 @@ def upgrade(connection: sqlite3.Connection) -> None:
         f"UPDATE oauthtoken SET etag = random(), created_at_ms = {_NOW}, updated_at_ms = {_NOW} "  # noqa: S608
         "WHERE etag IS NULL"
     )
-    for statement in (*_INDEXES, _INSERTED, _UPDATED, _META):
+    for statement in (*_INDEXES, _INSERTED, _UPDATED, _LEASES, _META):
         connection.execute(statement)
     connection.execute("INSERT INTO zoho_tokenstore VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
 

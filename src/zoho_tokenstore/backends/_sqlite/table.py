@@ -15,6 +15,7 @@ from zoho_tokenstore.records import NO_DIGESTS, ROW_FIELDS, Row
 _BATCH: Final = 1000
 _DIGESTS: Final = slice(len(ROW_FIELDS), len(ROW_FIELDS) + len(DIGESTED))
 _NULLS: Final = (None,) * len(DIGESTED)
+_new: Final = tuple.__new__
 
 _STORED: Final = (*ROW_FIELDS, *DIGEST_COLUMNS, "etag")
 # The names below are this module's own constants; every value is bound.
@@ -75,14 +76,15 @@ class Table:
 
 
 def _load(handle: Handle, row_id: str) -> Row | None:
-    row = handle.remembered(row_id)
-    if row is not None:
+    row = handle.recent.get(row_id)
+    if row is not None and handle.is_current():
         return row
-    found = handle.open().execute(_LOAD, (row_id,)).fetchone()
+    found = handle.read_one(_LOAD, (row_id,))
     if found is None:
         return None
     row = _row(found)
-    handle.remember(row)
+    if handle.recent.is_asked_again(row_id):
+        handle.recent.keep(row_id, row)
     return row
 
 
@@ -98,23 +100,27 @@ def _insert(handle: Handle, row: Row, etag: int) -> None:
 
 
 def _update(handle: Handle, row: Row, etag: int, expect: object) -> None:
-    known = handle.last_seen(row.id)
+    known = handle.recent.get(row.id)
+    if known is None or known.etag != expect:
+        known = _load(handle, row.id)
     handle.forget(row.id)
-    values = _changed(row, known if known is not None and known.etag == expect else None)
-    assignments = ", ".join(f"{name} = ?" for name in values)
-    statement = f"UPDATE oauthtoken SET {assignments}, etag = ? WHERE id = ? AND etag IS ?"  # noqa: S608
-    done = handle.open().execute(statement, (*values.values(), etag, row.id, expect))
-    if done.rowcount != 1:
-        raise RowChangedError(f"Row {row.id!r} is not as it was when it was read.")
+    if known is not None and known.etag == expect:
+        # SQLite rewrites the index of every column that is named: so only what changes is.
+        names, values = _changes(known, row)
+        statement = f"UPDATE oauthtoken SET {names}etag = ? WHERE id = ? AND etag IS ?"  # noqa: S608
+        if handle.open().execute(statement, (*values, etag, row.id, expect)).rowcount == 1:
+            return
+    raise RowChangedError(f"Row {row.id!r} is not as it was when it was read.")
 
 
-def _changed(row: Row, known: Row | None) -> dict[str, Any]:
-    """Return the columns to write: SQLite rewrites the index of every column that is named."""
-    values = dict(zip(_STORED[1:-1], _values(row), strict=True))
-    if known is None:
-        return values
-    old = _values(known)
-    return {name: value for (name, value), was in zip(values.items(), old, strict=True) if value != was}
+def _changes(known: Row, row: Row) -> tuple[str, list[Any]]:
+    """Return what differs: the columns' assignments, and the new values."""
+    names, changed = "", []
+    for name, old, new in zip(_STORED[1:-1], _values(known), _values(row), strict=True):
+        if new != old:
+            names += f"{name} = ?, "
+            changed.append(new)
+    return names, changed
 
 
 def _remove(handle: Handle, row_id: str) -> bool:
@@ -127,13 +133,15 @@ def _clear(handle: Handle) -> int:
     return handle.open().execute("DELETE FROM oauthtoken").rowcount
 
 
-def _values(row: Row) -> list[Any]:
+def _values(row: Row) -> tuple[Any, ...]:
     """Return the stored values behind the id, without the etag."""
-    return [*row[1 : _DIGESTS.start], *(row.digests.get(name) for name in DIGESTED)]
+    digests = row.digests
+    return row[1 : _DIGESTS.start] + (tuple(map(digests.get, DIGESTED)) if digests else _NULLS)
 
 
 def _row(stored: tuple[Any, ...]) -> Row:
     digests: Mapping[str, str] = NO_DIGESTS
     if stored[_DIGESTS] != _NULLS:
         digests = {name: d for name, d in zip(DIGESTED, stored[_DIGESTS], strict=True) if d is not None}
-    return Row._make((*stored[: _DIGESTS.start], digests, stored[-1]))
+    # Not by the class: its constructor would unpack and check the values again.
+    return _new(Row, stored[: _DIGESTS.start] + (digests, stored[-1]))  # noqa: RUF005  # faster so

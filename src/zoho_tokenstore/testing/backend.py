@@ -1,0 +1,288 @@
+"""The contract of a `Backend`, the protocol behind the stores of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import pytest
+
+from zoho_tokenstore.backend import Backend
+from zoho_tokenstore.errors import BackendError, RowChangedError
+from zoho_tokenstore.records import COLUMNS, LOOKUPS, SECRET_COLUMNS, Row
+from zoho_tokenstore.testing.backend_shared import BackendSharingClauses
+from zoho_tokenstore.testing.hostile import HOSTILE_TEXTS, LOOKALIKES
+
+_SECRET: Final = "1000.very-secret"  # noqa: S105  # made up
+_DIGESTED: Final = ("access_token", "grant_token", "refresh_token")
+_USES: Final[dict[str, Callable[[Backend], object]]] = {
+    "load": lambda backend: backend.load("1"),
+    "find": lambda backend: backend.find("user_name", "alice"),
+    "scan": lambda backend: list(backend.scan()),
+    "write": lambda backend: backend.write(Row(id="1"), expect=None),
+    "remove": lambda backend: backend.remove("1"),
+    "clear": lambda backend: backend.clear(),
+}
+
+
+def full_row(row_id: str = "1", mark: str = "a") -> Row:
+    """Return a row with a text in every column."""
+    columns: dict[str, Any] = {name: f"{name}-{mark}" for name in COLUMNS[1:]}
+    return Row(id=row_id, **columns, created_at_ms=1, updated_at_ms=2**53, last_used_at_ms=3)
+
+
+def content(row: Row | None) -> Row | None:
+    """Return the row without the backend's own mark, with plain digests."""
+    return None if row is None else row._replace(etag=None, digests=dict(row.digests))
+
+
+class BackendContract(BackendSharingClauses):
+    """The tests that prove a backend.
+
+    Subclass it as ``Test…`` in a file that pytest collects, and define
+
+    - ``make_backend(self, folder)``: return a backend without rows. `folder` is an empty folder of
+      this test.
+    - ``reopen(self, backend, folder)``: return a second handle on the same rows, as another process
+      would open it; or set ``can_reopen = False`` if there can be none.
+    """
+
+    can_reopen: ClassVar[bool] = True
+
+    def make_backend(self, folder: Path) -> Backend:
+        """Return a backend without rows."""
+        raise NotImplementedError(f"{type(self).__name__} must define make_backend(self, folder).")
+
+    def reopen(self, backend: Backend, folder: Path) -> Backend:
+        """Return a second handle on the rows of `backend`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must define reopen(self, backend, folder), or set can_reopen = False."
+        )
+
+    @pytest.fixture
+    def backend(self, tmp_path: Path) -> Iterator[Backend]:
+        """A new backend."""
+        backend = self.make_backend(tmp_path)
+        yield backend
+        backend.close()
+
+    @pytest.fixture
+    def other(self, backend: Backend, tmp_path: Path) -> Iterator[Backend]:
+        """A second handle on the rows of `backend`."""
+        if not self.can_reopen:
+            pytest.skip(f"{type(self).__name__} says that its rows cannot be opened twice (can_reopen)")
+        other = self.reopen(backend, tmp_path)
+        yield other
+        other.close()
+
+    def test_load_gives_what_was_written(self, backend: Backend) -> None:
+        """`load` returns every column and the bookkeeping as they were written, `None` as `None`."""
+        backend.write(full_row("1"), expect=None)
+        backend.write(Row(id="2"), expect=None)
+        assert content(backend.load("1")) == full_row("1")
+        assert content(backend.load("2")) == Row(id="2")
+
+    def test_load_of_a_missing_row(self, backend: Backend) -> None:
+        """`load` of an id that is not stored is `None`; ids are compared exactly."""
+        assert backend.load("1") is None
+        backend.write(full_row("12"), expect=None)
+        assert [backend.load(row_id) for row_id in ("1", "012", "12 ", "", "id", "%")] == [None] * 6
+
+    def test_write_returns_the_etag(self, backend: Backend) -> None:
+        """The etag that `write` returns is the one that the row is read with, and is not `None`."""
+        etag = backend.write(full_row(), expect=None)
+        loaded = backend.load("1")
+        assert loaded is not None
+        assert etag is not None
+        assert loaded.etag == etag
+        assert [row.etag for row in backend.find("user_name", "user_name-a")] == [etag]
+        assert [row.etag for row in backend.scan()] == [etag]
+
+    def test_write_ignores_the_rows_own_etag(self, backend: Backend) -> None:
+        """Only `expect` decides; an etag inside the row that is written means nothing."""
+        etag = backend.write(full_row()._replace(etag="made up"), expect=None)
+        assert etag != "made up"
+        backend.write(full_row(mark="b")._replace(etag="made up"), expect=etag)
+        assert content(backend.load("1")) == full_row(mark="b")
+
+    def test_write_of_a_new_row(self, backend: Backend) -> None:
+        """With `expect=None` a row that exists already is refused and stays as it was."""
+        backend.write(full_row(), expect=None)
+        with pytest.raises(RowChangedError):
+            backend.write(full_row(mark="b"), expect=None)
+        assert content(backend.load("1")) == full_row()
+
+    def test_write_replaces_the_whole_row(self, backend: Backend) -> None:
+        """A write replaces every column and digest, also by `None`."""
+        first = backend.write(full_row()._replace(digests={"access_token": "d1"}), expect=None)
+        second = backend.write(full_row(mark="b"), expect=first)
+        assert content(backend.load("1")) == full_row(mark="b")
+        backend.write(Row(id="1"), expect=second)
+        assert content(backend.load("1")) == Row(id="1")
+
+    def test_write_refuses_the_outdated(self, backend: Backend) -> None:
+        """A write that expects an older version is refused, and the row stays as it was."""
+        first = backend.write(full_row(), expect=None)
+        backend.write(full_row(mark="b"), expect=first)
+        with pytest.raises(RowChangedError):
+            backend.write(full_row(mark="c"), expect=first)
+        assert content(backend.load("1")) == full_row(mark="b")
+
+    def test_write_refuses_what_is_gone(self, backend: Backend) -> None:
+        """A write that expects a row which was removed is refused, and the row stays away."""
+        etag = backend.write(full_row(), expect=None)
+        backend.remove("1")
+        with pytest.raises(RowChangedError):
+            backend.write(full_row(mark="b"), expect=etag)
+        assert backend.load("1") is None
+
+    def test_write_gives_new_etags(self, backend: Backend) -> None:
+        """Every write gives another etag: the same values, and a row removed and made anew, too."""
+        etags = [backend.write(full_row(), expect=None)]
+        etags.append(backend.write(full_row(), expect=etags[-1]))
+        backend.remove("1")
+        etags.append(backend.write(full_row(), expect=None))
+        backend.clear()
+        etags.append(backend.write(full_row(), expect=None))
+        assert len(set(etags)) == len(etags)
+        with pytest.raises(RowChangedError):
+            backend.write(full_row(mark="b"), expect=etags[0])
+
+    @pytest.mark.parametrize("index", LOOKUPS)
+    def test_find_by_column(self, backend: Backend, index: str) -> None:
+        """Each look-up finds the rows that hold its key in that column, however many, and no others."""
+        for row_id, mark in (("1", "a"), ("2", "b"), ("3", "a")):
+            backend.write(full_row(row_id, mark), expect=None)
+        backend.write(Row(id="4"), expect=None)
+        found = backend.find(index, f"{index}-a")
+        assert sorted(row.id for row in found) == ["1", "3"]
+        assert [content(row) for row in found if row.id == "3"] == [full_row("3")]
+        assert backend.find(index, "nobody") == []
+        assert backend.find(index, "") == []
+
+    @pytest.mark.parametrize("index", _DIGESTED)
+    def test_find_by_digest(self, backend: Backend, index: str) -> None:
+        """A row with a digest for a look-up is found by the digest, and no longer by the column."""
+        row = full_row()._replace(digests={index: "digest"})
+        backend.write(row, expect=None)
+        backend.write(full_row("2"), expect=None)
+        assert list(map(content, backend.find(index, "digest"))) == [row]
+        assert [found.id for found in backend.find(index, f"{index}-a")] == ["2"]
+        assert content(backend.load("1")) == row
+        assert {found.id: dict(found.digests) for found in backend.scan()} == {
+            "1": {index: "digest"},
+            "2": {},
+        }
+
+    @pytest.mark.parametrize("index", LOOKUPS)
+    def test_find_follows_changes(self, backend: Backend, index: str) -> None:
+        """A changed row is found by its new key alone, a removed one by none."""
+        etag = backend.write(full_row(), expect=None)
+        backend.write(full_row(mark="b"), expect=etag)
+        assert backend.find(index, f"{index}-a") == []
+        assert list(map(content, backend.find(index, f"{index}-b"))) == [full_row(mark="b")]
+        backend.remove("1")
+        assert backend.find(index, f"{index}-b") == []
+
+    @pytest.mark.parametrize("pair", LOOKALIKES)
+    @pytest.mark.parametrize("index", LOOKUPS)
+    def test_find_compares_exactly(self, backend: Backend, index: str, pair: str) -> None:
+        """Keys and ids are compared code point by code point."""
+        one, two = LOOKALIKES[pair]
+        for text in (one, two):
+            held: dict[str, Any] = {index: text}
+            backend.write(Row(text, **held), expect=None)
+        assert [row.id for row in backend.find(index, one)] == [one]
+        assert [row.id for row in backend.find(index, two)] == [two]
+
+    def test_scan_is_in_order(self, backend: Backend) -> None:
+        """`scan` yields every row once, in the order of the ids' code points."""
+        ids = ["10", "9", "a", "B", "é", "\U0001f393", "\uffff", "2"]
+        for row_id in ids:
+            backend.write(full_row(row_id), expect=None)
+        assert list(map(content, backend.scan())) == [full_row(row_id) for row_id in sorted(ids)]
+
+    def test_scan_goes_page_by_page(self, backend: Backend) -> None:
+        """`after` begins behind that id, whether it is there or not; `limit` ends; both together page."""
+        assert list(backend.scan()) == []
+        for row_id in "acegi":
+            backend.write(Row(id=row_id), expect=None)
+
+        def ids(after: str | None = None, limit: int | None = None) -> str:
+            return "".join(row.id for row in backend.scan(after=after, limit=limit))
+
+        assert ids(after="c") == ids(after="b")[1:] == "egi"
+        assert ids(after="i") == ids(limit=0) == ""
+        assert ids(limit=2) == "ac"
+        assert ids(after="c", limit=2) == ids(after="d", limit=2) == "eg"
+        assert ids(limit=99) == "acegi"
+
+    def test_scan_goes_on_while_rows_change(self, backend: Backend) -> None:
+        """Rows may be written and removed during a scan; what nobody touches is yielded once."""
+        for row_id in "aceg":
+            backend.write(Row(id=row_id), expect=None)
+        seen = []
+        for row in backend.scan():
+            seen.append(row.id)
+            if row.id == "a":
+                backend.remove("c")
+                backend.write(Row(id="z"), expect=None)
+        assert [row_id for row_id in seen if row_id in "aeg"] == ["a", "e", "g"]
+
+    def test_remove(self, backend: Backend) -> None:
+        """`remove` deletes one row and tells whether there was one."""
+        backend.write(full_row("1"), expect=None)
+        backend.write(full_row("2"), expect=None)
+        assert backend.remove("1") is True
+        assert backend.remove("1") is False
+        assert backend.remove("%") is False
+        assert list(map(content, backend.scan())) == [full_row("2")]
+
+    def test_clear(self, backend: Backend) -> None:
+        """`clear` deletes all rows, returns how many there were, and leaves the backend usable."""
+        assert backend.clear() == 0
+        for row_id in "123":
+            backend.write(full_row(row_id), expect=None)
+        assert backend.clear() == 3
+        assert list(backend.scan()) == []
+        assert backend.find("user_name", "user_name-a") == []
+        backend.write(full_row(), expect=None)
+        assert content(backend.load("1")) == full_row()
+
+    @pytest.mark.parametrize("name", HOSTILE_TEXTS)
+    def test_hostile_texts_are_kept(self, backend: Backend, name: str) -> None:
+        """Every hostile text comes back as it was from every column, and its row is found by it."""
+        text = HOSTILE_TEXTS[name]
+        columns: dict[str, Any] = dict.fromkeys(COLUMNS, text)
+        row = Row(**columns)
+        etag = backend.write(row, expect=None)
+        assert content(backend.load(text)) == row
+        assert [list(map(content, backend.find(index, text))) for index in LOOKUPS] == [[row]] * len(LOOKUPS)
+        backend.write(row._replace(user_name="alice"), expect=etag)
+        assert list(map(content, backend.scan())) == [row._replace(user_name="alice")]
+        assert backend.remove(text) is True
+
+    @pytest.mark.parametrize("use", _USES)
+    def test_closed_is_closed(self, backend: Backend, use: str) -> None:
+        """A closed backend may be closed again; every other use raises a `BackendError`."""
+        backend.write(full_row(), expect=None)
+        backend.close()
+        backend.close()
+        with pytest.raises(BackendError):
+            _USES[use](backend)
+
+    def test_secrets_stay_inside(self, backend: Backend) -> None:
+        """No secret is in the text of a row, of the backend, of its location or of an error."""
+        secrets: dict[str, Any] = dict.fromkeys(SECRET_COLUMNS, _SECRET)
+        row = Row(id="1", **secrets, digests={"access_token": _SECRET})
+        backend.write(row, expect=None)
+        with pytest.raises(RowChangedError) as exists:
+            backend.write(row, expect=None)
+        with pytest.raises(RowChangedError) as changed:
+            backend.write(row, expect="made up")
+        loaded = backend.load("1")
+        told = [repr(loaded), str(loaded), repr(backend), backend.location, *map(repr, backend.scan())]
+        for error in (exists.value, changed.value):
+            told += [str(error), repr(error), str(error.__cause__)]
+        assert _SECRET not in "".join(told)

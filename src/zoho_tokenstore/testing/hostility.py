@@ -1,0 +1,107 @@
+"""Clauses about texts that break stores."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+import pytest
+
+from zoho_tokenstore.testing._subject import StoreSubject
+from zoho_tokenstore.testing.deleting import assert_missing
+from zoho_tokenstore.testing.finding import ALICE, BOB, CLIENT, found, stored
+from zoho_tokenstore.testing.hostile import HOSTILE_TEXTS, INJECTIONS, LONE_SURROGATE, LOOKALIKES
+from zoho_tokenstore.testing.saving import all_fields, attempt
+from zoho_tokenstore.testing.tokens import FIELDS, Fields, fields_of, login, make_token
+
+_TEXTS: Final = [name for name in FIELDS if name != "expires_in"]
+
+
+def by_key(store: Any, fields: Fields) -> list[Fields | None]:
+    """Return what each key of a stored token finds."""
+    client = {name: fields[name] for name in ("client_id", "client_secret")}
+    return [
+        found(store, id=fields["id"]),
+        found(store, user_name=fields["user_name"]),
+        found(store, access_token=fields["access_token"]),
+        found(store, **client, grant_token=fields["grant_token"]),
+        found(store, **client, refresh_token=fields["refresh_token"]),
+    ]
+
+
+class HostilityClauses(StoreSubject):
+    """A text is kept exactly as it is, or refused; it is never understood, cut or folded."""
+
+    @pytest.mark.parametrize("name", HOSTILE_TEXTS)
+    def test_hostile_texts_come_back(self, store: Any, name: str) -> None:
+        """Every hostile text comes back as it was from every field, by every key, or is refused."""
+        for field in _TEXTS:
+            fields = ALICE | {field: HOSTILE_TEXTS[name]}
+            saved, refusal = attempt(partial(stored, store, fields))
+            if saved is None:
+                assert refusal, f"{field}: refused without a word"
+                assert store.get_tokens() == [], f"{field}: refused, and yet stored"
+                continue
+            assert saved == {"id": saved["id"]} | fields, field
+            assert fields_of(store.find_token_by_id(saved["id"])) == saved, field
+            assert by_key(store, saved) == [saved] * 5, field
+            assert all_fields(store) == [saved], field
+            store.delete_token(saved["id"])
+            assert store.get_tokens() == [], field
+
+    @pytest.mark.parametrize("field", _TEXTS)
+    def test_lone_surrogates_are_refused(self, store: Any, field: str) -> None:
+        """Text that is not valid Unicode is refused, and nothing is stored or changed."""
+        alice = stored(store, ALICE)
+        with pytest.raises(Exception, match=r"."):
+            store.save_token(make_token(**{**login("bob"), field: LONE_SURROGATE}))
+        assert all_fields(store) == [alice]
+
+    @pytest.mark.parametrize("pair", LOOKALIKES)
+    @pytest.mark.parametrize("field", ["id", "user_name", "access_token"])
+    def test_lookalikes_are_different(self, store: Any, field: str, pair: str) -> None:
+        """Texts that look alike, as ids, names or tokens, are those of different owners."""
+        one, two = LOOKALIKES[pair]
+        first = {"access_token": "1000.a.1", field: one}
+        second = {"access_token": "1000.a.2", field: two}
+        a = stored(store, first)
+        assert found(store, **{field: two}) is None
+        b = stored(store, second)
+        assert a["id"] != b["id"]
+        assert found(store, **{field: one}) == a
+        assert found(store, **{field: two}) == b
+
+    @pytest.mark.parametrize("pair", LOOKALIKES)
+    @pytest.mark.parametrize("key", ["refresh_token", "grant_token"])
+    def test_lookalike_credentials_are_different(self, store: Any, key: str, pair: str) -> None:
+        """Refresh and grant tokens that look alike are different tokens."""
+        one, two = LOOKALIKES[pair]
+        a = stored(store, {**CLIENT, key: one})
+        assert found(store, **CLIENT, **{key: two}) is None
+        b = stored(store, {**CLIENT, key: two})
+        assert a["id"] != b["id"]
+        assert found(store, **CLIENT, **{key: one}) == a
+
+    @pytest.mark.parametrize("name", INJECTIONS)
+    def test_injections_do_nothing(self, store: Any, name: str) -> None:
+        """Text that means something to a storage finds nobody and deletes nothing."""
+        text = INJECTIONS[name]
+        saved = sorted((stored(store, ALICE), stored(store, BOB)), key=lambda fields: str(fields["id"]))
+        assert_missing(store, text)
+        assert found(store, id=text) is None
+        assert found(store, user_name=text) is None
+        assert found(store, access_token=text) is None
+        assert found(store, **CLIENT, refresh_token=text) is None
+        assert found(store, **CLIENT, grant_token=text) is None
+        store.delete_token(text)
+        assert all_fields(store) == saved
+
+    @pytest.mark.parametrize("name", INJECTIONS)
+    def test_injections_are_saved_as_text(self, store: Any, name: str) -> None:
+        """A user whose name means something to a storage gets a row, and nobody else's."""
+        alice = stored(store, ALICE)
+        mallory = stored(store, login("mallory", user_name=INJECTIONS[name]))
+        assert found(store, user_name=INJECTIONS[name]) == mallory
+        assert found(store, user_name=ALICE["user_name"]) == alice
+        store.delete_token(mallory["id"])
+        assert all_fields(store) == [alice]
