@@ -19,6 +19,11 @@ ROWS = 40  # of some size, so that a transaction has several pages
 OLD, NEW = "old" * 300, "new" * 300
 
 
+@pytest.fixture
+def tmp_path(quick_folder: Path) -> Path:
+    return quick_folder
+
+
 @contextlib.contextmanager
 def connected(path: Path) -> Iterator[sqlite3.Connection]:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:

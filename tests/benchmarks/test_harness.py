@@ -1,0 +1,193 @@
+"""The benchmarks: that they compare fairly, judge by the limits, and that the docs show what was measured."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import databases, report
+from benchmarks.figures import LIMITS, Figure, Limit, missed
+from benchmarks.harness import Timing, interleave, machine, seconds_each, taking
+from benchmarks.lookups import RandomLookups
+from benchmarks.scale import FULL, Scale
+from zoho_tokenstore.backends.sqlite import SQLiteBackend
+
+TINY = Scale(
+    usual_size=60, store_sizes=(40, 60), file_store_sizes=(20,), rounds=1, turns=10, settling_saves=10
+)
+
+
+def fixed(*seconds: float) -> Callable[[], float]:
+    """Return a block that takes these times, over and over."""
+    times = itertools.cycle(seconds)
+    return lambda: next(times)
+
+
+def figure(key: str, seconds: float) -> Figure:
+    return Figure(key, f"the {key}", Timing(seconds, seconds))
+
+
+def test_all_figures_come_from_the_calmest_round() -> None:
+    """Of three rounds the one with the least noise counts, for all cases, and the warm-up does not."""
+    cases = {"a": fixed(0.1, 5, 2, 9), "b": fixed(0.1, 7, 3, 1)}
+    assert interleave(cases, rounds=3, turns=1) == {"a": Timing(2, 2), "b": Timing(3, 3)}
+
+
+def test_a_round_counts_by_its_median_and_keeps_the_mean() -> None:
+    """One slow block of three changes the mean, and not the median."""
+    assert interleave({"a": fixed(1, 1, 7)}, rounds=1, turns=3) == {"a": Timing(1, 3)}
+
+
+def test_cases_take_turns_in_changing_order() -> None:
+    """No case always runs behind the same other one."""
+    seen: list[str] = []
+
+    def case(name: str) -> Callable[[], float]:
+        return lambda: seen.append(name) or 1.0  # type: ignore[func-returns-value]
+
+    interleave({"a": case("a"), "b": case("b")}, rounds=1, turns=2)
+    assert seen == ["a", "b", "b", "a"] * 2
+
+
+def test_seconds_each_calls_once_per_argument() -> None:
+    """What is timed is exactly one call for each argument."""
+    seen: list[int] = []
+    assert seconds_each(seen.append, [1, 2, 3]) > 0
+    assert seen == [1, 2, 3]
+
+
+def test_taking_starts_again_at_the_end() -> None:
+    """Blocks of ids never run dry."""
+    take = taking("abc", 2)
+    assert [take(), take()] == [["a", "b"], ["c", "a"]]
+
+
+@pytest.mark.parametrize(("own", "kept"), [(1.0, True), (2.0, True), (2.01, False)])
+def test_a_ratio_is_kept_up_to_its_limit(own: float, kept: bool) -> None:
+    """At most 2 × includes 2 ×, and nothing above."""
+    limit = Limit("save", "own", "other", 2.0)
+    assert limit.is_kept({"own": figure("own", own), "other": figure("other", 1.0)}) is kept
+
+
+@pytest.mark.parametrize(("own", "kept"), [(0.5, True), (1.75, True), (1.76, False)])
+def test_a_difference_is_kept_up_to_its_limit(own: float, kept: bool) -> None:
+    """A limit of so many seconds more is judged by the difference, not by the ratio."""
+    limit = Limit("import", "own", "other", 0.75, "seconds more")
+    assert limit.is_kept({"own": figure("own", own), "other": figure("other", 1.0)}) is kept
+
+
+def test_a_figure_that_was_not_measured_is_not_kept_quietly() -> None:
+    """A limit without its figures fails loudly."""
+    with pytest.raises(KeyError):
+        missed("saves", {})
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Figure]]:
+    """What every benchmark measures at tiny sizes."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    return {name: measure(TINY, folder) for name, measure in command.BENCHMARKS.items()}
+
+
+def test_every_benchmark_measures_each_figure_once(measured: dict[str, list[Figure]]) -> None:
+    """Each benchmark runs, and its figures can be told apart."""
+    figures = [figure for name in command.BENCHMARKS for figure in measured[name]]
+    assert all(measured.values())
+    assert all(figure.timing.median > 0 and figure.label for figure in figures)
+    assert len({figure.key for figure in figures}) == len(figures)
+
+
+def test_every_limit_names_figures_that_are_measured(measured: dict[str, list[Figure]]) -> None:
+    """No limit waits for a figure that no benchmark measures, but for the sizes of the stores."""
+    assert set(LIMITS) == set(command.BENCHMARKS)
+    kinds = {kind_of(figure.key) for figures in measured.values() for figure in figures}
+    wanted = [key for limits in LIMITS.values() for limit in limits for key in (limit.figure, limit.against)]
+    assert {kind_of(key) for key in wanted} <= kinds
+    sizes = {int(size) for key in wanted if (size := key.rpartition("/")[2]).isdecimal()}
+    assert sizes <= {FULL.usual_size, *FULL.store_sizes}
+
+
+def kind_of(key: str) -> str:
+    """Return a figure's key without the size of the store."""
+    return key.rstrip("0123456789")
+
+
+def test_random_lookups_never_meet_a_token_twice_before_all_were_met(tmp_path: Path) -> None:
+    """A token is read again only by a reader that was opened anew, at every size."""
+    databases.fill_ours(tmp_path / "tokens.db", 30)
+    asked: list[list[str]] = []
+    with RandomLookups("store", tmp_path / "tokens.db", databases.ids(30), size=20) as lookups:
+        lookups()
+        real = lookups._read
+        lookups._read = lambda ids: asked.append(list(ids)) or real(ids)  # type: ignore[func-returns-value]
+        lookups()
+    assert len(asked[0]) == 10
+    assert set(asked[0]) == set(databases.ids(30)[20:])
+
+
+def test_filled_databases_hold_whole_tokens(tmp_path: Path) -> None:
+    """What the look-ups read is there: every id, with its secrets, in both kinds of database."""
+    databases.fill_ours(tmp_path / "ours.db", 20)
+    databases.fill_published(tmp_path / "published.db", 20)
+    backend = SQLiteBackend(tmp_path / "ours.db")
+    connection = databases.bare(tmp_path / "published.db")
+    try:
+        for row_id in databases.ids(20):
+            row = backend.load(row_id)
+            published = connection.execute(databases.BARE_SELECT, (row_id,)).fetchone()
+            assert row is not None
+            assert row.refresh_token is not None
+            assert published[0] == row_id
+            assert published[1] == row.user_name
+    finally:
+        connection.close()
+        backend.close()
+
+
+def test_a_missed_limit_is_the_exit_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command fails if a limit is missed, succeeds if it is kept, and writes both down."""
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{report.BEGIN}\n{report.END}\nafter\n", encoding="utf-8")
+    monkeypatch.setattr(report, "PAGE", page)
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    for seconds, status, verdict in ((0.06, 0, "| yes |"), (0.061, 1, "| **no** |")):
+        figures = [figure("import/nothing", 0.0), figure("import/package", seconds)]
+        monkeypatch.setitem(command.BENCHMARKS, "imports", lambda *_, figures=figures: figures)
+        assert command.main(["--only", "imports"]) == status
+        assert verdict in page.read_text(encoding="utf-8")
+        assert report.read("imports", tmp_path)["figures"][1]["median"] == seconds
+    assert page.read_text(encoding="utf-8").startswith("before\n")
+    assert page.read_text(encoding="utf-8").endswith("after\n")
+
+
+def test_quick_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying the benchmarks leaves the results as they are."""
+    monkeypatch.setattr(report, "write", None)
+    monkeypatch.setattr(report, "put_into", None)
+    monkeypatch.setitem(command.BENCHMARKS, "imports", lambda *_: [figure("import/nothing", 1.0)])
+    assert command.main(["--quick", "--only", "imports"]) == 0
+
+
+def test_the_machine_is_described_without_names_or_paths() -> None:
+    """Results can be published: no host, no user, no folder."""
+    description = json.dumps(machine())
+    assert Path.home().name not in description
+    assert "/" not in description.replace("zohocrmsdk8-0", "")
+
+
+def test_the_docs_show_what_was_measured() -> None:
+    """The tables of the page are those of the JSON files."""
+    page = report.PAGE.read_text(encoding="utf-8")
+    shown = page.partition(report.BEGIN)[2].partition(report.END)[0].strip()
+    assert shown == report.tables(report.RESULTS)
+
+
+@pytest.mark.parametrize("name", sorted(LIMITS))
+def test_the_recorded_results_keep_the_limits(name: str) -> None:
+    """The results in the repository keep every limit."""
+    assert missed(name, report.figures_of(report.read(name, report.RESULTS))) == []

@@ -1,0 +1,4 @@
+"""Property tests.
+
+``HYPOTHESIS_PROFILE=thorough`` runs many more examples of each, for an evening instead of seconds.
+"""

@@ -1,0 +1,262 @@
+"""Which token is meant: every rule as a property."""
+
+from __future__ import annotations
+
+from itertools import islice, pairwise
+from typing import Any
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tests.property.records import HOSTILE_RECORDS, RECORDS, TEXT_FIELDS, lookups
+from zoho_tokenstore import matching
+from zoho_tokenstore.records import TokenRecord
+
+EITHER = RECORDS | HOSTILE_RECORDS
+Lookup = tuple[TokenRecord, list[TokenRecord]]
+ORDER = ["id", "user_name", "access_token", "grant_token", "refresh_token"]
+OWNER = ("user_name", "client_id", "api_domain")
+
+
+def first_ids(record: TokenRecord, count: int = 3) -> list[str]:
+    return list(islice(matching.candidate_ids(record), count))
+
+
+def has_token(record: TokenRecord) -> bool:
+    return any((record.refresh_token, record.access_token, record.grant_token))
+
+
+def chosen(query: TokenRecord, candidates: list[TokenRecord]) -> TokenRecord | None:
+    keys = matching.keys_of(query)
+    assume(keys)
+    return matching.choose(query, keys[0], candidates)
+
+
+class TestKeys:
+    @given(record=EITHER)
+    def test_keys_come_in_order(self, record: TokenRecord) -> None:
+        """Keys are in the documented order, each with the record's own, non-empty text."""
+        keys = matching.keys_of(record)
+        assert [ORDER.index(key.index) for key in keys] == sorted(ORDER.index(key.index) for key in keys)
+        assert len({key.index for key in keys}) == len(keys)
+        assert all(key.value and key.value == getattr(record, key.index) for key in keys)
+
+    @given(record=EITHER)
+    def test_id_and_name_are_always_keys(self, record: TokenRecord) -> None:
+        """An id and a user name are keys whatever else the record carries."""
+        indexes = {key.index for key in matching.keys_of(record)}
+        assert ("id" in indexes) == (record.id is not None)
+        assert ("user_name" in indexes) == (record.user_name is not None)
+
+    @given(record=EITHER)
+    def test_tokens_are_keys_by_the_client(self, record: TokenRecord) -> None:
+        """An access token is a key without any credential, a grant and a refresh token with both."""
+        indexes = {key.index for key in matching.keys_of(record)}
+        given_ = (record.client_id is not None) + (record.client_secret is not None)
+        assert ("access_token" in indexes) == (record.access_token is not None and given_ == 0)
+        assert ("grant_token" in indexes) == (record.grant_token is not None and given_ == 2)
+        assert ("refresh_token" in indexes) == (record.refresh_token is not None and given_ == 2)
+
+    @given(record=EITHER, name=st.sampled_from(TEXT_FIELDS))
+    def test_an_empty_text_is_a_missing_field(self, record: TokenRecord, name: str) -> None:
+        """An empty text in any field gives the keys that no field gives."""
+        empty, missing = (record.changed(**{name: None}) for _ in range(2))
+        fields: dict[str, Any] = {field: value for field, value in empty.__dict__.items() if field != name}
+        assert matching.keys_of(TokenRecord(**fields | {name: ""})) == matching.keys_of(missing)
+
+    def test_nothing_has_no_key(self) -> None:
+        """An empty record names nobody, nor does a client or a domain alone."""
+        assert matching.keys_of(TokenRecord()) == []
+        client = TokenRecord(client_id="portal", client_secret="s", api_domain="d", redirect_url="u")
+        assert matching.keys_of(client) == []
+
+
+class TestChoose:
+    @given(lookup=lookups())
+    def test_the_first_key_decides(self, lookup: Lookup) -> None:
+        """What is chosen is one of the candidates and holds the query's first key."""
+        query, candidates = lookup
+        found = chosen(query, candidates)
+        if found is not None:
+            key = matching.keys_of(query)[0]
+            assert found in candidates
+            assert getattr(found, key.index) == key.value
+
+    @given(lookup=lookups())
+    def test_an_id_means_that_row(self, lookup: Lookup) -> None:
+        """By id, that row is chosen whatever else the query says."""
+        query, candidates = lookup
+        for stored in candidates:
+            assert chosen(query.changed(id=stored.id), candidates) == stored
+        assert chosen(query.changed(id="nobody"), candidates) is None
+
+    @given(lookup=lookups())
+    def test_a_row_is_found_exactly_if_it_fits(self, lookup: Lookup) -> None:
+        """Without an id: a row that holds the key and differs in nothing that counts is found.
+
+        Client and API domain count always, refresh and grant token beside a name.
+        """
+        query, candidates = lookup
+        assume(query.id is None and matching.keys_of(query))
+        key = matching.keys_of(query)[0].index
+        counting = {key, "client_id", "api_domain"}
+        counting |= {"refresh_token", "grant_token"} if key == "user_name" else set()
+        fitting = [
+            stored
+            for stored in candidates
+            if all(getattr(query, name) in (None, getattr(stored, name)) for name in counting)
+        ]
+        found = chosen(query, candidates)
+        if not fitting:
+            assert found is None
+        else:
+            assert found in fitting
+            latest = max(stored.updated_at_ms or 0 for stored in fitting)
+            assert (found.updated_at_ms or 0) == latest
+
+    @given(lookup=lookups(), data=st.data())
+    def test_the_order_of_candidates_means_nothing(self, lookup: Lookup, data: st.DataObject) -> None:
+        """The same row is chosen whatever order the storage answers in."""
+        query, candidates = lookup
+        shuffled = data.draw(st.permutations(candidates))
+        assert chosen(query, candidates) == chosen(query, shuffled)
+        for key in matching.keys_of(query):
+            one, other = (matching.choose_to_update(query, key, rows) for rows in (candidates, shuffled))
+            assert one == other
+
+
+class TestOwners:
+    @given(one=EITHER, other=EITHER)
+    def test_same_owner_is_symmetric(self, one: TokenRecord, other: TokenRecord) -> None:
+        """Whether two records can be one owner's does not depend on which is asked."""
+        assert matching.same_owner(one, other) == matching.same_owner(other, one)
+        assert matching.same_owner(one, one)
+
+    @given(one=RECORDS, other=RECORDS)
+    def test_same_owner_differs_in_nothing(self, one: TokenRecord, other: TokenRecord) -> None:
+        """Two records are one owner's if user, client and domain differ nowhere that both name."""
+        named = [(getattr(one, name), getattr(other, name)) for name in OWNER]
+        assert matching.same_owner(one, other) == all(a == b for a, b in named if a and b)
+
+    @given(one=RECORDS, other=RECORDS)
+    def test_same_owner_is_the_same_person(self, one: TokenRecord, other: TokenRecord) -> None:
+        """What is one owner's is one person's; a person may also move to another API domain."""
+        if matching.same_owner(one, other):
+            assert matching.same_person(one, other)
+        if matching.same_person(one, other):
+            assert matching.same_owner(one.changed(api_domain=None), other)
+
+    @given(lookup=lookups())
+    def test_a_save_updates_its_owners_row(self, lookup: Lookup) -> None:
+        """By whatever key: the row that a save updates holds the key and is its owner's.
+
+        Of several, it is one that agrees with the record on the most of user, client and domain.
+        """
+        record, candidates = lookup
+        for key in matching.keys_of(record):
+            owned = [
+                other
+                for other in candidates
+                if getattr(other, key.index) == key.value and matching.same_owner(record, other)
+            ]
+            found = matching.choose_to_update(record, key, candidates)
+            if not owned:
+                assert found is None
+            else:
+                assert found in owned
+                assert agreement(record, found) == max(agreement(record, other) for other in owned)
+
+
+class TestMerge:
+    @given(record=EITHER, stored=EITHER)
+    def test_merge_never_blanks(self, record: TokenRecord, stored: TokenRecord) -> None:
+        """A field of a merge is the new one where there is one, else the stored one."""
+        merged = matching.merge(record, stored)
+        for name, value in merged.__dict__.items():
+            new = getattr(record, name)
+            assert value == (getattr(stored, name) if new is None else new), name
+
+    @given(record=EITHER, stored=EITHER)
+    def test_merge_changes_no_argument(self, record: TokenRecord, stored: TokenRecord) -> None:
+        """Merging twice is merging once, and the arguments stay as they are."""
+        before = dict(record.__dict__), dict(stored.__dict__)
+        merged = matching.merge(record, stored)
+        assert matching.merge(record, merged) == merged
+        assert (record.__dict__, stored.__dict__) == before
+
+    @given(query=EITHER, found=EITHER)
+    def test_fill_keeps_the_callers_fields(self, query: TokenRecord, found: TokenRecord) -> None:
+        """Filling changes no field that the caller set, and takes the others from the store."""
+        filled = matching.fill(query, found)
+        for name in (*TEXT_FIELDS, "expires_at_ms"):
+            own = getattr(query, name)
+            if own is not None:
+                assert getattr(filled, name) == own, name
+            elif name != "expires_at_ms":
+                assert getattr(filled, name) == getattr(found, name), name
+
+    @given(query=EITHER, found=EITHER)
+    def test_fill_lends_no_expiry(self, query: TokenRecord, found: TokenRecord) -> None:
+        """The stored expiry is never put beside an access token that it does not belong to."""
+        filled = matching.fill(query, found)
+        if query.expires_at_ms is None:
+            same_token = filled.access_token == found.access_token
+            assert filled.expires_at_ms == (found.expires_at_ms if same_token else None)
+
+
+class TestIds:
+    @given(record=EITHER.filter(has_token))
+    def test_ids_are_ten_digits(self, record: TokenRecord) -> None:
+        """Every candidate is ten decimal digits with a leading 9, and the next one is another."""
+        ids = first_ids(record, 5)
+        assert all(len(i) == 10 and i.isascii() and i.isdecimal() and i[0] == "9" for i in ids)
+        assert all(a != b for a, b in pairwise(ids))
+
+    @given(record=EITHER.filter(has_token))
+    def test_ids_are_determined_by_the_owner(self, record: TokenRecord) -> None:
+        """The same owner gets the same candidates, whatever his id, expiry and redirect address are."""
+        same = record.changed(id="other", expires_at_ms=1, updated_at_ms=2, redirect_url="https://other")
+        assert first_ids(same) == first_ids(record)
+
+    @given(one=HOSTILE_RECORDS.filter(has_token), other=HOSTILE_RECORDS.filter(has_token))
+    def test_other_owners_get_other_ids(self, one: TokenRecord, other: TokenRecord) -> None:
+        """Owners who differ in key, client or domain have different seeds, however texts are cut."""
+        assert (matching._identity(one) == matching._identity(other)) == (seed(one) == seed(other))
+
+    @given(parts=st.lists(st.text("ab:|\0 1", max_size=4), min_size=3, max_size=3), cut=st.integers(1, 3))
+    def test_moving_text_between_parts_changes_the_seed(self, parts: list[str], cut: int) -> None:
+        """Text that moves from the user's name into the client id makes another seed."""
+        name, client, domain = (f"x{part}" for part in parts)
+        moved = (name[:-1] or "x", name[-1] + client)
+        assume((name, client) != moved)
+        one = TokenRecord(user_name=name, client_id=client, api_domain=domain, access_token="a")
+        other = TokenRecord(user_name=moved[0], client_id=moved[1], api_domain=domain, access_token="a")
+        assert matching._identity(one) != matching._identity(other)
+
+    def test_ids_are_pinned(self) -> None:
+        """The ids that this release derives are those of every other release: they are stored."""
+        alice = TokenRecord(user_name="alice", client_id="portal", api_domain="https://x", access_token="a")
+        assert first_ids(alice) == ["9230881189", "9093185754", "9340521892"]
+
+
+def agreement(record: TokenRecord, other: TokenRecord) -> int:
+    """Return in how many of user, client and domain two records name the same."""
+    return sum(
+        getattr(record, name) is not None and getattr(record, name) == getattr(other, name) for name in OWNER
+    )
+
+
+def seed(record: TokenRecord) -> tuple[str | None, ...]:
+    """Whom an id is derived for, told another way."""
+    client = (record.client_id, record.api_domain)
+    if record.user_name:
+        return ("user_name", record.user_name, *client)
+    if record.client_id is None and record.client_secret is None and record.access_token:
+        return ("access_token", record.access_token)
+    if record.client_id and record.client_secret and record.grant_token:
+        return ("grant_token", record.grant_token, *client)
+    if record.refresh_token:
+        return ("refresh_token", record.refresh_token, *client)
+    if record.access_token:
+        return ("access_token", record.access_token)
+    return ("grant_token", record.grant_token, *client)

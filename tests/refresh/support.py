@@ -1,0 +1,118 @@
+"""What the tests of a fleet share: tokens in a store, and what became of the calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from zoho_tokenstore import TokenRecord, open_repository
+from zoho_tokenstore.emulator import Emulator
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 110.0  # seconds; only a failing test waits so long
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the workers of a fleet told."""
+
+    told: list[dict[str, Any]]
+    processes: int
+    killed: int
+    started: float
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        return sorted((one for one in self.told if "event" not in one), key=lambda call: call["at"])
+
+    @property
+    def failures(self) -> list[dict[str, Any]]:
+        return [call for call in self.calls if "error" in call]
+
+    @property
+    def access_tokens(self) -> set[str]:
+        return {call["access"] for call in self.calls if "access" in call}
+
+    @property
+    def events(self) -> Counter[str]:
+        return Counter(one["event"] for one in self.told if "event" in one)
+
+    def event_times(self, kind: str) -> list[float]:
+        return sorted(one["at"] for one in self.told if one.get("event") == kind)
+
+
+class Site:
+    """A database, the local Zoho, and fleets that use them."""
+
+    def __init__(self, zoho: Emulator, folder: Path) -> None:
+        self.zoho = zoho
+        self.database = folder / "zohooauth.db"
+
+    def fleet(self, tokens: list[dict[str, str]], *, patience: float = PATIENCE, **orders: Any) -> Report:
+        """Run a fleet to its end."""
+        orders = {"url": self.zoho.url, "database": str(self.database), "tokens": tokens, **orders}
+        environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.refresh.fleet"],
+            input=json.dumps(orders),
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=patience,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert "Traceback" not in done.stderr, done.stderr[-3000:]
+        told = json.loads(done.stdout)
+        answers = told["answers"]
+        return Report(
+            [one for answer in answers for one in answer], len(answers), told["killed"], told["started"]
+        )
+
+    def store_token(self, seconds_left: float = -1.0, **fields: Any) -> dict[str, str]:
+        """Store a token that a login left, and return the arguments that name it."""
+        return self.store_tokens(1, seconds_left, **fields)[0]
+
+    def store_tokens(self, count: int, seconds_left: float = -1.0, **fields: Any) -> list[dict[str, str]]:
+        """Store several logins of one user name each."""
+        client, user = self.zoho.default_client, self.zoho.default_users[0]
+        ids = []
+        with open_repository(f"sqlite:///{self.database}") as repository:
+            for number in range(count):
+                record = TokenRecord(
+                    user_name=f"{number}:{user.user_name}",
+                    client_id=client.client_id,
+                    client_secret=client.client_secret,
+                    refresh_token=self.zoho.mint_refresh_token(client, user),
+                    access_token=f"1000.old.{number}",
+                    expires_at_ms=int((time.time() + seconds_left) * 1000),
+                    api_domain=self.zoho.url,
+                )
+                ids.append(repository.save(TokenRecord(**{**asdict(record), **fields})).id)
+        return [{"id": token_id} for token_id in ids if token_id is not None]
+
+    def stored(self, token: dict[str, str]) -> TokenRecord:
+        """Return the stored token with an id."""
+        with open_repository(f"sqlite:///{self.database}") as repository:
+            found = repository.get(token["id"])
+        assert found is not None
+        return found
+
+    def login(self, **credentials: str) -> dict[str, str]:
+        """Return the arguments of a token that starts from credentials."""
+        client = self.zoho.default_client
+        return {"client_id": client.client_id, "client_secret": client.client_secret, **credentials}
+
+    @property
+    def requests(self) -> int:
+        """How many requests for a new access token Zoho has seen, answered or not."""
+        endpoints = ("token:refresh_token", "token:authorization_code")
+        return sum(sum(self.zoho.counters().requests.get(name, {}).values()) for name in endpoints)

@@ -1,0 +1,50 @@
+"""Many workers wake up to one token, with the unmodified SDK."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.refresh.support import Site
+from zoho_tokenstore.emulator import Emulator
+
+FLEETS = [(48, 1), (8, 8)]
+
+
+@pytest.mark.parametrize(("processes", "threads"), FLEETS)
+def test_expired_token_is_refreshed_once(site: Site, processes: int, threads: int) -> None:
+    """Whoever wakes up to an expired token gets the same new one, from a single refresh."""
+    token = site.store_token()
+    report = site.fleet([token], processes=processes, threads=threads)
+    assert report.failures == []
+    assert len(report.calls) == processes * threads
+    assert site.requests == 1
+    assert report.access_tokens == {site.stored(token).access_token}
+    assert report.events["refresh_started"] == report.events["refreshed"] == 1
+
+
+@pytest.mark.parametrize(("processes", "threads"), FLEETS)
+@pytest.mark.parametrize("credential", ["refresh_token", "grant_token"])
+def test_cold_start_exchanges_once(site: Site, credential: str, processes: int, threads: int) -> None:
+    """Of workers that start with the same credentials one exchanges them, the others find its row."""
+    mint = site.zoho.mint_refresh_token if credential == "refresh_token" else site.zoho.mint_code
+    report = site.fleet([site.login(**{credential: mint()})], processes=processes, threads=threads)
+    assert report.failures == []
+    assert len(report.calls) == processes * threads
+    assert site.requests == 1
+    assert len(report.access_tokens) == 1
+    assert report.events["created"] == 1
+
+
+def test_two_hundred_tokens_are_refreshed_once_each(tmp_path: Path) -> None:
+    """Eight processes that touch 200 expired tokens at random refresh each of them exactly once."""
+    with Emulator(refresh_tokens=None) as zoho:
+        site = Site(zoho, tmp_path)
+        tokens = site.store_tokens(200)
+        report = site.fleet(tokens, processes=8, calls=1500, shuffle=True)
+        assert report.failures == []
+        touched = {call["id"] for call in report.calls}
+        assert touched == {token["id"] for token in tokens}
+        assert site.requests == 200
+        assert set(zoho.counters().refreshes_by_token.values()) == {1}

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sdk.app import check_loopback
+from tests.sdk.portal import Portal, forget_sdk_state
+from zoho_tokenstore import Event, InMemoryStore, ListStore, SQLiteStore
+from zoho_tokenstore.emulator import Client, Emulator
+from zoho_tokenstore.sdk import RepositoryStore
+
+
+@pytest.fixture(scope="session")
+def _running_zoho() -> Iterator[Emulator]:
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def zoho(_running_zoho: Emulator) -> Emulator:
+    _running_zoho.reset()
+    return _running_zoho
+
+
+@pytest.fixture
+def second_client(zoho: Emulator) -> Client:
+    return zoho.add_client("1000.SECOND", "second-secret")
+
+
+@pytest.fixture(autouse=True)
+def _clean_sdk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let every test begin and end with an SDK that has just been imported."""
+    # The SDK's log calls are malformed, and pytest would raise what logging only prints.
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    forget_sdk_state()
+    yield
+    forget_sdk_state()
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    connect = socket.socket.connect
+
+    def checked(self: socket.socket, address: Any) -> None:
+        check_loopback(address)
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", checked)
+
+
+@pytest.fixture
+def events() -> list[Event]:
+    return []
+
+
+@pytest.fixture(params=["sqlite", "memory", "list"])
+def open_store(
+    request: pytest.FixtureRequest, tmp_path: Path, events: list[Event]
+) -> Iterator[Callable[[], RepositoryStore]]:
+    """Return how a store is opened; after a restart, SQLite's file is, and the others live on."""
+    opened: list[RepositoryStore] = []
+
+    def open_again() -> RepositoryStore:
+        if request.param == "sqlite" or not opened:
+            for one in opened:
+                one.close()
+            opened.append(_new_store(request.param, tmp_path, events))
+        return opened[-1]
+
+    yield open_again
+    for one in opened:
+        one.close()
+
+
+def _new_store(kind: str, folder: Path, events: list[Event]) -> RepositoryStore:
+    if kind == "sqlite":
+        return SQLiteStore(folder / "zohooauth.db", on_event=events.append)
+    return {"memory": InMemoryStore, "list": ListStore}[kind](on_event=events.append)
+
+
+@pytest.fixture
+def portal(zoho: Emulator, tmp_path: Path, open_store: Callable[[], RepositoryStore]) -> Portal:
+    """The application on each of the three stores in turn."""
+    return Portal(zoho, tmp_path, open_store)

@@ -1,0 +1,52 @@
+"""What the tests of the SQLite store share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.repository import TokenRepository
+
+FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "legacy" / "zohooauth.db"
+
+
+class Open(Protocol):
+    def __call__(self, path: Path, *, timeout: float = 10.0) -> TokenRepository: ...
+
+
+@pytest.fixture
+def open_tokens() -> Iterator[Open]:
+    """Opens token databases, and closes them after the test."""
+    with ExitStack() as stack:
+
+        def open_(path: Path, *, timeout: float = 10.0) -> TokenRepository:
+            return stack.enter_context(TokenRepository(SQLiteBackend(path, timeout=timeout)))
+
+        yield open_
+
+
+@pytest.fixture
+def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where the system has one: for thousands of commits that need no disk."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path_factory.mktemp("quick")
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder).resolve()
+
+
+@pytest.fixture
+def legacy(tmp_path: Path) -> Path:
+    """A copy of the database that the published sample has written."""
+    path = tmp_path / "zohooauth.db"
+    shutil.copyfile(FIXTURE, path)
+    return path

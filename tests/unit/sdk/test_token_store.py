@@ -1,0 +1,139 @@
+"""The six methods, where the installed SDK decides what they may do."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from zoho_tokenstore import InMemoryStore, ListStore, RepositoryStore, SQLiteStore, TokenRepository
+from zoho_tokenstore.backends.list import ListBackend
+from zoho_tokenstore.errors import BackendError, InvalidTokenError, TokenNotFoundError
+from zoho_tokenstore.sdk import SDKTokenNotFoundError, _zoho, token_store
+from zoho_tokenstore.testing import fields_of, make_token
+from zoho_tokenstore.testing.tokens import OAuthToken, SDKException, login, none_is_an_answer
+
+STORES = [RepositoryStore, SQLiteStore, InMemoryStore, ListStore]
+
+
+@pytest.fixture
+def store() -> Iterator[ListStore]:
+    with ListStore() as store:
+        yield store
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_a_store_is_the_sdks_token_store(kind: type) -> None:
+    """Every store is a `TokenStore` of the installed SDK, with no method left abstract."""
+    assert issubclass(kind, _zoho.TokenStore)
+    assert not inspect.isabstract(kind)
+
+
+@pytest.mark.parametrize("name", sorted(_zoho.TokenStore.__abstractmethods__))
+def test_methods_take_the_sdks_arguments(name: str) -> None:
+    """Each of the six methods has the parameters of the SDK's interface, by the same names."""
+    ours = list(inspect.signature(getattr(RepositoryStore, name)).parameters)
+    assert ours == list(inspect.signature(getattr(_zoho.TokenStore, name)).parameters)
+
+
+def test_the_interface_has_six_methods() -> None:
+    """The installed SDK asks for the six methods that we know, and no other."""
+    assert _zoho.TokenStore.__abstractmethods__ == {
+        "find_token",
+        "save_token",
+        "delete_token",
+        "get_tokens",
+        "delete_tokens",
+        "find_token_by_id",
+    }
+
+
+def test_the_answer_to_a_missing_id_suits_the_sdk() -> None:
+    """Whether `None` is answered follows the installed release."""
+    assert _zoho.ACCEPTS_MISSING_ID is none_is_an_answer()
+
+
+def test_a_missing_id_where_none_is_no_answer(store: ListStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `None` would crash the SDK, a missing id is an `SDKException` and a `LookupError` of ours."""
+    monkeypatch.setattr(token_store, "ACCEPTS_MISSING_ID", False)
+    with pytest.raises(SDKException, match="no token with the id '17'") as missing:
+        store.find_token_by_id("17")
+    assert isinstance(missing.value, SDKTokenNotFoundError)
+    assert isinstance(missing.value, TokenNotFoundError)
+    assert isinstance(missing.value, LookupError)
+    assert missing.value.code == "TOKEN_STORE"
+
+
+def test_a_missing_id_where_none_is_an_answer(store: ListStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the SDK goes on with the caller's own credentials, a missing id is `None`."""
+    monkeypatch.setattr(token_store, "ACCEPTS_MISSING_ID", True)
+    assert store.find_token_by_id("17") is None
+
+
+@pytest.mark.parametrize("token_id", [None, 17, b"17"], ids=repr)
+def test_an_id_that_is_no_text_is_refused(store: ListStore, token_id: Any) -> None:
+    """An id of another type is an error that names it, not a token that is missing."""
+    with pytest.raises(InvalidTokenError, match="id must be text"):
+        store.find_token_by_id(token_id)
+    with pytest.raises(InvalidTokenError, match="id must be text"):
+        store.delete_token(token_id)
+
+
+def test_the_sdks_remove_deletes_the_row(store: ListStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saving sets the id by which the SDK's `remove()` deletes that row and no other."""
+    kept, removed = make_token(**login("alice")), make_token(**login("bob"))
+    store.save_token(kept)
+    store.save_token(removed)
+    store.delete_token(removed.get_id())
+    assert [fields_of(token) for token in store.get_tokens()] == [fields_of(kept)]
+
+
+@pytest.mark.skipif(
+    "find_user" not in inspect.signature(OAuthToken).parameters, reason="the installed SDK has no find_user"
+)
+@pytest.mark.parametrize("flag", [True, False])
+def test_find_keeps_find_user(store: ListStore, flag: bool) -> None:
+    """`find_token` fills the caller's token and leaves its `find_user` as it was."""
+    store.save_token(make_token(**login("alice")))
+    query = OAuthToken(access_token="1000.access.alice", find_user=flag)
+    assert store.find_token(query) is query
+    assert query.get_refresh_token() == "1000.refresh.alice"
+    assert vars(query)["_OAuthToken__find_user"] is flag
+
+
+def test_a_hit_gives_no_foreign_expiry(store: ListStore) -> None:
+    """Beside an access token of the caller's own, the stored one's expiry is not put."""
+    token = make_token(**login("alice"))
+    store.save_token(token)
+    query = make_token(user_name=login("alice")["user_name"], access_token="1000.mine")
+    assert store.find_token(query) is query
+    assert (query.get_access_token(), query.get_expires_in()) == ("1000.mine", None)
+
+
+def test_a_refused_save_leaves_the_token_alone(store: ListStore) -> None:
+    """A save that fails sets no id: the token does not look saved."""
+    token = make_token(user_name="alice")
+    with pytest.raises(InvalidTokenError):
+        store.save_token(token)
+    assert token.get_id() is None
+
+
+def test_a_store_closes_its_repository() -> None:
+    """A closed store answers nothing, whichever of the six methods is called."""
+    store = RepositoryStore(TokenRepository(ListBackend()))
+    token = make_token(**login("alice"))
+    store.save_token(token)
+    store.close()
+    calls: list[Callable[[], object]] = [
+        lambda: store.find_token(make_token(id=token.get_id())),
+        lambda: store.save_token(token),
+        lambda: store.delete_token(token.get_id()),
+        store.get_tokens,
+        store.delete_tokens,
+        lambda: store.find_token_by_id(token.get_id()),
+    ]
+    for call in calls:
+        with pytest.raises(BackendError, match="closed"):
+            call()
