@@ -1,0 +1,59 @@
+"""What a benchmark hands over, and the limits that it must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from benchmarks.harness import Timing
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured operation. `key` names it for limits, `label` for people."""
+
+    key: str
+    label: str
+    timing: Timing
+
+
+Figures = Mapping[str, Figure]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a figure may cost at most beside another one: so many times as much, or so many seconds more."""
+
+    title: str
+    figure: str
+    against: str
+    most: float
+    kind: Literal["times", "seconds more"] = "times"
+
+    def cost(self, figures: Figures) -> float:
+        """Return what it costs. A figure that was not measured is a `KeyError`: no limit is kept unseen."""
+        own, other = figures[self.figure].timing.median, figures[self.against].timing.median
+        return own / other if self.kind == "times" else own - other
+
+    def is_kept(self, figures: Figures) -> bool:
+        """Tell whether the cost is within the limit."""
+        return self.cost(figures) <= self.most
+
+
+LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
+    "lookups": (
+        Limit("hot look-up through the store", "hot/store/100000", "hot/select/100000", 1.0),
+        Limit("hot look-up through the repository", "hot/repository/100000", "hot/select/100000", 1.0),
+        Limit("look-up of a random token", "random/store/100000", "random/select/100000", 1.8),
+        Limit("growth from 1,000 to 1,000,000 tokens", "random/store/1000000", "random/store/1000", 2.0),
+    ),
+    "saves": (Limit("durable save after a refresh", "save/store", "save/update_ours", 1.6),),
+    "imports": (Limit("import zoho_tokenstore", "import/package", "import/nothing", 0.060, "seconds more"),),
+}
+"""By benchmark. `python -m benchmarks` fails if one of them is not kept."""
+
+
+def missed(benchmark: str, figures: Figures) -> list[Limit]:
+    """Return the limits of a benchmark that its figures do not keep."""
+    return [limit for limit in LIMITS.get(benchmark, ()) if not limit.is_kept(figures)]

@@ -1,0 +1,39 @@
+"""How much is measured: everything, or just enough to see that a benchmark works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The sizes of stores, in tokens, and the number of rounds and of turns in a round."""
+
+    usual_size: int
+    store_sizes: tuple[int, ...]
+    file_store_sizes: tuple[int, ...]
+    rounds: int
+    turns: int
+    settling_saves: int
+
+
+FULL: Final = Scale(
+    usual_size=100_000,
+    store_sizes=(1_000, 10_000, 100_000, 1_000_000),
+    file_store_sizes=(1_000, 10_000),
+    rounds=7,
+    turns=100,
+    settling_saves=1_500,
+)
+"""What the limits are about."""
+
+QUICK: Final = Scale(
+    usual_size=2_000,
+    store_sizes=(1_000, 2_000),
+    file_store_sizes=(100,),
+    rounds=1,
+    turns=10,
+    settling_saves=50,
+)
+"""For trying: its figures are judged by nobody."""
