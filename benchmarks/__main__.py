@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import imports, lookups, report, saves
+from benchmarks import imports, lookups, report, saves, storm
 from benchmarks.figures import LIMITS, Figure, missed
 from benchmarks.scale import FULL, QUICK, Scale
 
@@ -18,6 +18,7 @@ BENCHMARKS: Final[dict[str, Callable[[Scale, Path], list[Figure]]]] = {
     "imports": imports.measure,
     "lookups": lookups.measure,
     "saves": saves.measure,
+    "storm": storm.measure,
 }
 
 _WORK: Final = report.HERE / ".work"
@@ -55,7 +56,12 @@ def _measure_and_judge(name: str) -> bool:
     measured = run(name, FULL)
     figures = {figure.key: figure for figure in measured}
     report.write(name, measured, report.RESULTS)
-    print(report.figures_table(measured), report.limits_table(LIMITS[name], figures), sep="\n\n", end="\n\n")
+    print(
+        report.figures_table(measured),
+        report.limits_table(LIMITS.get(name, ()), figures),
+        sep="\n\n",
+        end="\n\n",
+    )
     for limit in missed(name, figures):
         cost = report.cost_text(limit, limit.cost(figures))
         print(

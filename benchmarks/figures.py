@@ -45,6 +45,7 @@ LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
     "lookups": (
         Limit("hot look-up through the store", "hot/store/100000", "hot/select/100000", 1.0),
         Limit("hot look-up through the repository", "hot/repository/100000", "hot/select/100000", 1.0),
+        Limit("fresh look-up, coordinated beside not", "hot/store/100000", "hot/off/100000", 1.1),
         Limit("look-up of a random token", "random/store/100000", "random/select/100000", 1.8),
         Limit("growth from 1,000 to 1,000,000 tokens", "random/store/1000000", "random/store/1000", 2.0),
     ),

@@ -17,7 +17,7 @@ from benchmarks import databases
 from benchmarks.figures import Figure
 from benchmarks.harness import Block, interleave, seconds_each, taking
 from benchmarks.scale import Scale
-from zoho_tokenstore import SQLiteStore
+from zoho_tokenstore import RefreshPolicy, SQLiteStore
 
 _HOT_TOKENS: Final = 50
 _WARM_UP: Final = 500
@@ -29,6 +29,7 @@ _LABELS: Final = {
     "select": "bare `SELECT` of the ten columns",
     "repository": "`repository.get`",
     "store": "`SQLiteStore.find_token_by_id`",
+    "off": "the same with `RefreshPolicy.off()`",
     "file_store": "the SDK's `FileStore.find_token_by_id`",
 }
 
@@ -112,6 +113,9 @@ def _readers(path: Path, stack: contextlib.ExitStack, only: str | None = None) -
         store = stack.enter_context(SQLiteStore(path))
         readers["repository"] = functools.partial(seconds_each, store.repository.get)
         readers["store"] = functools.partial(seconds_each, store.find_token_by_id)
+    if only is None:
+        plain = stack.enter_context(SQLiteStore(path, refresh=RefreshPolicy.off()))
+        readers["off"] = functools.partial(seconds_each, plain.find_token_by_id)
     return readers
 
 

@@ -63,7 +63,11 @@ def choose(query: TokenRecord, key: Key, candidates: Iterable[TokenRecord]) -> T
     if key.index == "id":
         return next((found for found in candidates if found.id == key.value), None)
     named = [found for found in candidates if _holds(found, key) and _in_scope(query, found)]
-    return _latest(found for found in named if key.index != "user_name" or not contradicts(query, found))
+    return _latest(
+        found
+        for found in named
+        if not rotates_secret(query, found) and (key.index != "user_name" or not contradicts(query, found))
+    )
 
 
 def choose_to_update(record: TokenRecord, key: Key, candidates: Iterable[TokenRecord]) -> TokenRecord | None:
@@ -85,6 +89,20 @@ def contradicts(query: TokenRecord, found: TokenRecord) -> bool:
             (query.refresh_token, found.refresh_token),
             (query.grant_token, found.grant_token),
         )
+    )
+
+
+def rotates_secret(query: TokenRecord, found: TokenRecord) -> bool:
+    """Tell whether the query brings a new client secret for a stored refresh token.
+
+    Then the SDK refreshes with it, and the save stores it. Without a refresh token in the query
+    there is nothing to try it with: the caller's secret stays on the token that he gets.
+    """
+    return (
+        query.refresh_token is not None
+        and query.client_secret is not None
+        and found.client_secret is not None
+        and query.client_secret != found.client_secret
     )
 
 

@@ -68,5 +68,6 @@ def test_a_store_without_a_second_handle_must_say_so(tmp_path: Path) -> None:
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the tests in a folder in an interpreter of its own."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments, str(folder)]
+    own = ["-p", "no:cacheprovider", "--basetemp", str(folder / "tmp")]  # not shared with this run
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", *own, *arguments, str(folder)]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)

@@ -87,6 +87,12 @@ def test_file_store_proves_every_defect_of_its_own() -> None:
     assert {line.number for line in lines() if line.number.startswith("F") and line.stores} <= shown
 
 
+def test_page_tells_what_is_shown() -> None:
+    """A line says `shown` exactly where a test of that number runs over the SDK's FileStore too."""
+    shown = {defect.number for _, defect in marked() if defect.file_store is not None}
+    assert {line.number for line in lines() if line.proof.startswith("shown")} == shown
+
+
 def test_page_names_the_variable() -> None:
     """The page says by which environment variable the tests run over another store."""
     assert f"`{VARIABLE}`" in PAGE.read_text(encoding="utf-8")

@@ -29,7 +29,7 @@ class Model:
         if "id" in query:
             return self.rows.get(query["id"])
         if "user_name" in query:
-            return self._latest(lambda row: _agree(query, row, "user_name") and _fits(query, row))
+            return self._latest(query, lambda row: _agree(query, row, "user_name") and _fits(query, row))
         if "client_id" not in query and "client_secret" not in query:
             return self._by(query, "access_token")
         if "client_id" in query and "client_secret" in query:
@@ -72,7 +72,7 @@ class Model:
         if key not in query:
             return None
         return self._latest(
-            lambda row: _agree(query, row, key) and _asked(query, row, "client_id", "api_domain")
+            query, lambda row: _agree(query, row, key) and _asked(query, row, "client_id", "api_domain")
         )
 
     def _closest(self, token: Fields, key: str) -> Fields | None:
@@ -81,8 +81,8 @@ class Model:
         agreement: Any = lambda r: sum(_agree(token, r, name) for name in owner)  # noqa: E731
         return max(owned, key=lambda r: (agreement(r), self.order[r["id"]]), default=None)
 
-    def _latest(self, fits: Callable[[Fields], bool]) -> Fields | None:
-        rows = [row for row in self.rows.values() if fits(row)]
+    def _latest(self, query: Fields, fits: Callable[[Fields], bool]) -> Fields | None:
+        rows = [row for row in self.rows.values() if fits(row) and not _brings_a_new_secret(query, row)]
         return max(rows, key=lambda row: self.order[row["id"]], default=None)
 
 
@@ -93,6 +93,11 @@ def _save_keys(token: Fields) -> list[str]:
     elif "client_id" not in token and "client_secret" not in token:
         keys.append("access_token")
     return [key for key in keys if key in token]
+
+
+def _brings_a_new_secret(query: Fields, row: Fields) -> bool:
+    both = "client_secret" in query and "client_secret" in row
+    return "refresh_token" in query and both and query["client_secret"] != row["client_secret"]
 
 
 def _fits(query: Fields, row: Fields) -> bool:

@@ -94,7 +94,8 @@ class TestChoose:
     def test_a_row_is_found_exactly_if_it_fits(self, lookup: Lookup) -> None:
         """Without an id: a row that holds the key and differs in nothing that counts is found.
 
-        Client and API domain count always, refresh and grant token beside a name.
+        Client and API domain count always, refresh and grant token beside a name, and the client's
+        secret beside a refresh token where one is stored.
         """
         query, candidates = lookup
         assume(query.id is None and matching.keys_of(query))
@@ -105,6 +106,7 @@ class TestChoose:
             stored
             for stored in candidates
             if all(getattr(query, name) in (None, getattr(stored, name)) for name in counting)
+            and (query.refresh_token is None or same_secret(query, stored))
         ]
         found = chosen(query, candidates)
         if not fitting:
@@ -237,6 +239,11 @@ class TestIds:
         """The ids that this release derives are those of every other release: they are stored."""
         alice = TokenRecord(user_name="alice", client_id="portal", api_domain="https://x", access_token="a")
         assert first_ids(alice) == ["9230881189", "9093185754", "9340521892"]
+
+
+def same_secret(query: TokenRecord, stored: TokenRecord) -> bool:
+    """Tell whether two records do not name different client secrets."""
+    return len({query.client_secret, stored.client_secret} - {None}) < 2
 
 
 def agreement(record: TokenRecord, other: TokenRecord) -> int:

@@ -196,7 +196,7 @@ class Worker:
             os.write(self._answer, b" ")
             os.read(self._gate, 1)
             self._all_threads()
-        except BaseException:
+        except BaseException:  # noqa: BLE001  # all of it goes to the parent's error output
             traceback.print_exc()
         finally:
             os._exit(0)
@@ -295,7 +295,7 @@ def _call(fields: dict[str, str]) -> dict[str, Any]:
     try:
         token = Initializer.LOCAL.init.token = OAuthToken(**fields)
         outcome: dict[str, Any] = {"access": token.get_token()}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is the outcome
         outcome = {
             "error": type(error).__name__,
             "text": str(error),

@@ -37,6 +37,11 @@ class Report:
         return [call for call in self.calls if "error" in call]
 
     @property
+    def slowest(self) -> float:
+        """Seconds until the last caller was served."""
+        return max(float(call["took"]) for call in self.calls)
+
+    @property
     def access_tokens(self) -> set[str]:
         return {call["access"] for call in self.calls if "access" in call}
 

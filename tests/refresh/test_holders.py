@@ -33,7 +33,7 @@ def test_killed_before_the_save(site: Site) -> None:
 
 
 def test_stopped_past_its_lease(site: Site) -> None:
-    """A holder that continues after its lease passed to another one undoes nothing, and gets the newer token."""
+    """A holder that continues after its lease passed on undoes nothing, and gets the newer token."""
     site.zoho.fault("token:refresh_token", "slow", times=1, seconds=0.8, after=True)
     token = site.store_token()
     report = site.fleet(

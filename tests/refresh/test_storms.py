@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
+from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
 
 from tests.refresh.support import Site
+from tests.sdk.app import token_of
 from zoho_tokenstore.emulator import Emulator
 
 FLEETS = [(48, 1), (8, 8)]
@@ -17,6 +20,7 @@ def test_expired_token_is_refreshed_once(site: Site, processes: int, threads: in
     """Whoever wakes up to an expired token gets the same new one, from a single refresh."""
     token = site.store_token()
     report = site.fleet([token], processes=processes, threads=threads)
+    print(f"{processes} × {threads}: {site.requests} request, all served after {report.slowest:.2f} s")
     assert report.failures == []
     assert len(report.calls) == processes * threads
     assert site.requests == 1
@@ -48,3 +52,18 @@ def test_two_hundred_tokens_are_refreshed_once_each(tmp_path: Path) -> None:
         assert touched == {token["id"] for token in tokens}
         assert site.requests == 200
         assert set(zoho.counters().refreshes_by_token.values()) == {1}
+
+
+def test_the_storm_without_us(site: Site, tmp_path: Path) -> None:
+    """With the SDK's own file store every process refreshes, and Zoho refuses from the eleventh on."""
+    path = tmp_path / "sdk_tokens.txt"
+    credentials = site.login(refresh_token=site.zoho.mint_refresh_token())
+    token = token_of("patricia", access_token="1000.old", api_domain=site.zoho.url, **credentials)
+    token.set_expires_in(str(int(time.time() * 1000) - 1))
+    FileStore(str(path)).save_token(token)
+    report = site.fleet([{"id": token.get_id()}], processes=16, file_store=str(path))
+    denied = site.zoho.counters().denied
+    print(f"16 processes: {site.requests} requests, {denied} denied, {len(report.failures)} failures")
+    assert site.requests > 10
+    assert denied == site.requests - 10
+    assert len(report.failures) >= denied

@@ -19,6 +19,7 @@ from zoho_tokenstore import (
     Event,
     InvalidTokenError,
     ListStore,
+    RefreshPolicy,
     RepositoryStore,
     TokenRepository,
 )
@@ -58,7 +59,12 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flaky]:
 @pytest.fixture
 def flaky_portal(zoho: Emulator, tmp_path: Path, backend: Any, events: list[Event]) -> Portal:
     """An application of which nothing outlives a restart but what is in the backend."""
-    return Portal(zoho, tmp_path, lambda: RepositoryStore(TokenRepository(backend, on_event=events.append)))
+
+    def open_store() -> RepositoryStore:
+        repository = TokenRepository(backend, on_event=events.append)
+        return RepositoryStore(repository, refresh=RefreshPolicy.off())
+
+    return Portal(zoho, tmp_path, open_store)
 
 
 def _start_with_failing_save(portal: Portal, token: Any) -> None:
@@ -107,6 +113,22 @@ def test_failed_save_can_be_made_good(flaky_portal: Portal, backend: Flaky) -> N
     flaky_portal.restart()
     flaky_portal.start(app.token_of(**grant))
     assert flaky_portal.trace.take() == ["find_token"]
+
+
+def test_failed_save_is_kept(zoho: Emulator, tmp_path: Path, backend: Any) -> None:
+    """By default the process keeps what it could not save: the spent grant still starts it."""
+    store = RepositoryStore(TokenRepository(backend))
+    portal = Portal(zoho, tmp_path, lambda: store)
+    backend.broken = {"write"}
+    grant = portal.grant()
+    _start_with_failing_save(portal, app.token_of(**grant))
+    backend.broken = set()
+    portal.restart()
+    portal.start(app.token_of(**grant))
+    assert portal.trace.take()[0] == "find_token"
+    assert zoho.counters().minted == 1
+    app.create_lead("Kumar")
+    assert app.leads() == {"Kumar": zoho.default_users[0].full_name}
 
 
 def test_failed_save_is_told(

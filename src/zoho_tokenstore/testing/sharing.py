@@ -114,6 +114,7 @@ class SharingClauses(StoreSubject):
         alice = stored(store, ALICE)
         assert found(other, id=alice["id"]) == alice
         store.save_token(make_token(**(ALICE | {"refresh_token": "1000.newer"})))
-        other.save_token(make_token(id=alice["id"], access_token="1000.renewed"))
-        newest = alice | {"refresh_token": "1000.newer", "access_token": "1000.renewed"}
+        renewed = {"id": alice["id"], "access_token": "1000.renewed"}
+        other.save_token(make_token(**renewed))
+        newest = alice | renewed | {"refresh_token": "1000.newer"}
         assert all_fields(store) == all_fields(other) == [newest]

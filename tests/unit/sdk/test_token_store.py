@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore import InMemoryStore, ListStore, RepositoryStore, SQLiteStore, TokenRepository
-from zoho_tokenstore.backends.list import ListBackend
+from zoho_tokenstore import InMemoryStore, ListStore, RepositoryStore, SQLiteStore
 from zoho_tokenstore.errors import BackendError, InvalidTokenError, TokenNotFoundError
 from zoho_tokenstore.sdk import SDKTokenNotFoundError, _zoho, token_store
 from zoho_tokenstore.testing import fields_of, make_token
@@ -120,20 +119,21 @@ def test_a_refused_save_leaves_the_token_alone(store: ListStore) -> None:
     assert token.get_id() is None
 
 
-def test_a_store_closes_its_repository() -> None:
-    """A closed store answers nothing, whichever of the six methods is called."""
-    store = RepositoryStore(TokenRepository(ListBackend()))
+CALLS: dict[str, Callable[[Any, Any], object]] = {
+    "find_token": lambda store, token: store.find_token(make_token(id=token.get_id())),
+    "save_token": lambda store, token: store.save_token(token),
+    "delete_token": lambda store, token: store.delete_token(token.get_id()),
+    "get_tokens": lambda store, token: store.get_tokens(),
+    "delete_tokens": lambda store, token: store.delete_tokens(),
+    "find_token_by_id": lambda store, token: store.find_token_by_id(token.get_id()),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_closed_store_answers_nothing(store: ListStore, call: Callable[[Any, Any], object]) -> None:
+    """After `close` each of the six methods raises a `BackendError`."""
     token = make_token(**login("alice"))
     store.save_token(token)
     store.close()
-    calls: list[Callable[[], object]] = [
-        lambda: store.find_token(make_token(id=token.get_id())),
-        lambda: store.save_token(token),
-        lambda: store.delete_token(token.get_id()),
-        store.get_tokens,
-        store.delete_tokens,
-        lambda: store.find_token_by_id(token.get_id()),
-    ]
-    for call in calls:
-        with pytest.raises(BackendError, match="closed"):
-            call()
+    with pytest.raises(BackendError, match="closed"):
+        call(store, token)

@@ -1,0 +1,9 @@
+"""Stores that are wrong in one way each: a contract that none of them fails would prove nothing.
+
+Most of the defects were found in published stores (docs/reference/published-defects.md).
+"""
+
+from tests.contract.broken import deleting, finding, hostility, saving, sharing
+from tests.contract.broken.base import CAUGHT_BY, Broken
+
+__all__ = ["CAUGHT_BY", "Broken", "deleting", "finding", "hostility", "saving", "sharing"]

@@ -1,0 +1,61 @@
+"""What every broken store begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from zoho_tokenstore import ListStore, TokenRecord
+from zoho_tokenstore.records import Row, row_from_record
+from zoho_tokenstore.sdk.tokens import put, record_of
+from zoho_tokenstore.testing import fields_of, make_token
+
+CAUGHT_BY: Final[dict[type, set[str]]] = {}
+"""The clauses that must fail for each broken store."""
+
+
+def fails(*clauses: str) -> Callable[[type], type]:
+    """Note which clauses a broken store must fail."""
+
+    def note(store: type) -> type:
+        CAUGHT_BY[store] = set(clauses)
+        return store
+
+    return note
+
+
+class Broken(ListStore):
+    """A right store, to be spoiled in one place."""
+
+    def handle(self) -> Broken:
+        """Return a second handle on the same tokens, equally spoiled."""
+        other = type(self).__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    @property
+    def rows(self) -> list[Row]:
+        return list(self.repository._backend.scan())
+
+    def overwrite(self, record: TokenRecord, row_id: str) -> None:
+        """Store a record under an id, whatever is there."""
+        backend = self.repository._backend
+        old = backend.load(row_id)
+        backend.write(row_from_record(record, row_id), expect=None if old is None else old.etag)
+
+    def first(self, fits: Callable[[Row], bool]) -> Row | None:
+        return next((row for row in self.rows if fits(row)), None)
+
+    def filled(self, token: Any, row: Row | None) -> Any:
+        if row is None:
+            return None
+        put(record_of(token).filled_from(record_of(super().find_token_by_id(row.id))), token)
+        return token
+
+
+def own(token: Any, **changes: Any) -> Any:
+    return make_token(**{**fields_of(token), **changes})
+
+
+def alike(name: str, text: str, row: Row) -> bool:
+    return (getattr(row, name) or "").casefold() == text.casefold()

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.refresh.support import Fleet
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return Fleet()

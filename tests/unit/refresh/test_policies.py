@@ -1,0 +1,63 @@
+"""What a policy accepts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from zoho_tokenstore import ConfigurationError
+from zoho_tokenstore.policies import RefreshPolicy
+
+S = timedelta(seconds=1)
+MS = timedelta(milliseconds=1)
+
+
+def test_defaults() -> None:
+    """The values that the documentation names."""
+    policy = RefreshPolicy()
+    assert (policy.ahead, policy.urgent, policy.lease, policy.wait) == (300 * S, 15 * S, 30 * S, 35 * S)
+    assert (policy.budget, policy.window, policy.enabled) == (10, 600 * S, True)
+    assert RefreshPolicy.off() == RefreshPolicy(enabled=False)
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        {"urgent": 5 * S + MS},
+        {"ahead": 15 * S},
+        {"ahead": 3600 * S - MS},
+        {"lease": S},
+        {"wait": 0 * S},
+        {"window": S},
+        {"window": 3600 * S},
+        {"budget": 1},
+    ],
+)
+def test_edges_are_accepted(edge: dict[str, Any]) -> None:
+    """The last value on the good side."""
+    assert getattr(RefreshPolicy(**edge), next(iter(edge))) == next(iter(edge.values()))
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        {"urgent": 5 * S},
+        {"ahead": 15 * S - MS},
+        {"ahead": 3600 * S},
+        {"lease": S - MS},
+        {"wait": -MS},
+        {"window": S - MS},
+        {"window": 3600 * S + MS},
+        {"budget": 0},
+        {"budget": True},
+        {"budget": 2.5},
+        {"ahead": 300},
+        {"wait": None},
+    ],
+)
+def test_what_makes_no_sense_is_refused(edge: dict[str, Any]) -> None:
+    """The first value on the other side, and values of another kind; the message names the value."""
+    with pytest.raises(ConfigurationError, match=f"^RefreshPolicy: .*{next(iter(edge))}"):
+        RefreshPolicy(**edge)
