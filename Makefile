@@ -23,7 +23,8 @@ test-sdks: $(SDKS:%=test-sdk-%)
 
 test-sdk-%: .venv-sdk-%/.ready
 	@echo "== SDK $* =="
-	.venv-sdk-$*/bin/python -m pytest -n 2 --dist worksteal tests/sdk tests/contract tests/unit/sdk $(PYTEST_ARGS)
+	.venv-sdk-$*/bin/python -m pytest -n 2 --dist worksteal tests/sdk tests/contract tests/unit/sdk \
+	  tests/refresh/test_storms.py $(PYTEST_ARGS)
 
 lint: .venv/.ready  ## ruff: rules and format
 	$(BIN)/ruff check .

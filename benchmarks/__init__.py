@@ -1,1 +1,1 @@
-"""What the stores cost, measured: `python -m benchmarks`. CONTRIBUTING.md and README.md here tell how."""
+"""What the stores cost, measured: `python -m benchmarks`. docs/reference/performance.md tells how."""

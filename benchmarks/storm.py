@@ -54,6 +54,8 @@ def _figure(who: str, results: list[tuple[Report, int]]) -> Figure:
     requests = max(requests for _, requests in results)
     failed = max(len(report.failures) for report, _ in results)
     served = [report.slowest for report, _ in results]
+    if who == "sqlite" and (requests, failed) != (1, 0):
+        raise RuntimeError(f"The fleet made {requests} requests, and {failed} calls failed; 1 and 0 are due.")
     name = "`SQLiteStore`" if who == "sqlite" else "the SDK's `FileStore`"
     label = f"{_PROCESSES} processes, one expired token, {name}: {requests} requests, {failed} failed calls"
     return Figure(f"storm/{who}", label, Timing(statistics.median(served), statistics.fmean(served)))

@@ -97,13 +97,16 @@ class Coordinator:
         self._histories = Histories(self._leases, policy, clock)
         self._flights = Flights()
         self._unsaved = Unsaved()
+        self._closed = False
         _at_exit.add(self)
 
     def get(self, token_id: str) -> TokenRecord | None:
         """Return the token with this id, ready to use or to be refreshed by the caller; or `None`."""
-        if self._flights or self._unsaved:
+        if self._flights.under_way or self._unsaved.kept:
             self._settle()
-        record = self._current(token_id) if self._unsaved else self._repository.get(token_id)
+            record = self._current(token_id)
+        else:  # before nearly every API call
+            record = self._repository.get(token_id)
         if record is None:
             return None
         ends = record.expires_at_ms
@@ -117,7 +120,7 @@ class Coordinator:
         A query by id alone is answered as it stands: the SDK makes one only to revoke. So is one
         with an access token: the caller goes on with his own, whatever is stored.
         """
-        if self._flights or self._unsaved:
+        if self._flights.under_way or self._unsaved.kept:
             self._settle()
         record = self._found(query)
         if query.id is not None or query.access_token is not None:
@@ -144,7 +147,7 @@ class Coordinator:
         try:
             saved = self._repository.save(record, fence=fence)
         except TokenStoreError as error:
-            if _may_pass(error):
+            if _may_pass(error) and not self._closed:
                 self._unsaved.keep(Kept(record, fence, flight))
             elif flight is not None:
                 self._release(flight)
@@ -158,10 +161,22 @@ class Coordinator:
         self._unsaved.drop(saved)
         return saved
 
+    def delete(self, token_id: str) -> bool:
+        """Delete a token, also one that could not be saved yet; return whether it was stored."""
+        self._unsaved.forget(token_id)
+        return self._repository.delete(token_id)
+
+    def clear(self) -> int:
+        """Delete all tokens, also those that could not be saved yet; return how many were stored."""
+        self._unsaved.clear()
+        return self._repository.clear()
+
     def close(self) -> None:
         """Save what is left to save, and give back every lease, so that nobody waits for them."""
         self._end_abandoned()
         self._save_late(at_once=True)
+        self._closed = True
+        self._unsaved.clear()
         for flight in self._flights.take_all():
             self._release(flight)
 
@@ -319,7 +334,7 @@ class Coordinator:
 
     def _flight_of(self, record: TokenRecord) -> Flight | None:
         """Return the refresh of this thread that a save ends, if it comes from one."""
-        if not self._flights:
+        if not self._flights.under_way:
             return None
         names = names_of(record)
         return next(
@@ -336,7 +351,7 @@ class Coordinator:
 
     def _settle(self) -> None:
         self._end_abandoned()
-        if self._unsaved:
+        if self._unsaved.kept:
             self._save_late()
 
     def _end_abandoned(self) -> None:
@@ -368,11 +383,11 @@ class Coordinator:
     # ---- reading, with what could not be saved
 
     def _current(self, token_id: str) -> TokenRecord | None:
-        kept = self._unsaved.get(token_id) if self._unsaved else None
+        kept = self._unsaved.get(token_id) if self._unsaved.kept else None
         return kept or self._repository.get(token_id)
 
     def _found(self, query: TokenRecord) -> TokenRecord | None:
-        kept = self._unsaved.find(query) if self._unsaved else None
+        kept = self._unsaved.find(query) if self._unsaved.kept else None
         return kept or self._repository.find(query)
 
 

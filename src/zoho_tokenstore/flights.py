@@ -45,7 +45,10 @@ class Flight:
 
 
 class Flights:
-    """The flights of a process. A child after a fork begins without any."""
+    """The flights of a process. A child after a fork begins without any.
+
+    `under_way` are all of them, to be read only: it is looked at before nearly every API call.
+    """
 
     def __init__(self) -> None:
         self.begin_anew()
@@ -54,13 +57,10 @@ class Flights:
     def begin_anew(self) -> None:
         """Forget everything."""
         self._lock = threading.Lock()
-        self._under_way: list[Flight] = []
+        self.under_way: list[Flight] = []
         self._current: dict[str, Flight] = {}
         self._elsewhere: dict[str, float] = {}
         self._turns: dict[str, tuple[threading.Lock, int]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._under_way)
 
     def add(self, flight: Flight) -> None:
         """Note a refresh that this thread is about to make.
@@ -68,7 +68,7 @@ class Flights:
         An earlier one of that name, whose lease has ended, stays known for its fence.
         """
         with self._lock:
-            self._under_way.append(flight)
+            self.under_way.append(flight)
             self._current[flight.name] = flight
 
     def get(self, name: str) -> Flight | None:
@@ -79,12 +79,12 @@ class Flights:
     def of_this_thread(self) -> list[Flight]:
         """Return the flights of the calling thread, whatever their age."""
         me = threading.current_thread()
-        return [flight for flight in self._under_way if flight.thread is me]
+        return [flight for flight in self.under_way if flight.thread is me]
 
     def take_abandoned(self) -> list[Flight]:
         """Return the flights that no save will end, each to one caller only."""
         with self._lock:
-            abandoned = [flight for flight in self._under_way if flight.is_abandoned()]
+            abandoned = [flight for flight in self.under_way if flight.is_abandoned()]
             for flight in abandoned:
                 self._remove(flight)
         return abandoned
@@ -92,7 +92,7 @@ class Flights:
     def take_all(self) -> list[Flight]:
         """Return every flight, each to one caller only."""
         with self._lock:
-            flights = list(self._under_way)
+            flights = list(self.under_way)
             for flight in flights:
                 self._remove(flight)
         return flights
@@ -104,8 +104,8 @@ class Flights:
         flight.landed.set()
 
     def _remove(self, flight: Flight) -> None:
-        if flight in self._under_way:
-            self._under_way = [other for other in self._under_way if other is not flight]
+        if flight in self.under_way:
+            self.under_way = [other for other in self.under_way if other is not flight]
         if self._current.get(flight.name) is flight:
             del self._current[flight.name]
 

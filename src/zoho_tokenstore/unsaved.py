@@ -33,16 +33,19 @@ class Kept(NamedTuple):
 
 
 class Unsaved:
-    """The tokens that this process could not save yet, oldest first; the newest 1,000."""
+    """The tokens that this process could not save yet, oldest first; the newest 1,000.
+
+    `kept` is to be read only: it is looked at before nearly every API call.
+    """
 
     def __init__(self) -> None:
-        self._kept: list[Kept] = []
+        self.kept: list[Kept] = []
         self._begin()
         begin_anew_after_fork(self)
 
     def begin_anew(self) -> None:
         """Go on in a child: its parent may end without having saved, but the leases are the parent's."""
-        self._kept = [kept._replace(flight=None) for kept in self._kept]
+        self.kept = [kept._replace(flight=None) for kept in self.kept]
         self._begin()
 
     def _begin(self) -> None:
@@ -50,19 +53,26 @@ class Unsaved:
         self._trying = threading.Lock()
         self._not_before = 0.0
 
-    def __bool__(self) -> bool:
-        return bool(self._kept)
-
     def keep(self, kept: Kept) -> None:
         """Keep a token, in place of an earlier one of the same owner and credentials."""
         with self._lock:
-            others = [other for other in self._kept if not _replaces(kept.record, other.record)]
-            self._kept = [*others, kept][-_MOST:]
+            others = [other for other in self.kept if not _replaces(kept.record, other.record)]
+            self.kept = [*others, kept][-_MOST:]
 
     def drop(self, saved: TokenRecord) -> None:
         """Forget what a save has replaced."""
         with self._lock:
-            self._kept = [kept for kept in self._kept if not _replaces(saved, kept.record)]
+            self.kept = [kept for kept in self.kept if not _replaces(saved, kept.record)]
+
+    def forget(self, token_id: str) -> None:
+        """Forget the kept token with this id."""
+        with self._lock:
+            self.kept = [kept for kept in self.kept if kept.record.id != token_id]
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self.kept = []
 
     @contextmanager
     def to_try(self, *, at_once: bool = False) -> Iterator[list[Kept]]:
@@ -71,19 +81,19 @@ class Unsaved:
             yield []
             return
         try:
-            yield list(self._kept)
+            yield list(self.kept)
         finally:
-            self._not_before = time.monotonic() + _REST if self._kept else 0.0
+            self._not_before = time.monotonic() + _REST if self.kept else 0.0
             self._trying.release()
 
     def get(self, token_id: str) -> TokenRecord | None:
         """Return the kept token with this id."""
-        return next((kept.record for kept in self._kept if kept.record.id == token_id), None)
+        return next((kept.record for kept in self.kept if kept.record.id == token_id), None)
 
     def find(self, query: TokenRecord) -> TokenRecord | None:
         """Return the kept token that a partial one means."""
         keys = matching.keys_of(query)
-        return matching.choose(query, keys[0], [kept.record for kept in self._kept]) if keys else None
+        return matching.choose(query, keys[0], [kept.record for kept in self.kept]) if keys else None
 
 
 def _replaces(new: TokenRecord, kept: TokenRecord) -> bool:

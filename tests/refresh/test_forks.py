@@ -73,7 +73,7 @@ def test_interpreter_exit_gives_leases_back(tmp_path: Path) -> None:
         import atexit
         thread = threading.Thread(target=lambda: (process.get(token.id), time.sleep(60)), daemon=True)
         thread.start()
-        while not process._flights:
+        while not process._flights.under_way:
             time.sleep(0.01)
         held = owner()
         from zoho_tokenstore import coordinator
@@ -131,7 +131,7 @@ def test_no_lock_is_inherited_held() -> None:
             assert record is not None
             process.save(fleet.minted(record))
             process.close()
-            return not process._flights
+            return not process._flights.under_way
 
         assert _in_child(work)
         process._flights._lock.release()
@@ -150,7 +150,7 @@ def test_child_has_no_lease_but_knows_the_refreshes() -> None:
 
     def work() -> bool:
         lease = fleet.storage.leases.look(name)
-        return not fleet.first._flights and lease.owner is None and lease.note != ""
+        return not fleet.first._flights.under_way and lease.owner is None and lease.note != ""
 
     assert _in_child(work)
     assert fleet.storage.leases.look(name).owner is not None

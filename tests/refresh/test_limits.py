@@ -43,8 +43,8 @@ def test_eleventh_refresh_is_never_sent(tmp_path: Path) -> None:
         due = site.fleet([token], processes=4, calls=5)
         assert due.failures == []
 
-        _change_expiry(site, token, 14)  # stale, and still good
-        stale = site.fleet([token], processes=4, calls=5)
+        _change_expiry(site, token, 45)  # stale by this policy, and still good
+        stale = site.fleet([token], processes=4, calls=5, policy={"ahead": 60, "urgent": 60})
         assert stale.failures == []
 
         _change_expiry(site, token, -1)

@@ -73,12 +73,12 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         given = tokens.record_of(token)
         saved = self._service.save(given)
         token.set_id(saved.id)
-        if saved.access_token != given.access_token:  # another process's newer one stays
+        if given.access_token not in (None, saved.access_token):  # another process's newer one stays
             tokens.put(saved, token)
 
     def delete_token(self, id: str) -> None:  # noqa: A002  # the SDK's name
         """Delete the token with this id; if there is none, nothing happens."""
-        self.repository.delete(id)
+        self._service.delete(id)
 
     def get_tokens(self) -> list[Any]:
         """Return all tokens."""
@@ -86,7 +86,7 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def delete_tokens(self) -> None:
         """Delete all tokens, in one step."""
-        self.repository.clear()
+        self._service.clear()
 
     def find_token_by_id(self, id: str) -> Any:  # noqa: A002  # the SDK's name
         """Return a new token with all stored fields.

@@ -142,7 +142,7 @@ def test_store_that_fails_refuses_before_anything_is_spent(fleet: Fleet, broken:
         fleet.first.get(token.id or "")
     with pytest.raises(BackendUnavailableError):
         fleet.first.find(TokenRecord(**CREDENTIALS, grant_token="1000.code"))
-    assert not fleet.first._flights
+    assert not fleet.first._flights.under_way
     fleet.storage.broken = set()
     assert fleet.must_refresh(fleet.first.get(token.id or ""))
 

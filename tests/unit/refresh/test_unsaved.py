@@ -33,7 +33,7 @@ def test_token_whose_save_failed_is_found_and_saved_late(fleet: Fleet) -> None:
     assert fleet.stored().access_token == new.access_token
     assert fleet.process().get(new.id or "") == fleet.stored()
     assert fleet.kinds()[-2:] == ["updated", "saved_late"]
-    assert not fleet.first._unsaved
+    assert not fleet.first._unsaved.kept
 
 
 def test_lease_stays_until_the_late_save(fleet: Fleet) -> None:

@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore import InMemoryStore, ListStore, RepositoryStore, SQLiteStore
-from zoho_tokenstore.errors import BackendError, InvalidTokenError, TokenNotFoundError
+from zoho_tokenstore import InMemoryStore, ListStore, RepositoryStore, SQLiteStore, TokenRepository
+from zoho_tokenstore.backends.list import ListBackend
+from zoho_tokenstore.errors import (
+    BackendError,
+    BackendUnavailableError,
+    InvalidTokenError,
+    TokenNotFoundError,
+)
 from zoho_tokenstore.sdk import SDKTokenNotFoundError, _zoho, token_store
 from zoho_tokenstore.testing import fields_of, make_token
 from zoho_tokenstore.testing.tokens import OAuthToken, SDKException, login, none_is_an_answer
@@ -137,3 +143,35 @@ def test_a_closed_store_answers_nothing(store: ListStore, call: Callable[[Any, A
     store.close()
     with pytest.raises(BackendError, match="closed"):
         call(store, token)
+
+
+def test_a_closed_store_does_not_serve_what_it_could_not_save() -> None:
+    """After `close`, a token whose save failed is not found in memory: every later call raises."""
+    store = RepositoryStore(TokenRepository(ListBackend()))
+    token = make_token(**login("alice"))
+    store.save_token(token)
+    store.close()
+    with pytest.raises(BackendError, match="closed"):
+        store.save_token(token)
+    with pytest.raises(BackendError, match="closed"):
+        store.find_token_by_id(token.get_id())
+
+
+def test_deleting_forgets_a_token_that_could_not_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that waits to be saved is not saved after it was deleted."""
+    backend = ListBackend()
+    store = RepositoryStore(TokenRepository(backend))
+    token = make_token(**login("alice"))
+    store.save_token(token)
+    with monkeypatch.context() as broken:
+        broken.setattr(backend, "write", lambda row, *, expect: _fail())
+        with pytest.raises(BackendUnavailableError):
+            store.save_token(token)
+    store.delete_token(token.get_id())
+    assert store.get_tokens() == []
+    assert store.find_token(make_token(id=token.get_id())) is None
+    assert store.get_tokens() == []
+
+
+def _fail() -> None:
+    raise BackendUnavailableError("The storage cannot be written.")
