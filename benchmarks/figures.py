@@ -42,6 +42,7 @@ class Limit:
 
 
 LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
+    "due": (Limit("look-up beside a running refresh", "due/beside", "due/fresh", 2.0),),
     "lookups": (
         Limit("hot look-up through the store", "hot/store/100000", "hot/select/100000", 1.0),
         Limit("hot look-up through the repository", "hot/repository/100000", "hot/select/100000", 1.0),

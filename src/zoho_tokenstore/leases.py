@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 import weakref
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from zoho_tokenstore.clock import Clock, now_ms
@@ -106,14 +107,15 @@ def names_of(record: TokenRecord) -> list[str]:
     credential from its name.
     """
     return [
-        _name(kind, record, credential)
+        _name(kind, record.client_id or "", record.client_secret or "", credential)
         for kind, credential in (("refresh", record.refresh_token), ("grant", record.grant_token))
         if credential is not None
     ]
 
 
-def _name(kind: str, record: TokenRecord, credential: str) -> str:
-    text = "\0".join((kind, record.client_id or "", record.client_secret or "", credential))
+@lru_cache(maxsize=1024)  # asked for at every look-up of a token that is due
+def _name(kind: str, client_id: str, client_secret: str, credential: str) -> str:
+    text = "\0".join((kind, client_id, client_secret, credential))
     return f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
