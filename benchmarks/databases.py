@@ -11,19 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.records import COLUMNS
 
-COLUMNS: Final = (
-    "id",
-    "user_name",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "access_token",
-    "grant_token",
-    "expiry_time",
-    "redirect_url",
-    "api_domain",
-)
 BARE_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM oauthtoken WHERE id = ?"
 BARE_UPDATE: Final = "UPDATE oauthtoken SET access_token = ?, expiry_time = ? WHERE id = ?"
 
