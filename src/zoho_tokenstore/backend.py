@@ -11,6 +11,10 @@ from zoho_tokenstore.records import Row
 class Backend(Protocol):
     """A place where rows live.
 
+    Two things are optional, each an attribute that is there or not: `leases` (see
+    `leases.Leases`), seen by everybody who uses the storage; and `scrub()`, which overwrites what
+    replaced and deleted rows have left behind in the storage.
+
     A backend keeps texts and knows no rule about tokens. It may be used by any thread of the
     process, and goes on working in a child after a fork. `None` and `[]` mean "looked, and there
     is none"; every failure raises a `BackendError` with the driver's exception as its cause.
@@ -27,10 +31,12 @@ class Backend(Protocol):
         is built on top of a row may then be reused.
         """
 
-    def find(self, index: str, key: str) -> list[Row]:
-        """Return the rows that `index` (one of `records.LOOKUPS`) finds under `key`.
+    def find(self, index: str, *keys: str) -> list[Row]:
+        """Return the rows that `index` (one of `records.LOOKUPS`) finds under any of `keys`, each once.
 
-        Keys are compared code point by code point: no case folding, no Unicode normalisation.
+        Keys are compared code point by code point: no case folding, no Unicode normalisation. All
+        keys are looked up at one moment: a row that is moved from one of them to another one
+        meanwhile is found.
         """
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:

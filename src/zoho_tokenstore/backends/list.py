@@ -38,8 +38,8 @@ class ListBackend:
     def load(self, row_id: str) -> Row | None:
         return next((row for row in self._snapshot() if row.id == row_id), None)
 
-    def find(self, index: str, key: str) -> list[Row]:
-        return [row for row in self._snapshot() if row.lookup_key(index) == key]
+    def find(self, index: str, *keys: str) -> list[Row]:
+        return [row for row in self._snapshot() if row.lookup_key(index) in keys]
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
         rows = sorted(self._snapshot(), key=_by_id)

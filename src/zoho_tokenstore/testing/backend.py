@@ -176,6 +176,14 @@ class BackendContract(BackendSharingClauses):
         }
 
     @pytest.mark.parametrize("index", LOOKUPS)
+    def test_find_by_several_keys(self, backend: Backend, index: str) -> None:
+        """A look-up under several keys returns the rows of all of them, each once."""
+        for row_id, mark in (("1", "a"), ("2", "b"), ("3", "a"), ("4", "c")):
+            backend.write(full_row(row_id, mark), expect=None)
+        found = backend.find(index, f"{index}-b", "nobody", f"{index}-a", f"{index}-a")
+        assert sorted(row.id for row in found) == ["1", "2", "3"]
+
+    @pytest.mark.parametrize("index", LOOKUPS)
     def test_find_follows_changes(self, backend: Backend, index: str) -> None:
         """A changed row is found by its new key alone, a removed one by none."""
         etag = backend.write(full_row(), expect=None)

@@ -55,9 +55,9 @@ class Storage(ListBackend):
         self.called("load")
         return super().load(row_id)
 
-    def find(self, index: str, key: str) -> list[Row]:
+    def find(self, index: str, *keys: str) -> list[Row]:
         self.called("find")
-        return super().find(index, key)
+        return super().find(index, *keys)
 
     def write(self, row: Row, *, expect: object) -> object:
         self.called("write")

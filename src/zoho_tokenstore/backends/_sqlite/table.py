@@ -21,9 +21,7 @@ _STORED: Final = (*ROW_FIELDS, *DIGEST_COLUMNS, "etag")
 # The names below are this module's own constants; every value is bound.
 _SELECT: Final = f"SELECT {', '.join(_STORED)} FROM oauthtoken "  # noqa: S608
 _LOAD: Final = _SELECT + "WHERE id = ?"
-_FIND: Final = {
-    index: _SELECT + f"WHERE {expression} = ? ORDER BY id" for index, expression in LOOKUP_EXPRESSIONS.items()
-}
+_FIND: Final = {index: _SELECT + f"WHERE {expression} " for index, expression in LOOKUP_EXPRESSIONS.items()}
 _SCAN: Final = _SELECT + "WHERE id > ? ORDER BY id LIMIT ?"
 _INSERT: Final = f"INSERT INTO oauthtoken ({', '.join(_STORED)}) VALUES ({', '.join('?' * len(_STORED))})"  # noqa: S608
 
@@ -41,8 +39,10 @@ class Table:
     def load(self, row_id: str) -> Row | None:
         return self._connections.run(_load, row_id)
 
-    def find(self, index: str, key: str) -> list[Row]:
-        return self._connections.run(_fetch, _FIND[index], (key,))
+    def find(self, index: str, *keys: str) -> list[Row]:
+        return self._connections.run(
+            _fetch, f"{_FIND[index]}IN ({', '.join('?' * len(keys))}) ORDER BY id", keys
+        )
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
         left = limit
