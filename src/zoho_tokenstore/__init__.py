@@ -21,6 +21,7 @@ from zoho_tokenstore.errors import (
     InvalidTokenError,
     MissingDependencyError,
     RateLimitedError,
+    SealingError,
     TokenNotFoundError,
     TokenStoreError,
 )
@@ -29,6 +30,7 @@ from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import TokenRecord
 
 if TYPE_CHECKING:
+    from zoho_tokenstore.crypto.keyring import KeyRing
     from zoho_tokenstore.registry import open_repository, open_store
     from zoho_tokenstore.repository import TokenRepository
     from zoho_tokenstore.sdk import InMemoryStore, ListStore, RepositoryStore, SQLiteStore
@@ -47,12 +49,14 @@ __all__ = [
     "EventKind",
     "InMemoryStore",
     "InvalidTokenError",
+    "KeyRing",
     "ListStore",
     "MissingDependencyError",
     "RateLimitedError",
     "RefreshPolicy",
     "RepositoryStore",
     "SQLiteStore",
+    "SealingError",
     "TokenNotFoundError",
     "TokenRecord",
     "TokenRepository",
@@ -63,6 +67,7 @@ __all__ = [
 
 _WHEN_USED: Final = {
     "InMemoryStore": "zoho_tokenstore.sdk",
+    "KeyRing": "zoho_tokenstore.crypto.keyring",
     "ListStore": "zoho_tokenstore.sdk",
     "RepositoryStore": "zoho_tokenstore.sdk",
     "SQLiteStore": "zoho_tokenstore.sdk",

@@ -23,6 +23,7 @@ from zoho_tokenstore.errors import (
     ConflictError,
     RateLimitedError,
     RowChangedError,
+    SealingError,
     TokenStoreError,
 )
 from zoho_tokenstore.events import EventKind
@@ -401,8 +402,8 @@ def _close_at_exit() -> None:
 
 
 def _may_pass(error: TokenStoreError) -> bool:
-    """Tell whether the same save may succeed later: not if the id is somebody else's."""
-    return isinstance(error, BackendError) or (
+    """Tell whether the same save may succeed later, as when keys are given: not if the id is another's."""
+    return isinstance(error, BackendError | SealingError) or (
         isinstance(error, ConflictError) and isinstance(error.__cause__, RowChangedError)
     )
 

@@ -9,6 +9,7 @@
     ├── TokenNotFoundError (LookupError)     a token that must exist does not
     ├── ConflictError                        the id is somebody else's, or others kept changing the row
     │   └── RowChangedError                  what a backend answers to an outdated `expect`
+    ├── SealingError                         a stored secret does not open with the keys that are here
     ├── AccountsError                        no new access token is to be had from Zoho now
     │   ├── RateLimitedError                 Zoho's limit on refreshes is reached
     │   └── AccountsUnavailableError (ConnectionError)
@@ -46,6 +47,14 @@ class ConflictError(TokenStoreError):
 
 class RowChangedError(ConflictError):
     """A row is no longer as the writer knew it: it changed, is gone, or exists already."""
+
+
+class SealingError(TokenStoreError):
+    """A stored secret does not open with the keys that are here, or the keys cannot be had.
+
+    One message for all of it: a missing or wrong key, a changed or moved value, one that was never
+    sealed. Nothing was overwritten, and the row is not taken for absent.
+    """
 
 
 class AccountsError(TokenStoreError):

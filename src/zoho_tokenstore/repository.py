@@ -6,16 +6,25 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from zoho_tokenstore import matching
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.clock import Clock, now_ms
+from zoho_tokenstore.crypto.sealing import check_store, refusal, sealing_for
 from zoho_tokenstore.errors import ConflictError, InvalidTokenError, RowChangedError
 from zoho_tokenstore.events import Event, EventKind, OnEvent, emit
 from zoho_tokenstore.leases import Leases, LocalLeases
 from zoho_tokenstore.matching import Key
-from zoho_tokenstore.records import Recent, Row, TokenRecord, check_text, record_from_row, row_from_record
+from zoho_tokenstore.records import (
+    SECRET_COLUMNS,
+    Recent,
+    Row,
+    TokenRecord,
+    check_text,
+    record_from_row,
+    row_from_record,
+)
 
 CONFLICT_PATIENCE: Final = timedelta(seconds=10)
 """For how long a save is tried again when others keep changing its row."""
@@ -36,12 +45,23 @@ class TokenRepository:
 
     Arguments:
         backend: where the rows live.
+        keys: seals the secrets: a `KeyRing`, the text of one (keys, ``file:PATH`` or
+            ``keyring:SERVICE``), or a function that fetches keys. By default what the environment
+            variable ``ZOHO_TOKENSTORE_KEYS`` holds; if there is none, secrets are stored in clear.
         on_event: called with every `Event`.
         clock: the time in milliseconds since the epoch; for tests.
     """
 
-    def __init__(self, backend: Backend, *, on_event: OnEvent | None = None, clock: Clock = now_ms) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        keys: Any = None,
+        on_event: OnEvent | None = None,
+        clock: Clock = now_ms,
+    ) -> None:
         self._backend = backend
+        self._sealing = sealing_for(keys)
         self._on_event = on_event
         self._clock = clock
         # A storage without leases of its own: then they hold among the threads of this process.
@@ -91,6 +111,8 @@ class TokenRepository:
         candidates = self._candidates(keys[0])
         found = matching.choose(query, keys[0], candidates)
         if found is None:
+            if not candidates and keys[0].index in SECRET_COLUMNS:
+                check_store(self._backend, self._sealing)
             reason = "other credentials are stored" if candidates else f"no such {keys[0].index}"
             self._not_matched(query, reason)
         return found
@@ -131,7 +153,7 @@ class TokenRepository:
 
     def scan(self) -> Iterator[TokenRecord]:
         """Yield all tokens in the order of their ids."""
-        return map(record_from_row, self._backend.scan())
+        return (record_from_row(self._sealing.open(row)) for row in self._backend.scan())
 
     def clear(self) -> int:
         """Delete all tokens in one step; return how many there were."""
@@ -168,7 +190,7 @@ class TokenRepository:
         if record.id is not None:
             return self._row_of_own_id(record, record.id)
         for key in matching.keys_of(record):
-            rows = {row.id: row for row in self._backend.find(key.index, key.value)}
+            rows = {row.id: row for row in self._rows_under(key)}
             found = matching.choose_to_update(record, key, map(self._record, rows.values()))
             if found is not None and found.id is not None:
                 return rows[found.id]
@@ -184,6 +206,7 @@ class TokenRepository:
         return row
 
     def _insert(self, record: TokenRecord) -> TokenRecord:
+        check_store(self._backend, self._sealing)
         if record.id is not None:
             return self._write(record, None)
         free = next(id_ for id_ in matching.candidate_ids(record) if not self._is_taken(id_, record))
@@ -208,9 +231,10 @@ class TokenRepository:
             updated_at_ms=now,
             last_used_at_ms=None if replaced is None else replaced.last_used_at_ms,
         )
-        self._backend.write(
-            row_from_record(saved, row_id), expect=None if replaced is None else replaced.etag
+        row = self._sealing.seal(
+            row_from_record(saved, row_id), replaced, None if replaced is None else self._record(replaced)
         )
+        self._backend.write(row, expect=None if replaced is None else replaced.etag)
         self.emit(EventKind.CREATED if replaced is None else EventKind.UPDATED, saved)
         return saved
 
@@ -218,13 +242,24 @@ class TokenRepository:
         if key.index == "id":
             found = self.get(key.value)
             return [] if found is None else [found]
-        return [self._record(row) for row in self._backend.find(key.index, key.value)]
+        return [self._record(row) for row in self._rows_under(key)]
+
+    def _rows_under(self, key: Key) -> list[Row]:
+        sealing = self._sealing
+        rows = self._backend.find(key.index, *sealing.lookup_keys(key.index, key.value))
+        if not rows and sealing.renewed():
+            rows = self._backend.find(key.index, *sealing.lookup_keys(key.index, key.value))
+        for row in rows:
+            # A digest that leads to another secret was put there by somebody else.
+            if key.index in row.digests and getattr(self._record(row), key.index) != key.value:
+                raise refusal(row.id)
+        return rows
 
     def _record(self, row: Row) -> TokenRecord:
         known = self._records.get(row.id)
         if known is not None and known[0] is row:
             return known[1]
-        record = record_from_row(row)
+        record = record_from_row(self._sealing.open(row))
         if self._records.is_asked_again(row.id):
             self._records.keep(row.id, (row, record))
         return record

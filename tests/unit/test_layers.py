@@ -26,14 +26,15 @@ MAY_IMPORT: Final = {
     "matching": "errors records",
     "backend": "records leases",
     "backends": "errors clock records backend leases",
-    "repository": "errors clock records matching events backend leases",
+    "crypto": "errors records backend",
+    "repository": "errors clock records matching events backend leases crypto",
     "coordinator": "errors clock records matching events leases policies repository",
     "registry": "errors backend policies repository",
     "sdk": "errors clock records matching events policies repository coordinator backends",
-    "cli": "errors clock records events policies repository coordinator registry sdk emulator",
+    "cli": "errors clock records crypto backend events policies repository coordinator registry sdk emulator",
     "emulator": "",
     "testing": "errors records backend",
-    "": "errors events records policies repository registry",  # zoho_tokenstore itself
+    "": "errors events records policies crypto repository registry",  # zoho_tokenstore itself
 }
 """A part is a module or a folder of them. A new one needs a line here, and its place in the picture."""
 
@@ -44,6 +45,7 @@ ON_USE: Final = {"registry": "sdk", "": "sdk"}
 """What is imported inside a function only, when it is used."""
 
 DRIVERS: Final = {
+    "crypto": {"cryptography", "keyring"},
     "backends": {"sqlite3"},
     "sdk": {"zohocrmsdk"},
     "cli": {"typer", "rich", "click", "uvicorn"},

@@ -1,0 +1,191 @@
+"""The sealing keys in use, newest first."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+
+from zoho_tokenstore.crypto import sources
+from zoho_tokenstore.crypto.keys import Key
+from zoho_tokenstore.crypto.sources import Fetch, Source
+from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
+
+CLEAR: Final = "clear"
+"""In the place of a key: secrets that are not sealed. For the time of a conversion."""
+
+DEFAULT_SERVICE: Final = "zoho-tokenstore"
+
+_log = logging.getLogger("zoho_tokenstore")
+
+Given = bytes | str | Key
+
+
+class Ring(NamedTuple):
+    """The keys at one moment. `newest` is `None` where new secrets are not sealed yet."""
+
+    keys: tuple[Key | None, ...]
+    newest: Key | None
+    by_id: dict[str, Key]
+    accepts_clear: bool
+
+
+class KeyRing:
+    """Sealing keys, newest first: the first one seals, all of them open.
+
+    In the place of a key may stand ``"clear"``, for secrets that are not sealed: while a store is
+    being converted. Neither its `repr` nor a pickle shows a key. It may be shared by threads and
+    stores, and is as good in a child after a fork.
+
+    Arguments:
+        keys: the keys, each 32 bytes or the text of a key, or ``"clear"``.
+
+    Raises:
+        ConfigurationError: there is no key, one of them is none, or one is there twice.
+    """
+
+    def __init__(self, keys: Iterable[Given] | Given = (), *, source: Source | None = None) -> None:
+        self._source = source
+        # The keys as they were last read; an attribute, because every read of a row asks for it.
+        self.now: Ring = _ring_of(keys if source is None else source.read())
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Return a ring with one new random key. `to_text` gives what is to be kept of it."""
+        return cls([Key.generate()])
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the ring of a text: keys between blanks, commas or line ends; ``#`` begins a remark."""
+        return cls(sources.split(text))
+
+    @classmethod
+    def from_environment(cls, name: str = sources.VARIABLE) -> Self:
+        """Return the ring that an environment variable holds or names.
+
+        Its value is keys, or ``file:PATH``, or ``keyring:SERVICE``.
+
+        Raises:
+            ConfigurationError: the variable is not set, or holds no keys.
+        """
+        value = os.environ.get(name)
+        if not value:
+            raise ConfigurationError(f"The environment variable {name} is not set; it holds the keys.")
+        return cls.named(value)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the ring of a file that only its owner may read (mode 0600).
+
+        The file is read again when it has changed.
+
+        Raises:
+            ConfigurationError: the file cannot be read, others may read it, or it holds no keys.
+        """
+        return cls(source=sources.KeyFile(Path(path)))
+
+    @classmethod
+    def from_keyring(cls, service: str = DEFAULT_SERVICE) -> Self:
+        """Return the ring that the operating system's keyring holds under a service name.
+
+        Raises:
+            MissingDependencyError: the extra `keyring` is not installed.
+            ConfigurationError: the keyring has no such entry, or cannot be used.
+        """
+        return cls(source=sources.Fetched(sources.from_system_keyring(service)))
+
+    @classmethod
+    def from_callable(cls, fetch: Fetch, *, max_age: timedelta = timedelta(minutes=1)) -> Self:
+        """Return the ring that a function fetches, from a key service for example.
+
+        Arguments:
+            fetch: returns keys as `KeyRing` takes them, or one text of keys.
+            max_age: for how long they are taken as current before a save; a secret under a key
+                that is not known makes them be fetched at once.
+        """
+        return cls(source=sources.Fetched(fetch, max_age))
+
+    @classmethod
+    def named(cls, text: str) -> Self:
+        """Return the ring that a text is (`from_text`) or names: ``file:PATH``, ``keyring:SERVICE``."""
+        kind, colon, rest = text.strip().partition(":")
+        if colon and kind == "file":
+            return cls.from_file(rest)
+        if colon and kind == "keyring":
+            return cls.from_keyring(rest or DEFAULT_SERVICE)
+        return cls.from_text(text)
+
+    @classmethod
+    def of(cls, keys: KeyRing | Fetch | Iterable[Given] | Given) -> KeyRing:
+        """Return the ring for what a store was given as `keys`."""
+        if isinstance(keys, KeyRing):
+            return keys
+        if isinstance(keys, str):
+            return cls.named(keys)
+        return cls.from_callable(keys) if callable(keys) else cls(keys)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the keys, newest first; ids are no secrets."""
+        return tuple(CLEAR if key is None else key.id for key in self.now.keys)
+
+    def to_text(self) -> str:
+        """Return the keys as text, a line each. It is a secret."""
+        return "".join(f"{CLEAR if key is None else key.to_text()}\n" for key in self.now.keys)
+
+    def accepting_clear(self) -> KeyRing:
+        """Return a ring that reads secrets that are not sealed, too, as the oldest of all."""
+        ring = self.now
+        return self if ring.accepts_clear else KeyRing([*(key for key in ring.keys if key), CLEAR])
+
+    def renewed(self, *, missing: bool = False) -> bool:
+        """Read the keys again if they may have changed; tell whether they have.
+
+        Arguments:
+            missing: a key was met that is not in the ring. If the keys cannot be read then, that
+                is an error; otherwise the known ones go on being used, and the log tells.
+        """
+        if self._source is None or not self._source.may_have_changed(at_once=missing):
+            return False
+        before = self.ids
+        try:
+            self.now = _ring_of(self._source.read())
+        except TokenStoreError:
+            if missing:
+                raise
+            _log.warning("The sealing keys cannot be read again; those of before are used.", exc_info=True)
+        return self.ids != before
+
+    def __repr__(self) -> str:
+        return f"KeyRing({', '.join(self.ids)})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("A ring of sealing keys is not pickled: they would stand in clear.")
+
+
+def _ring_of(keys: Iterable[Given] | Given) -> Ring:
+    if isinstance(keys, str):
+        keys = sources.split(keys)
+    found = tuple(map(_key_of, [keys] if isinstance(keys, bytes | Key) else keys))
+    real = [key for key in found if key is not None]
+    if not real:
+        raise ConfigurationError(
+            "There is no sealing key in what was given. Make one with: zoho-tokens keys generate."
+        )
+    by_id = {key.id: key for key in real}
+    if len(by_id) < len(real) or found.count(None) > 1:
+        raise ConfigurationError("A sealing key is in the ring twice. Leave one of the two out.")
+    return Ring(found, found[0], by_id, None in found)
+
+
+def _key_of(given: object) -> Key | None:
+    if isinstance(given, Key):
+        return given
+    if isinstance(given, bytes):
+        return Key(given)
+    if isinstance(given, str):
+        return None if given == CLEAR else Key.from_text(given)
+    raise ConfigurationError(f"A sealing key is bytes or text, not {type(given).__name__}.")

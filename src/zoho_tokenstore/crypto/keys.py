@@ -1,0 +1,106 @@
+"""One sealing key: its text, its id, and what is derived from it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import os
+from typing import Final
+
+from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError
+
+try:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+except ModuleNotFoundError as error:
+    raise MissingDependencyError(
+        "Sealing needs the package cryptography, which is not installed. "
+        'Install it with: pip install "zoho-tokenstore[sealing]".'
+    ) from error
+
+KEY_BYTES: Final = 32
+TEXT_PREFIX: Final = "ztk1_"
+"""What the text of a key begins with, so that scanners for leaked secrets can know it."""
+
+_NONCE_BYTES: Final = 12
+_INFO: Final = b"zoho-tokenstore sealing 1"
+_DIGEST_BYTES: Final = 18
+"""144 bits: too many to meet by chance, a whole number of base64 characters, and short in an index."""
+
+
+class Key:
+    """A key of 32 random bytes. Neither its `repr` nor a pickle shows it.
+
+    Three things are derived from it by HKDF-SHA-256 (RFC 5869), and only these are used: the key
+    of AES-256-GCM, the key of the look-up digests, and the key's public id.
+
+    Raises:
+        ConfigurationError: the material has not 32 bytes.
+    """
+
+    def __init__(self, material: bytes) -> None:
+        if len(material) != KEY_BYTES:
+            raise ConfigurationError(
+                f"A sealing key has {KEY_BYTES} bytes, not {len(material)}. "
+                "Make one with: zoho-tokens keys generate."
+            )
+        derived = HKDF(algorithm=SHA256(), length=68, salt=None, info=_INFO).derive(material)
+        self._material = material
+        self._digest_key = derived[32:64]
+        self._aead = AESGCM(derived[:32])
+        self.id: Final = derived[64:].hex()
+
+    @classmethod
+    def generate(cls) -> Key:
+        """Return a new random key."""
+        return cls(os.urandom(KEY_BYTES))
+
+    @classmethod
+    def from_text(cls, text: str) -> Key:
+        """Return the key that a text holds.
+
+        Raises:
+            ConfigurationError: it is no text of a key. The text is not shown.
+        """
+        encoded = text.removeprefix(TEXT_PREFIX)
+        try:
+            material = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            material = b""
+        if not text.startswith(TEXT_PREFIX) or len(material) != KEY_BYTES:
+            # `from None`, and without the text: most of it may be right.
+            raise ConfigurationError(
+                f"A text among the sealing keys is no key: a key is {TEXT_PREFIX} and 43 more characters. "
+                "Make one with: zoho-tokens keys generate."
+            ) from None
+        return cls(material)
+
+    def to_text(self) -> str:
+        """Return the key as text. It is a secret."""
+        return TEXT_PREFIX + base64.urlsafe_b64encode(self._material).decode().rstrip("=")
+
+    def encrypt(self, value: bytes, associated: bytes) -> bytes:
+        """Return nonce, ciphertext and tag; the nonce is new and random."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._aead.encrypt(nonce, value, associated)
+
+    def decrypt(self, sealed: bytes, associated: bytes) -> bytes | None:
+        """Return what `encrypt` was given, or `None` if anything of it is different."""
+        try:
+            return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], associated)
+        except (InvalidTag, ValueError):  # the latter: a nonce that is cut short
+            return None
+
+    def digest(self, index: str, value: str) -> str:
+        """Return the text under which `index` finds a secret value: an HMAC that tells nothing of it."""
+        mac = hmac.digest(self._digest_key, f"{index}:{value}".encode(), "sha256")
+        return binascii.b2a_base64(mac[:_DIGEST_BYTES], newline=False).decode()
+
+    def __repr__(self) -> str:
+        return f"Key({self.id!r})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("A sealing key is not pickled: it would stand in clear.")

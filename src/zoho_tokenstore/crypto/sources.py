@@ -1,0 +1,165 @@
+"""Where sealing keys come from, and when they are read again."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError, SealingError, TokenStoreError
+
+VARIABLE: Final = "ZOHO_TOKENSTORE_KEYS"
+KEYRING_USER: Final = "sealing keys"
+"""The user name under which the operating system's keyring holds them."""
+
+_OTHERS: Final = 0o077
+_GROUP_READS: Final = 0o040
+_BETWEEN_FETCHES: Final = 1.0
+_A_MINUTE: Final = timedelta(minutes=1)
+
+Fetch = Callable[[], Any]
+"""A function that returns keys: an iterable of bytes and texts, one of them, or one text of several."""
+
+
+class Source(Protocol):
+    """A place that keys are read from, again and again."""
+
+    def read(self) -> Any:
+        """Return what is there, in the form that `KeyRing` takes."""
+
+    def may_have_changed(self, *, at_once: bool) -> bool:
+        """Tell whether reading again makes sense; `at_once` if a key is missing."""
+
+
+def split(text: str) -> list[str]:
+    """Return the keys of a text."""
+    return re.sub("#.*", "", text).replace(",", " ").split()
+
+
+class KeyFile:
+    """A file with keys that nobody but its owner may read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        self._seen: tuple[int, ...] = ()
+
+    def read(self) -> list[str]:
+        try:
+            with self._path.open(encoding="utf-8") as file:
+                state = os.fstat(file.fileno())
+                self._check(state)
+                keys = split(file.read())
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            # The error of a decoder would show what it could not decode.
+            raise ConfigurationError(f"The key file {self._path} cannot be read: {why}.") from (
+                error if isinstance(error, OSError) else None
+            )
+        self._seen = _signature(state)
+        return keys
+
+    def may_have_changed(self, *, at_once: bool) -> bool:  # noqa: ARG002  # a look at the file costs nothing
+        try:
+            return _signature(self._path.stat()) != self._seen
+        except OSError:
+            return True
+
+    def _check(self, state: os.stat_result) -> None:
+        if os.name == "nt":  # there, the folder's rights decide
+            return
+        # systemd hands credentials over as root's, with the reader in an access list: that shows as
+        # a right of the group root (systemd.exec(5), LoadCredential=).
+        allowed = _GROUP_READS if state.st_uid == state.st_gid == 0 else 0
+        if stat.S_IMODE(state.st_mode) & _OTHERS & ~allowed:
+            raise ConfigurationError(
+                f"The key file {self._path} can be read or written by others. Run: chmod 600 {self._path}"
+            )
+        if state.st_uid not in (0, os.geteuid()):
+            raise ConfigurationError(
+                f"The key file {self._path} belongs to another user, who can change it. "
+                "Make it the property of the user who runs this, or of root."
+            )
+
+
+class Fetched:
+    """Keys that a function returns: of a key service, or of the operating system's keyring."""
+
+    def __init__(self, fetch: Fetch, max_age: timedelta = _A_MINUTE) -> None:
+        self._fetch = fetch
+        self._max_age = max_age.total_seconds()
+        self._read_at = 0.0
+
+    def read(self) -> Any:
+        self._read_at = time.monotonic()  # also if it fails: it is not asked again and again
+        try:
+            return self._fetch()
+        except TokenStoreError:
+            raise
+        except Exception as error:
+            raise SealingError(
+                f"The sealing keys cannot be fetched: the key service failed with a {type(error).__name__}. "
+                "See whether it can be reached with this program's rights; the tokens were left as they are."
+            ) from error
+
+    def may_have_changed(self, *, at_once: bool) -> bool:
+        age = time.monotonic() - self._read_at
+        return age >= (min(_BETWEEN_FETCHES, self._max_age) if at_once else self._max_age)
+
+
+def from_system_keyring(service: str) -> Callable[[], str]:
+    """Return a function that reads the keys in the operating system's keyring.
+
+    Raises:
+        MissingDependencyError: the package keyring is not installed.
+    """
+    keyring = _keyring()
+
+    def fetch() -> str:
+        try:
+            found = keyring.get_password(service, KEYRING_USER)
+        except keyring.errors.KeyringError as error:
+            raise ConfigurationError(
+                f"The operating system's keyring cannot be read ({type(error).__name__}). "
+                "Unlock it, or keep the keys in a file."
+            ) from error
+        if found is None:
+            raise ConfigurationError(
+                f"The operating system's keyring has no sealing keys under {service!r}. "
+                f"Make some with: zoho-tokens keys generate --keys keyring:{service}"
+            )
+        return str(found)
+
+    return fetch
+
+
+def put_into_system_keyring(service: str, text: str) -> None:
+    """Keep keys in the operating system's keyring, in place of those it has under this service."""
+    keyring = _keyring()
+    try:
+        keyring.set_password(service, KEYRING_USER, text)
+    except keyring.errors.KeyringError as error:
+        raise ConfigurationError(
+            f"The operating system's keyring cannot be written ({type(error).__name__}). "
+            "Unlock it, or keep the keys in a file."
+        ) from error
+
+
+def _keyring() -> Any:
+    try:
+        import keyring
+        import keyring.errors
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "The operating system's keyring needs the package keyring, which is not installed. "
+            'Install it with: pip install "zoho-tokenstore[keyring]".'
+        ) from error
+    return keyring
+
+
+def _signature(state: os.stat_result) -> tuple[int, ...]:
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
