@@ -1,4 +1,4 @@
-"""Other processes: scripts of `tests.process`, and forks of this one with fewer rights."""
+"""Other processes: scripts of `tests.process` or elsewhere, and forks of this one with fewer rights."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class Worker:
     """A running script. It is spoken to line by line, and killed if it is not done in the end."""
 
     def __init__(self, module: str, *arguments: object) -> None:
+        name = module if "." in module else f"tests.process.{module}"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"tests.process.{module}", *map(str, arguments)],
+            [sys.executable, "-m", name, *map(str, arguments)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
@@ -44,12 +46,29 @@ class SQLiteBackend(Table):
         connections = Connections(lambda: _connect(self._path), str(self._path), timeout=timeout)
         super().__init__(connections)
         self.leases = SQLiteLeases(connections)
+        self._timeout = timeout
         files.prepare(self._path, _build, patience=min(timeout, 1.0))
         try:
             connections.run(_take_over, self._path)
         except BaseException:
             connections.close()
             raise
+
+    def scrub(self) -> None:
+        """Rewrite the file without what deleted and replaced rows have left in it, and empty its log.
+
+        Others may go on reading and writing. It needs as much free disk as the database has.
+
+        Raises:
+            BackendTimeoutError: others were reading or writing without a pause.
+        """
+        self._connections.run(_vacuum)
+        deadline = time.monotonic() + self._timeout
+        while not self._connections.run(_empty_log):
+            if time.monotonic() > deadline:
+                raise failures.timed_out(self.location, self._timeout)
+            # Jitter against lockstep, not a secret.
+            time.sleep(random.uniform(0.0002, 0.002))  # noqa: S311
 
     @classmethod
     def from_url(cls, parts: SplitResult) -> Self:
@@ -116,6 +135,17 @@ def _take_over(handle: Handle, path: Path) -> None:
             files.close_to_others(path)  # before the journal, which takes over the file's rights
             schema.upgrade(connection)
     _keep_a_log(connection, path)
+
+
+def _vacuum(handle: Handle) -> None:
+    handle.forget()
+    handle.open().execute("VACUUM")
+
+
+def _empty_log(handle: Handle) -> bool:
+    """Bring the log's content into the file and cut the log to nothing; `False` while somebody reads it."""
+    (busy, _, _) = handle.open().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
 
 
 def _keep_a_log(connection: sqlite3.Connection, path: Path) -> None:

@@ -196,6 +196,13 @@ class Sealed:
             if text
         )
 
+    def finds(self, row: Row, opened: Row) -> bool:
+        """Tell whether the digests of a stored row are those of its secrets."""
+        return all(
+            digest in self.lookup_keys(column, getattr(opened, column) or "")
+            for column, digest in row.digests.items()
+        )
+
     def _opened(self, text: str, column: str, place: bytes, row_id: str) -> str:
         key = self.keys.now.by_id.get(values.key_id_of(text))
         if key is None:

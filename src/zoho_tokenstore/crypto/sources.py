@@ -117,24 +117,31 @@ def from_system_keyring(service: str) -> Callable[[], str]:
     Raises:
         MissingDependencyError: the package keyring is not installed.
     """
-    keyring = _keyring()
+    _keyring()
 
     def fetch() -> str:
-        try:
-            found = keyring.get_password(service, KEYRING_USER)
-        except keyring.errors.KeyringError as error:
-            raise ConfigurationError(
-                f"The operating system's keyring cannot be read ({type(error).__name__}). "
-                "Unlock it, or keep the keys in a file."
-            ) from error
+        found = system_keyring_text(service)
         if found is None:
             raise ConfigurationError(
                 f"The operating system's keyring has no sealing keys under {service!r}. "
                 f"Make some with: zoho-tokens keys generate --keys keyring:{service}"
             )
-        return str(found)
+        return found
 
     return fetch
+
+
+def system_keyring_text(service: str) -> str | None:
+    """Return the text of the keys that the operating system's keyring holds, or `None`."""
+    keyring = _keyring()
+    try:
+        found: str | None = keyring.get_password(service, KEYRING_USER)
+    except keyring.errors.KeyringError as error:
+        raise ConfigurationError(
+            f"The operating system's keyring cannot be read ({type(error).__name__}). "
+            "Unlock it, or keep the keys in a file."
+        ) from error
+    return found
 
 
 def put_into_system_keyring(service: str, text: str) -> None:

@@ -1,0 +1,100 @@
+"""What the commands that work on a store share: its URL, its keys, errors and progress."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from zoho_tokenstore.crypto.sources import VARIABLE
+from zoho_tokenstore.errors import TokenStoreError
+from zoho_tokenstore.registry import URL_VARIABLE
+
+if TYPE_CHECKING:
+    from zoho_tokenstore.crypto.keyring import KeyRing
+
+_INTERRUPTED: Final = 130
+_SECONDS_BETWEEN_LINES: Final = 5.0
+
+StoreURL = Annotated[
+    str | None, typer.Argument(metavar="[URL]", help=f"The store. [{URL_VARIABLE}]", show_default=False)
+]
+
+
+def parse_keys(text: str) -> str:
+    """Return where keys are: `file:PATH` or `keyring:SERVICE`.
+
+    Raises:
+        typer.BadParameter: it is something else. It is not shown: it may be a key.
+    """
+    if not text.startswith(("file:", "keyring:")):
+        raise typer.BadParameter(
+            "say where the keys are: file:PATH or keyring:SERVICE. Every user of this computer can read "
+            f"a command line, so keys have no place on it; {VARIABLE} may hold them."
+        )
+    return text
+
+
+KeysPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--keys",
+        parser=parse_keys,
+        metavar="PLACE",
+        help=f"The keys: file:PATH or keyring:SERVICE. [{VARIABLE}]",
+        show_default=False,
+    ),
+]
+
+
+def ring_of(place: str | None) -> KeyRing:
+    """Return the ring at a place, or that of the environment."""
+    from zoho_tokenstore.crypto.keyring import KeyRing
+
+    return KeyRing.from_environment() if place is None else KeyRing.named(place)
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """End the command with what went wrong, in a sentence; no traceback shows values."""
+    try:
+        yield
+    except TokenStoreError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as stop:
+        typer.echo("Stopped. What was done stays done; run it again to go on.", err=True)
+        raise typer.Exit(_INTERRUPTED) from stop
+
+
+class Progress:
+    """Tells on standard error how far a long piece of work has come: a line that changes, or one at a time.
+
+    Arguments:
+        unit: what is counted, in the plural.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._live = sys.stderr.isatty()
+        self._next = 0.0 if self._live else time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._shown = False
+
+    def tell(self, done: int, what: str) -> None:
+        """Say how many were done; most calls say nothing."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + (0.2 if self._live else _SECONDS_BETWEEN_LINES)
+        self._shown = True
+        line = f"{done:,} {self._unit}, {what}"
+        typer.echo(f"\r{line}" if self._live else line, err=True, nl=not self._live)
+
+    def end(self) -> None:
+        """Leave the line that changes."""
+        if self._live and self._shown:
+            typer.echo(err=True)
