@@ -36,7 +36,8 @@ def keys_command(*arguments: str) -> list[str]:
 
 def add_key(path: Path, *options: str) -> str:
     """Put a new key into a key file, as an operator does; return the id of the one that seals now."""
-    subprocess.run(keys_command("generate", "--keys", f"file:{path}", *options), check=True, timeout=60)
+    command = keys_command("generate", "--keys", f"file:{path}", *options)
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
     return KeyRing.from_file(path).ids[0]
 
 

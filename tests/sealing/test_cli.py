@@ -1,0 +1,193 @@
+"""`zoho-tokens keys`: what it does, what it shows, and what it never shows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.sealing.stores import bytes_on_disk, fill, row_of, token_id
+from zoho_tokenstore import KeyRing, TokenRepository
+from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.cli.app import app
+
+KEY = re.compile(r"ztk1_[\w-]{43}")
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("ZOHO_TOKENSTORE_KEYS", raising=False)
+    monkeypatch.delenv("ZOHO_TOKENSTORE_URL", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def keys(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["keys", *arguments], env={"COLUMNS": "200", "TERM": "dumb"})
+
+
+def succeeded(*arguments: str) -> str:
+    done = keys(*arguments)
+    assert done.exit_code == 0, done.output
+    assert not KEY.search(done.output)
+    assert "1000." not in done.output
+    return done.output
+
+
+def failed(*arguments: str, status: int = 1) -> str:
+    done = keys(*arguments)
+    assert done.exit_code == status, done.output
+    assert "Traceback" not in done.output
+    return " ".join(done.output.replace("│", " ").split())
+
+
+def test_generate_makes_a_file_that_is_the_owners_alone(tmp_path: Path) -> None:
+    """Mode 0600 under any umask; the output names the key's id, and shows no key."""
+    told = succeeded("generate", "--keys", "file:portal.keys")
+    file = tmp_path / "portal.keys"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert KeyRing.from_file(file).ids[0] in told
+    assert [path.name for path in tmp_path.iterdir()] == ["portal.keys"]
+
+
+def test_generate_puts_a_new_key_first_or_last(tmp_path: Path) -> None:
+    """The others stay, remarks too; `--standby` puts the new one last."""
+    file = tmp_path / "portal.keys"
+    succeeded("generate", "--keys", "file:portal.keys")
+    file.write_text("# of the portal\n" + file.read_text())
+    (first,) = KeyRing.from_file(file).ids
+    succeeded("generate", "--keys", "file:portal.keys")
+    second = KeyRing.from_file(file).ids[0]
+    succeeded("generate", "--keys", "file:portal.keys", "--standby")
+    assert KeyRing.from_file(file).ids[:2] == (second, first)
+    assert "# of the portal\n" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_generate_shows_a_key_only_when_told_to() -> None:
+    """`--reveal` prints a key that is kept nowhere; without a place and without it there is none made."""
+    done = keys("generate", "--reveal")
+    assert done.exit_code == 0
+    assert KEY.fullmatch(done.output.strip())
+    assert KeyRing.from_text(done.output).ids
+    assert "--reveal" in failed("generate")
+    assert "--reveal" in failed("generate", "--reveal", "--keys", "file:portal.keys")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660])
+def test_generate_does_not_touch_a_file_that_others_can_read(tmp_path: Path, mode: int) -> None:
+    """It refuses, and leaves the file as it was."""
+    file = tmp_path / "portal.keys"
+    text = KeyRing.generate().to_text()
+    file.write_text(text)
+    file.chmod(mode)
+    assert "chmod 600" in failed("generate", "--keys", "file:portal.keys")
+    assert file.read_text() == text
+
+
+def test_generate_does_not_replace_what_it_cannot_read(tmp_path: Path) -> None:
+    """A file that holds something else is refused, not shown, and left as it was."""
+    file = tmp_path / "portal.keys"
+    file.write_text("something precious")
+    file.chmod(0o600)
+    assert "precious" not in failed("generate", "--keys", "file:portal.keys")
+    assert file.read_text() == "something precious"
+
+
+def test_a_key_on_the_command_line_is_refused_and_not_shown() -> None:
+    """Everybody can read a command line; the message does not repeat it."""
+    key = KeyRing.generate().to_text().strip()
+    told = failed("status", "sqlite:///tokens.db", "--keys", key, status=2)
+    assert "no place on it" in told
+    assert key not in told
+
+
+def test_status_tells_what_a_store_is_sealed_with(tmp_path: Path) -> None:
+    """Rows by key; clear rows and those under a missing key make it end with 1."""
+    fill(tmp_path / "tokens.db", 7, None)
+    succeeded("generate", "--keys", "file:one.keys")
+    succeeded("generate", "--keys", "file:two.keys")
+    assert re.search(r"clear +7 rows", succeeded("status", "sqlite:///tokens.db"))
+    told = failed("status", "sqlite:///tokens.db", "--keys", "file:one.keys")
+    assert re.search(r"clear NOT in the ring 7 rows", told)
+    succeeded("seal", "sqlite:///tokens.db", "--keys", "file:one.keys")
+    told = succeeded("status", "sqlite:///tokens.db", "--keys", "file:one.keys", "--verify")
+    assert re.search(r"newest +7 rows", told)
+    assert "NOT in the ring 7 rows" in failed("status", "sqlite:///tokens.db", "--keys", "file:two.keys")
+    assert "there must be keys" in failed("status", "sqlite:///tokens.db", "--verify")
+
+
+def test_status_lists_rows_that_do_not_open(tmp_path: Path) -> None:
+    """With `--verify`, which opens all of them; it ends with 1."""
+    fill(tmp_path / "tokens.db", 3, None)
+    succeeded("generate", "--keys", "file:k")
+    succeeded("seal", "sqlite:///tokens.db", "--keys", "file:k")
+    backend = SQLiteBackend(tmp_path / "tokens.db")
+    one, two = backend.load(token_id(1)), backend.load(token_id(2))
+    assert one is not None
+    assert two is not None
+    backend.write(one._replace(access_token=two.access_token), expect=one.etag)
+    backend.close()
+    told = failed("status", "sqlite:///tokens.db", "--keys", "file:k", "--verify")
+    assert f"These rows do not open: {token_id(1)}" in told
+
+
+def test_seal_and_rotate_leave_a_store_that_the_new_key_alone_opens(tmp_path: Path) -> None:
+    """In place; the keys and the URL may come from the environment as well."""
+    fill(tmp_path / "tokens.db", 20, None)
+    succeeded("generate", "--keys", "file:k")
+    assert "20 sealed anew" in succeeded("seal", "sqlite:///tokens.db", "--keys", "file:k")
+    succeeded("generate", "--keys", "file:k")
+    newest, old = (tmp_path / "k").read_text().splitlines()
+    done = CliRunner().invoke(
+        app,
+        ["keys", "rotate"],
+        env={"ZOHO_TOKENSTORE_URL": "sqlite:///tokens.db", "ZOHO_TOKENSTORE_KEYS": f"{newest},{old}"},
+    )
+    assert done.exit_code == 0, done.output
+    assert "20 sealed anew" in done.output
+    with TokenRepository(SQLiteBackend(tmp_path / "tokens.db"), keys=newest) as tokens:
+        assert [token.refresh_token for token in tokens.scan()] == [
+            row_of(number).refresh_token for number in range(20)
+        ]
+    assert f"zts1.{KeyRing.from_text(old).ids[0]}".encode() not in bytes_on_disk(tmp_path)
+
+
+def test_rotate_goes_on_after_rows_that_do_not_open(tmp_path: Path) -> None:
+    """Clear rows are none of a rotation's business: they are listed, and it ends with 1."""
+    fill(tmp_path / "tokens.db", 3, None)
+    succeeded("generate", "--keys", "file:k")
+    told = failed("rotate", "sqlite:///tokens.db", "--keys", "file:k")
+    assert "These rows do not open, and were left as they are" in told
+    assert token_id(2) in told
+    assert row_of(1).refresh_token.encode() in bytes_on_disk(tmp_path)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["seal", "sqlite:///tokens.db"], "ZOHO_TOKENSTORE_KEYS is not set"),
+        (["seal", "sqlite:///tokens.db", "--keys", "file:missing"], "cannot be read"),
+        (["rotate", "--keys", "file:k"], "There is no store URL"),
+        (["rotate", "oracle://x", "--keys", "file:k"], "No store is known by the scheme 'oracle'"),
+        (["status", "sqlite:///nowhere/tokens.db"], "does not exist"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(arguments: list[str], said: str) -> None:
+    """Without a traceback, and with status 1."""
+    succeeded("generate", "--keys", "file:k")
+    assert said in failed(*arguments)
+
+
+def test_the_key_commands_load_neither_sdk_nor_drivers_of_others() -> None:
+    """They answer before an SDK would have been imported."""
+    code = (
+        "import sys\nfrom zoho_tokenstore.cli.app import app\n"
+        "try:\n    app(['keys', 'generate', '--reveal'])\nexcept SystemExit:\n    pass\n"
+        "loaded = {'zohocrmsdk', 'sqlalchemy', 'redis', 'boto3', 'starlette'} & set(sys.modules)\n"
+        "assert not loaded, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)

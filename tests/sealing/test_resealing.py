@@ -1,0 +1,200 @@
+"""All rows under the newest key: what is changed, what is left alone, and how it goes on after a stop."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sealing.stores import bytes_on_disk, fill, row_of, token_id
+from zoho_tokenstore import BackendTimeoutError, ConfigurationError, KeyRing, TokenRecord, TokenRepository
+from zoho_tokenstore.backends.list import ListBackend
+from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.crypto.resealing import MOST_PASSES, Resealing, reseal, take_stock
+from zoho_tokenstore.crypto.sealing import Sealed
+from zoho_tokenstore.records import Row
+
+OLD, NEW = KeyRing.generate(), KeyRing.generate()
+BOTH = KeyRing.from_text(NEW.to_text() + OLD.to_text())
+
+
+class Stop(Exception):
+    """Somebody stops the work."""
+
+
+@pytest.fixture
+def backend() -> Iterator[ListBackend]:
+    """A store with five users, sealed under the old key."""
+    backend = ListBackend()
+    for number in range(5):
+        backend.write(Sealed(OLD).seal(row_of(number)), expect=None)
+    yield backend
+    backend.close()
+
+
+def test_every_row_is_sealed_anew_and_nothing_else_changes(backend: ListBackend) -> None:
+    """Afterwards the new key alone opens all of it; the clear columns and the times are as they were."""
+    done = reseal(backend, BOTH)
+    assert (done.rows, done.sealed, done.late, done.refused) == (5, 5, 0, set())
+    assert take_stock(backend, NEW).by_key == {NEW.ids[0]: 5}
+    opened = [Sealed(NEW).open(row)._replace(digests={}, etag=None) for row in backend.scan()]
+    assert opened == [row_of(number) for number in range(5)]
+
+
+def test_rows_are_found_by_every_secret_afterwards(backend: ListBackend) -> None:
+    """The look-up digests are those of the new key."""
+    reseal(backend, BOTH)
+    tokens = TokenRepository(backend, keys=NEW)
+    row = row_of(3)
+    credentials = {"client_id": row.client_id, "client_secret": row.client_secret}
+    for query in ({"access_token": row.access_token}, {"refresh_token": row.refresh_token, **credentials}):
+        found = tokens.find(TokenRecord(**query))
+        assert found is not None
+        assert found.id == row.id
+
+
+def test_a_second_run_has_nothing_to_do(backend: ListBackend) -> None:
+    """Rows under the newest key are not written again."""
+    reseal(backend, BOTH)
+    before = list(backend.scan())
+    done = reseal(backend, BOTH)
+    assert (done.passes, done.rows, done.sealed) == (1, 5, 0)
+    assert list(backend.scan()) == before
+
+
+def test_a_stopped_run_goes_on_where_it_stopped(backend: ListBackend) -> None:
+    """What was done stays done; meanwhile a ring with both keys reads everything."""
+
+    def stop(state: Resealing) -> None:
+        if state.rows == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        reseal(backend, BOTH, on_progress=stop)
+    assert take_stock(backend).by_key == {NEW.ids[0]: 2, OLD.ids[0]: 3}
+    assert take_stock(backend, BOTH).refused == []
+    assert reseal(backend, BOTH).sealed == 3
+
+
+def test_a_row_that_somebody_saves_meanwhile_keeps_that_save(backend: ListBackend) -> None:
+    """The save of another process wins, and is sealed anew as well."""
+    other = TokenRepository(backend, keys=OLD)
+    saved = False
+
+    class Overtaken(ListBackend):
+        def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+            return backend.scan(after=after, limit=limit)
+
+        def load(self, row_id: str) -> Row | None:
+            return backend.load(row_id)
+
+        def write(self, row: Row, *, expect: object) -> object:
+            nonlocal saved
+            if not saved:
+                saved = True
+                other.save(TokenRecord(id=row.id, access_token="1000.newer"))
+            return backend.write(row, expect=expect)
+
+    done = reseal(Overtaken(), BOTH)
+    assert (done.sealed, saved) == (5, True)
+    found = TokenRepository(backend, keys=NEW).get(token_id(0))
+    assert found is not None
+    assert found.access_token == "1000.newer"
+
+
+def test_a_row_that_is_deleted_meanwhile_stays_away(backend: ListBackend) -> None:
+    """It is not written back."""
+
+    def delete_the_next(state: Resealing) -> None:
+        if state.rows == 1:
+            backend.remove(token_id(1))
+
+    assert reseal(backend, BOTH, on_progress=delete_the_next).refused == set()
+    assert backend.load(token_id(1)) is None
+    assert take_stock(backend, NEW).rows == 4
+
+
+def test_who_goes_on_under_the_old_key_is_told_of(backend: ListBackend) -> None:
+    """If others keep writing under an older key, the run ends and says so, instead of chasing them."""
+
+    def write_under_the_old_key(state: Resealing) -> None:
+        stored = backend.load(token_id(0))
+        if state.rows == 1 and stored is not None:
+            backend.write(Sealed(OLD).seal(row_of(0)), expect=stored.etag)
+
+    done = reseal(backend, BOTH, on_progress=write_under_the_old_key)
+    assert (done.passes, done.late) == (MOST_PASSES, 1)
+
+
+def test_rows_that_do_not_open_are_left_as_they_are(backend: ListBackend) -> None:
+    """They are listed; the others are sealed anew."""
+    row = backend.load(token_id(2))
+    assert row is not None
+    backend.write(row._replace(access_token="1000.planted"), expect=row.etag)
+    planted = backend.load(token_id(2))
+    done = reseal(backend, BOTH)
+    assert (done.sealed, done.refused) == (4, {token_id(2)})
+    assert backend.load(token_id(2)) == planted
+    assert take_stock(backend, BOTH).refused == [token_id(2)]
+
+
+def test_clear_rows_are_sealed_only_if_the_ring_accepts_them() -> None:
+    """A rotation refuses a planted clear row; a conversion takes it for one that is still to be sealed."""
+    backend = ListBackend()
+    backend.write(row_of(0), expect=None)
+    assert reseal(backend, NEW).refused == {token_id(0)}
+    assert reseal(backend, NEW.accepting_clear()).sealed == 1
+    assert take_stock(backend, NEW).refused == []
+
+
+def test_a_digest_of_another_row_is_noticed(backend: ListBackend) -> None:
+    """Taking stock compares the digests with the secrets."""
+    one, two = backend.load(token_id(1)), backend.load(token_id(2))
+    assert one is not None
+    assert two is not None
+    backend.write(one._replace(digests=two.digests), expect=one.etag)
+    assert take_stock(backend, OLD).refused == [token_id(1)]
+
+
+def test_a_ring_that_seals_nothing_is_refused(backend: ListBackend) -> None:
+    """With "clear" in the first place there is no key to seal with."""
+    with pytest.raises(ConfigurationError, match="'clear'"):
+        reseal(backend, KeyRing.from_text("clear " + NEW.to_text()))
+
+
+def test_nothing_of_the_past_is_left_in_a_sqlite_file(tmp_path: Path) -> None:
+    """Neither in the database, in its free pages, nor in its log, while it is still open: not even what
+    Zoho's published code has deleted, which overwrites nothing."""
+    path = tmp_path / "tokens.db"
+    fill(path, 200, None)
+    with contextlib.closing(sqlite3.connect(path)) as published, published:
+        published.execute("DELETE FROM oauthtoken WHERE CAST(id AS INTEGER) % 2")
+    with contextlib.closing(SQLiteBackend(path)) as backend:
+        assert backend.load(token_id(0)) == row_of(0)._replace(etag=0)
+        assert b"1000.refresh." in bytes_on_disk(tmp_path)
+        reseal(backend, NEW.accepting_clear())
+        left = bytes_on_disk(tmp_path)
+        assert len(left) > 10_000
+        for secret in (b"1000.refresh.", b"1000.access.", b"the-secret-of-zylker"):
+            assert secret not in left
+        assert take_stock(backend, NEW).by_key == {NEW.ids[0]: 100}
+
+
+def test_a_reader_that_never_ends_delays_scrubbing_to_a_bound(tmp_path: Path) -> None:
+    """The log cannot be emptied while somebody reads it: that is an error, after the store's time-out."""
+    path = tmp_path / "tokens.db"
+    fill(path, 3, None)
+    with (
+        contextlib.closing(SQLiteBackend(path, timeout=0.2)) as backend,
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader,
+    ):
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM oauthtoken").fetchone()
+        with pytest.raises(BackendTimeoutError):
+            reseal(backend, NEW.accepting_clear())
+        reader.execute("COMMIT")
+        reseal(backend, NEW.accepting_clear())
+        assert b"1000.refresh." not in bytes_on_disk(tmp_path)
