@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import due, imports, lookups, report, saves, storm
+from benchmarks import due, imports, lookups, report, saves, sealed, storm
 from benchmarks.figures import LIMITS, Figure, missed
 from benchmarks.scale import FULL, QUICK, Scale
 
@@ -19,6 +19,7 @@ BENCHMARKS: Final[dict[str, Callable[[Scale, Path], list[Figure]]]] = {
     "imports": imports.measure,
     "lookups": lookups.measure,
     "saves": saves.measure,
+    "sealed": sealed.measure,
     "storm": storm.measure,
 }
 

@@ -8,10 +8,13 @@ import random
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from zoho_tokenstore import KeyRing
+from zoho_tokenstore.backends._sqlite.schema import DIGEST_COLUMNS, DIGESTED
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.records import COLUMNS
+from zoho_tokenstore.crypto.sealing import Sealed
+from zoho_tokenstore.records import COLUMNS, Row
 
 BARE_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM oauthtoken WHERE id = ?"
 BARE_UPDATE: Final = "UPDATE oauthtoken SET access_token = ?, expiry_time = ? WHERE id = ?"
@@ -43,11 +46,13 @@ def ids(count: int) -> list[str]:
     return [str(number) for number in numbers]
 
 
-def fill_ours(path: Path, count: int) -> None:
-    """Make a database of ours with `count` tokens."""
+def fill_ours(path: Path, count: int, keys: KeyRing | None = None) -> None:
+    """Make a database of ours with `count` tokens, sealed if there are keys."""
     SQLiteBackend(path).close()
     own = ("created_at_ms", "updated_at_ms", "etag")
-    _fill(path, (*COLUMNS, *own), ((*row, *_TIMES_MS, _rng.getrandbits(63)) for row in _rows(count)))
+    digests = () if keys is None else DIGEST_COLUMNS
+    rows = _rows(count) if keys is None else _sealed(_rows(count), keys)
+    _fill(path, (*COLUMNS, *digests, *own), ((*row, *_TIMES_MS, _rng.getrandbits(63)) for row in rows))
 
 
 def fill_published(path: Path, count: int) -> None:
@@ -81,6 +86,13 @@ def _fill(path: Path, columns: tuple[str, ...], rows: Iterator[tuple[object, ...
             f"INSERT INTO oauthtoken ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", rows
         )
         connection.execute("COMMIT")
+
+
+def _sealed(rows: Iterator[tuple[Any, ...]], keys: KeyRing) -> Iterator[tuple[object, ...]]:
+    sealing = Sealed(keys)
+    for clear in rows:
+        row = sealing.seal(Row(*clear))
+        yield (*row[: len(COLUMNS)], *map(row.digests.get, DIGESTED))
 
 
 def _rows(count: int) -> Iterator[tuple[object, ...]]:

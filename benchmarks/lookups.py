@@ -17,7 +17,7 @@ from benchmarks import databases
 from benchmarks.figures import Figure
 from benchmarks.harness import Block, interleave, seconds_each, taking
 from benchmarks.scale import Scale
-from zoho_tokenstore import RefreshPolicy, SQLiteStore
+from zoho_tokenstore import KeyRing, RefreshPolicy, SQLiteStore
 
 _HOT_TOKENS: Final = 50
 _WARM_UP: Final = 500
@@ -25,7 +25,7 @@ _WARM_UP: Final = 500
 Read = Callable[[Sequence[str]], float]
 """Looks each of these ids up, and returns the seconds that one took."""
 
-_LABELS: Final = {
+LABELS: Final = {
     "select": "bare `SELECT` of the ten columns",
     "repository": "`repository.get`",
     "store": "`SQLiteStore.find_token_by_id`",
@@ -45,16 +45,15 @@ def measure(scale: Scale, folder: Path) -> list[Figure]:
 def _hot(scale: Scale, paths: dict[int, Path]) -> Iterator[Figure]:
     count = scale.usual_size
     with contextlib.ExitStack() as stack:
-        readers = _readers(paths[count], stack)
         cases = {
-            f"hot/{who}/{count}": functools.partial(_hot_block, read, databases.ids(count)[:_HOT_TOKENS])
-            for who, read in readers.items()
+            f"hot/{who}/{count}": hot_block(read, count) for who, read in readers(paths[count], stack).items()
         }
         yield from _figures(cases, scale)
 
 
-def _hot_block(read: Read, hot: list[str]) -> float:
-    return read(hot * 4)
+def hot_block(read: Read, count: int) -> Block:
+    """Return look-ups of a few tokens in rotation."""
+    return functools.partial(read, databases.ids(count)[:_HOT_TOKENS] * 4)
 
 
 def _random(scale: Scale, paths: dict[int, Path]) -> Iterator[Figure]:
@@ -74,8 +73,11 @@ class RandomLookups:
     be measured from our memory, and one of 1,000,000 from the disk.
     """
 
-    def __init__(self, who: str, path: Path, ids: list[str], size: int = 100) -> None:
+    def __init__(
+        self, who: str, path: Path, ids: list[str], size: int = 100, keys: KeyRing | None = None
+    ) -> None:
         self._who = who
+        self._keys = keys
         self._path = path
         self._ids = ids
         self._size = size
@@ -98,25 +100,28 @@ class RandomLookups:
 
     def _reopen(self) -> None:
         self._stack.close()
-        self._read = _readers(self._path, self._stack, only=self._who)[self._who]
+        self._read = readers(self._path, self._stack, only=self._who, keys=self._keys)[self._who]
         # Ids that nobody has, between those that are there: they bring the index into the page cache.
         self._read([str(int(row_id) + 1) for row_id in self._ids[:_WARM_UP]])
         self._left = iter(self._ids)
 
 
-def _readers(path: Path, stack: contextlib.ExitStack, only: str | None = None) -> dict[str, Read]:
-    readers: dict[str, Read] = {}
+def readers(
+    path: Path, stack: contextlib.ExitStack, only: str | None = None, keys: KeyRing | None = None
+) -> dict[str, Read]:
+    """Return who looks up in a database, by name: all of them, or one."""
+    found: dict[str, Read] = {}
     if only in (None, "select"):
         connection = stack.enter_context(contextlib.closing(sqlite3.connect(path, isolation_level=None)))
-        readers["select"] = functools.partial(_bare, connection)
+        found["select"] = functools.partial(_bare, connection)
     if only != "select":
-        store = stack.enter_context(SQLiteStore(path))
-        readers["repository"] = functools.partial(seconds_each, store.repository.get)
-        readers["store"] = functools.partial(seconds_each, store.find_token_by_id)
+        store = stack.enter_context(SQLiteStore(path, keys=keys))
+        found["repository"] = functools.partial(seconds_each, store.repository.get)
+        found["store"] = functools.partial(seconds_each, store.find_token_by_id)
     if only is None:
-        plain = stack.enter_context(SQLiteStore(path, refresh=RefreshPolicy.off()))
-        readers["off"] = functools.partial(seconds_each, plain.find_token_by_id)
-    return readers
+        plain = stack.enter_context(SQLiteStore(path, keys=keys, refresh=RefreshPolicy.off()))
+        found["off"] = functools.partial(seconds_each, plain.find_token_by_id)
+    return found
 
 
 def _bare(connection: sqlite3.Connection, ids: Sequence[str]) -> float:
@@ -145,4 +150,4 @@ def _figures(cases: Mapping[str, Block], scale: Scale, turns: int | None = None)
     timings = interleave(cases, rounds=scale.rounds, turns=turns or scale.turns)
     for key, timing in timings.items():
         kind, who, count = key.split("/")
-        yield Figure(key, f"{kind} token of {int(count):,}, {_LABELS[who]}", timing)
+        yield Figure(key, f"{kind} token of {int(count):,}, {LABELS[who]}", timing)

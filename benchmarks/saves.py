@@ -16,7 +16,7 @@ from benchmarks.harness import interleave, seconds_each, taking
 from benchmarks.scale import Scale
 from zoho_tokenstore import SQLiteStore
 
-_BLOCK: Final = 5
+BLOCK: Final = 5
 
 _LABELS: Final = {
     "save/update_published": "bare `UPDATE`, the published table alone",
@@ -37,21 +37,22 @@ def measure(scale: Scale, folder: Path) -> list[Figure]:
     with contextlib.ExitStack() as stack:
         bare = [stack.enter_context(contextlib.closing(databases.bare(path))) for path in (published, ours)]
         store = stack.enter_context(SQLiteStore(stores))
-        next_ids = [taking(databases.ids(scale.usual_size), _BLOCK) for _ in range(3)]
+        next_ids = [taking(databases.ids(scale.usual_size), BLOCK) for _ in range(3)]
         cases = {
-            "save/update_published": functools.partial(_update, bare[0], next_ids[0]),
-            "save/update_ours": functools.partial(_update, bare[1], next_ids[1]),
-            "save/store": functools.partial(_save, store, next_ids[2]),
+            "save/update_published": functools.partial(update, bare[0], next_ids[0]),
+            "save/update_ours": functools.partial(update, bare[1], next_ids[1]),
+            "save/store": functools.partial(save, store, next_ids[2]),
         }
         for case in cases.values():
             # A log that still grows makes every commit slower: until the first checkpoint.
-            for _ in range(scale.settling_saves // _BLOCK):
+            for _ in range(scale.settling_saves // BLOCK):
                 case()
         timings = interleave(cases, rounds=scale.rounds, turns=scale.turns)
     return [Figure(key, _LABELS[key], timing) for key, timing in timings.items()]
 
 
-def _update(connection: sqlite3.Connection, next_ids: Callable[[], list[str]]) -> float:
+def update(connection: sqlite3.Connection, next_ids: Callable[[], list[str]]) -> float:
+    """Return the seconds that a bare durable `UPDATE` takes."""
     values = [(databases.secret(), databases.new_expiry(), row_id) for row_id in next_ids()]
     begin = time.perf_counter()
     for row in values:
@@ -59,7 +60,8 @@ def _update(connection: sqlite3.Connection, next_ids: Callable[[], list[str]]) -
     return (time.perf_counter() - begin) / len(values)
 
 
-def _save(store: SQLiteStore, next_ids: Callable[[], list[str]]) -> float:
+def save(store: SQLiteStore, next_ids: Callable[[], list[str]]) -> float:
+    """Return the seconds that a save after a refresh takes."""
     found = [store.find_token_by_id(row_id) for row_id in next_ids()]
     for token in found:
         token.set_access_token(databases.secret())

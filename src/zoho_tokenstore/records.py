@@ -30,7 +30,9 @@ BOOKKEEPING: Final = ("created_at_ms", "updated_at_ms", "last_used_at_ms")
 SECRET_COLUMNS: Final = ("client_secret", "refresh_token", "access_token", "grant_token")
 """The columns that nobody but their user may read."""
 
-NO_DIGESTS: Final[Mapping[str, str]] = MappingProxyType({})
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+NO_DIGESTS: Final = NONE
 """What a row has whose look-ups find it by its own columns."""
 
 LOOKUPS: Final = ("user_name", "refresh_token", "access_token", "grant_token")
@@ -197,8 +199,12 @@ _EXPIRY: Final = ROW_FIELDS.index("expiry_time")
 _new: Final = object.__new__
 
 
-def record_from_row(row: Row) -> TokenRecord:
-    """Return the token in a row whose secrets are clear.
+def record_from_row(row: Row, secrets: Mapping[str, str] = NONE) -> TokenRecord:
+    """Return the token in a row.
+
+    Arguments:
+        row: the row.
+        secrets: its secrets by column, where those in the row are sealed.
 
     Raises:
         BackendError: the stored expiry is no number, so whether the token is alive is unknown.
@@ -206,6 +212,7 @@ def record_from_row(row: Row) -> TokenRecord:
     record = _new(TokenRecord)
     held = record.__dict__  # the constructor would take longer than the read, and check again
     held.update(zip(_RECORD_FIELDS, row))  # noqa: B905  # digests and etag are left over
+    held.update(secrets)
     expiry = row.expiry_time
     try:
         held["expires_at_ms"] = int(expiry) if expiry else None

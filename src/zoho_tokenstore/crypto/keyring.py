@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import weakref
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -12,12 +14,15 @@ from typing import Any, Final, NamedTuple, Self
 from zoho_tokenstore.crypto import sources
 from zoho_tokenstore.crypto.keys import Key
 from zoho_tokenstore.crypto.sources import Fetch, Source
-from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
+from zoho_tokenstore.errors import ConfigurationError, SealingError, TokenStoreError
 
 CLEAR: Final = "clear"
 """In the place of a key: secrets that are not sealed. For the time of a conversion."""
 
 DEFAULT_SERVICE: Final = "zoho-tokenstore"
+
+_PATIENCE: Final = 10.0
+"""For how many seconds a thread waits for another one that is reading the keys."""
 
 _log = logging.getLogger("zoho_tokenstore")
 
@@ -29,7 +34,7 @@ class Ring(NamedTuple):
 
     keys: tuple[Key | None, ...]
     newest: Key | None
-    by_id: dict[str, Key]
+    by_heading: dict[str, Key]
     accepts_clear: bool
 
 
@@ -49,6 +54,9 @@ class KeyRing:
 
     def __init__(self, keys: Iterable[Given] | Given = (), *, source: Source | None = None) -> None:
         self._source = source
+        self._failed = False  # the last time that the source was read again
+        self.begin_anew()
+        _rings.add(self)
         # The keys as they were last read; an attribute, because every read of a row asks for it.
         self.now: Ring = _ring_of(keys if source is None else source.read())
 
@@ -141,23 +149,56 @@ class KeyRing:
         ring = self.now
         return self if ring.accepts_clear else KeyRing([*(key for key in ring.keys if key), CLEAR])
 
-    def renewed(self, *, missing: bool = False) -> bool:
+    def renewed(self, *, at_once: bool = False, missing: bool = False) -> bool:
         """Read the keys again if they may have changed; tell whether they have.
 
+        If they cannot be read, those of before go on being used, and the log tells, once.
+
         Arguments:
-            missing: a key was met that is not in the ring. If the keys cannot be read then, that
-                is an error; otherwise the known ones go on being used, and the log tells.
+            at_once: something was not found: the keys are not left to grow old first, and a thread
+                that is reading them is waited for.
+            missing: likewise, and a key is needed that is not here.
+
+        Raises:
+            SealingError: a key is missing, and they cannot be read.
         """
-        if self._source is None or not self._source.may_have_changed(at_once=missing):
+        if self._source is None:
             return False
         before = self.ids
-        try:
-            self.now = _ring_of(self._source.read())
-        except TokenStoreError:
-            if missing:
-                raise
-            _log.warning("The sealing keys cannot be read again; those of before are used.", exc_info=True)
+        hurry = at_once or missing
+        if self._reading.acquire(timeout=_PATIENCE if hurry else 0):
+            try:
+                if self._source.may_have_changed(at_once=hurry):
+                    self._read_again(self._source, missing=missing)
+            finally:
+                self._reading.release()
         return self.ids != before
+
+    def begin_anew(self) -> None:
+        """Go on in a child: a thread that was reading the keys is not there."""
+        self._reading = threading.Lock()
+
+    def _read_again(self, source: Source, *, missing: bool) -> None:
+        try:
+            self.now = _ring_of(source.read())
+        except TokenStoreError as error:
+            if not self._failed:
+                _log.warning(
+                    "The sealing keys cannot be read again; those of before are used.", exc_info=True
+                )
+            self._failed = True
+            if missing:
+                raise SealingError(
+                    f"A sealing key is missing here, and the keys cannot be read again. {error}"
+                ) from error
+        else:
+            self._failed = False
+
+    def __copy__(self) -> Self:
+        return self  # it may be shared
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self.ids)})"
@@ -166,19 +207,37 @@ class KeyRing:
         raise TypeError("A ring of sealing keys is not pickled: they would stand in clear.")
 
 
+_rings: Final[weakref.WeakSet[KeyRing]] = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    for ring in list(_rings):
+        ring.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
 def _ring_of(keys: Iterable[Given] | Given) -> Ring:
     if isinstance(keys, str):
         keys = sources.split(keys)
-    found = tuple(map(_key_of, [keys] if isinstance(keys, bytes | Key) else keys))
+    elif isinstance(keys, bytes | Key):
+        keys = [keys]
+    elif not isinstance(keys, Iterable):
+        raise ConfigurationError(
+            f"Sealing keys are bytes, text, or several of them, not {type(keys).__name__}."
+        )
+    found = tuple(map(_key_of, keys))
     real = [key for key in found if key is not None]
     if not real:
         raise ConfigurationError(
             "There is no sealing key in what was given. Make one with: zoho-tokens keys generate."
         )
-    by_id = {key.id: key for key in real}
-    if len(by_id) < len(real) or found.count(None) > 1:
+    by_heading = {key.heading: key for key in real}
+    if len(by_heading) < len(real) or found.count(None) > 1:
         raise ConfigurationError("A sealing key is in the ring twice. Leave one of the two out.")
-    return Ring(found, found[0], by_id, None in found)
+    return Ring(found, found[0], by_heading, None in found)
 
 
 def _key_of(given: object) -> Key | None:

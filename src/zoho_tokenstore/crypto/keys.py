@@ -6,9 +6,13 @@ import base64
 import binascii
 import hmac
 import os
-from typing import Final
+from binascii import a2b_base64
+from collections.abc import Iterable
+from typing import Final, Self
 
+from zoho_tokenstore.crypto.values import HEADING, MARK
 from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError
+from zoho_tokenstore.records import SECRET_COLUMNS
 
 try:
     from cryptography.exceptions import InvalidTag
@@ -26,6 +30,9 @@ TEXT_PREFIX: Final = "ztk1_"
 """What the text of a key begins with, so that scanners for leaked secrets can know it."""
 
 _NONCE_BYTES: Final = 12
+_AROUND: Final = _NONCE_BYTES + 16
+"""The bytes of nonce and tag."""
+
 _INFO: Final = b"zoho-tokenstore sealing 1"
 _DIGEST_BYTES: Final = 18
 """144 bits: too many to meet by chance, a whole number of base64 characters, and short in an index."""
@@ -51,7 +58,10 @@ class Key:
         self._material = material
         self._digest_key = derived[32:64]
         self._aead = AESGCM(derived[:32])
+        self._decrypt = self._aead.decrypt  # this and the next: for every look-up
         self.id: Final = derived[64:].hex()
+        self.heading: Final = f"{MARK}{self.id}."
+        self._associated = {column: f"{self.heading}{column}".encode() for column in SECRET_COLUMNS}
 
     @classmethod
     def generate(cls) -> Key:
@@ -82,17 +92,46 @@ class Key:
         """Return the key as text. It is a secret."""
         return TEXT_PREFIX + base64.urlsafe_b64encode(self._material).decode().rstrip("=")
 
-    def encrypt(self, value: bytes, associated: bytes) -> bytes:
-        """Return nonce, ciphertext and tag; the nonce is new and random."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, value, associated)
+    def seal(self, value: str, column: str, place: bytes) -> str:
+        """Return the sealed text of a value; each call makes another one.
 
-    def decrypt(self, sealed: bytes, associated: bytes) -> bytes | None:
-        """Return what `encrypt` was given, or `None` if anything of it is different."""
+        Arguments:
+            value: the secret.
+            column: one of `SECRET_COLUMNS`.
+            place: whose row it is in (`values.place_of`).
+        """
+        clear = value.encode()
+        padding = 1 + (-(_AROUND + 1 + len(clear))) % 3
+        nonce = os.urandom(_NONCE_BYTES)
+        content = nonce + self._aead.encrypt(
+            nonce, bytes((padding, *[0] * (padding - 1))) + clear, self._associated[column] + place
+        )
+        return self.heading + binascii.b2a_base64(content, newline=False).decode()
+
+    def unseal(self, sealed: str, column: str, place: bytes) -> str | None:
+        """Return the value of a text that `seal` made with the same key, column and place, else `None`."""
+        opened = self.unseal_all([sealed if name == column else None for name in SECRET_COLUMNS], place)
+        return None if opened is None else opened[column]
+
+    def unseal_all(self, secrets: Iterable[str | None], place: bytes) -> dict[str, str] | None:
+        """Return the values of a row's secrets by column, or `None` if one of them does not open.
+
+        They come in the order of `SECRET_COLUMNS`. All of them at once, because this runs for every
+        row that is read: a call for each would take a tenth longer.
+        """
+        heading, decrypt, opened = self.heading, self._decrypt, {}
         try:
-            return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], associated)
-        except (InvalidTag, ValueError):  # the latter: a nonce that is cut short
+            for (column, associated), sealed in zip(self._associated.items(), secrets, strict=True):
+                if sealed:
+                    content = a2b_base64(sealed[HEADING:])
+                    # A text of another length had something in it that is no base64.
+                    if not sealed.startswith(heading) or 4 * len(content) != 3 * (len(sealed) - HEADING):
+                        return None
+                    clear = decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], associated + place)
+                    opened[column] = clear[clear[0] :].decode()
+        except (InvalidTag, ValueError):  # the latter: a text that is no base64, or is cut short
             return None
+        return opened
 
     def digest(self, index: str, value: str) -> str:
         """Return the text under which `index` finds a secret value: an HMAC that tells nothing of it."""
@@ -101,6 +140,12 @@ class Key:
 
     def __repr__(self) -> str:
         return f"Key({self.id!r})"
+
+    def __copy__(self) -> Self:
+        return self  # it never changes
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
 
     def __reduce__(self) -> str:
         raise TypeError("A sealing key is not pickled: it would stand in clear.")

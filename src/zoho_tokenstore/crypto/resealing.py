@@ -15,9 +15,9 @@ from typing import Final
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.crypto import values
 from zoho_tokenstore.crypto.keyring import CLEAR, KeyRing
-from zoho_tokenstore.crypto.sealing import Sealed, secrets_of
+from zoho_tokenstore.crypto.sealing import Sealed, opened, secrets_of
 from zoho_tokenstore.errors import ConfigurationError, RowChangedError, SealingError
-from zoho_tokenstore.records import NO_DIGESTS, Row
+from zoho_tokenstore.records import Row
 
 MOST_PASSES: Final = 5
 """How often the store is gone through while others go on writing under an older key."""
@@ -88,7 +88,7 @@ def _reseal_row(backend: Backend, sealing: Sealed, row: Row | None) -> bool:
     """Seal one row anew unless that is done, or it is gone; return whether it was."""
     while row is not None and not sealing.is_current(row):
         try:
-            backend.write(sealing.seal(sealing.open(row)._replace(digests=NO_DIGESTS)), expect=row.etag)
+            backend.write(sealing.seal(opened(sealing, row)), expect=row.etag)
         except RowChangedError:
             row = backend.load(row.id)
         else:
@@ -127,7 +127,7 @@ def _key_id(text: str) -> str:
 
 def _opens(sealing: Sealed, row: Row) -> bool:
     try:
-        opened = sealing.open(row)
+        secrets = sealing.open(row)
     except SealingError:
         return False
-    return sealing.finds(row, opened)
+    return sealing.finds(row, secrets)

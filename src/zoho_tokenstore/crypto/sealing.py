@@ -6,20 +6,19 @@ Without keys `Clear` does as little as can be, and imports no cryptography.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.crypto import values
 from zoho_tokenstore.crypto.sources import VARIABLE
+from zoho_tokenstore.crypto.values import HEADING
 from zoho_tokenstore.errors import BackendError, InvalidTokenError, SealingError
-from zoho_tokenstore.records import LOOKUPS, ROW_FIELDS, SECRET_COLUMNS, Row, TokenRecord
+from zoho_tokenstore.records import LOOKUPS, NO_DIGESTS, NONE, SECRET_COLUMNS, Row, TokenRecord
 
 if TYPE_CHECKING:
     from zoho_tokenstore.crypto.keyring import KeyRing
     from zoho_tokenstore.crypto.keys import Key
-
-_FIRST: Final = ROW_FIELDS.index(SECRET_COLUMNS[0])
-_AFTER: Final = _FIRST + len(SECRET_COLUMNS)  # they stand side by side, in one order
 
 Secrets = tuple[str | None, ...]
 _new: Final = tuple.__new__
@@ -28,8 +27,8 @@ _new: Final = tuple.__new__
 class Sealing(Protocol):
     """How the secrets of a store are kept."""
 
-    def open(self, row: Row) -> Row:
-        """Return a stored row with clear secrets.
+    def open(self, row: Row) -> Mapping[str, str]:
+        """Return the clear secrets of a stored row by their columns; those that it holds in clear may lack.
 
         Raises:
             SealingError: one of them is not as it was sealed, or not under a key that is here.
@@ -87,18 +86,27 @@ def check_store(backend: Backend, sealing: Sealing) -> None:
         first = next(iter(backend.scan(limit=1)), None)
     except BackendError:  # whoever wants that row is told; the others are not affected
         return
-    if first is not None and not sealing.suits(first) and not (sealing.renewed() and sealing.suits(first)):
+    if first is None or sealing.suits(first):
+        return
+    sealing.renewed()  # or another thread has done so
+    if not sealing.suits(first):
         raise refusal(first.id)
 
 
 def secrets_of(row: Row) -> Secrets:
     """Return a row's secrets, in the order of `SECRET_COLUMNS`."""
-    return cast("Secrets", row[_FIRST:_AFTER])
+    return row[3:7]  # where `ROW_FIELDS` has them, side by side
+
+
+def opened(sealing: Sealing, row: Row) -> Row:
+    """Return a stored row with clear secrets, which it is found by."""
+    secrets: Mapping[str, Any] = sealing.open(row)
+    return row._replace(digests=NO_DIGESTS, **secrets)
 
 
 def with_secrets(row: Row, secrets: Secrets) -> Row:
     """Return the row with these secrets in the place of its own."""
-    return _new(Row, row[:_FIRST] + secrets + row[_AFTER:])  # not by the class: it would check them again
+    return _new(Row, row[:3] + secrets + row[7:])  # not by the class: it would check them again
 
 
 def _still_good(row: Row, stored: Row, known: TokenRecord | None, key: Key) -> dict[str, str]:
@@ -111,16 +119,16 @@ def _still_good(row: Row, stored: Row, known: TokenRecord | None, key: Key) -> d
 
 
 def _is_under(text: str, key: Key) -> bool:
-    return values.is_sealed(text) and values.key_id_of(text) == key.id
+    return text.startswith(key.heading)
 
 
 class Clear:
     """Secrets as they are."""
 
-    def open(self, row: Row) -> Row:
+    def open(self, row: Row) -> Mapping[str, str]:
         if not self.suits(row):
             raise refusal(row.id)
-        return row
+        return NONE
 
     def seal(self, row: Row, stored: Row | None = None, known: TokenRecord | None = None) -> Row:  # noqa: ARG002
         for column, text in zip(SECRET_COLUMNS, secrets_of(row), strict=True):
@@ -147,13 +155,30 @@ class Sealed:
     def __init__(self, keys: KeyRing) -> None:
         self.keys: Final = keys
 
-    def open(self, row: Row) -> Row:
-        place = values.place_of(row)
-        opened = [
-            self._opened(text, column, place, row.id) if text else None
-            for column, text in zip(SECRET_COLUMNS, secrets_of(row), strict=True)
-        ]
-        return with_secrets(row, tuple(opened))
+    def open(self, row: Row) -> Mapping[str, str]:
+        secrets, place = secrets_of(row), values.place_of(row)
+        key = self._key_of(next(filter(None, secrets), ""))
+        opened = None if key is None else key.unseal_all(secrets, place)
+        if opened is None:
+            opened = self._open_each(row, place)
+        if opened is None:  # and raised here, where a traceback with its values shows no secret
+            raise refusal(row.id)
+        return opened
+
+    def _open_each(self, row: Row, place: bytes) -> dict[str, str] | None:
+        """Open secrets that are not all under one known key; `None` if one of them does not open."""
+        opened: dict[str, str] = {}
+        for column, text in zip(SECRET_COLUMNS, secrets_of(row), strict=True):
+            if text:
+                key = self._key_of(text) or self._sought(text)
+                value = self._clear(text) if key is None else key.unseal(text, column, place)
+                if value is None:
+                    return None
+                opened[column] = value
+        return opened
+
+    def _key_of(self, text: str) -> Key | None:
+        return self.keys.now.by_heading.get(text[:HEADING])
 
     def seal(self, row: Row, stored: Row | None = None, known: TokenRecord | None = None) -> Row:
         self.keys.renewed()
@@ -164,7 +189,7 @@ class Sealed:
         same_place = stored is not None and values.place_of(stored) == place
         good = _still_good(row, stored, known, key) if stored is not None and same_place else {}
         given = {c: v for c, v in zip(SECRET_COLUMNS, secrets_of(row), strict=True) if v is not None}
-        sealed = {c: good.get(c) or values.seal(v, key, c, place) for c, v in given.items()}
+        sealed = {c: good.get(c) or key.seal(v, c, place) for c, v in given.items()}
         digests = {c: key.digest(c, v) for c, v in given.items() if c in LOOKUPS}
         return with_secrets(row, tuple(map(sealed.get, SECRET_COLUMNS)))._replace(digests=digests)
 
@@ -175,12 +200,12 @@ class Sealed:
         return [value if key is None else key.digest(index, value) for key in ring.keys]
 
     def renewed(self) -> bool:
-        return self.keys.renewed()
+        return self.keys.renewed(at_once=True)
 
     def suits(self, row: Row) -> bool:
         ring = self.keys.now
         return all(
-            values.key_id_of(text) in ring.by_id if values.is_sealed(text) else ring.accepts_clear
+            text[:HEADING] in ring.by_heading if values.is_sealed(text) else ring.accepts_clear
             for text in secrets_of(row)
             if text
         )
@@ -196,26 +221,22 @@ class Sealed:
             if text
         )
 
-    def finds(self, row: Row, opened: Row) -> bool:
-        """Tell whether the digests of a stored row are those of its secrets."""
+    def finds(self, row: Row, secrets: Mapping[str, str]) -> bool:
+        """Tell whether a stored row is found by each of its secrets, and by nothing else."""
         return all(
-            digest in self.lookup_keys(column, getattr(opened, column) or "")
-            for column, digest in row.digests.items()
+            row.lookup_key(index) in self.lookup_keys(index, value)
+            if (value := secrets.get(index))
+            else not row.lookup_key(index)
+            for index in LOOKUPS
+            if index in SECRET_COLUMNS
         )
 
-    def _opened(self, text: str, column: str, place: bytes, row_id: str) -> str:
-        key = self.keys.now.by_id.get(values.key_id_of(text))
-        if key is None:
-            key = self._sought(text)
-        if key is None and not values.is_sealed(text) and self.keys.now.accepts_clear:
-            return text
-        value = None if key is None else values.unseal(text, key, column, place)
-        if value is None:
-            raise refusal(row_id)
-        return value
-
     def _sought(self, text: str) -> Key | None:
-        """Return the key of a sealed text that another process may have begun to use."""
-        if not values.is_sealed(text) or not self.keys.renewed(missing=True):
+        """Return the key of a sealed text that another process may have begun to use, if it can be had."""
+        if not values.is_sealed(text):
             return None
-        return self.keys.now.by_id.get(values.key_id_of(text))
+        self.keys.renewed(missing=True)  # or another thread has done so
+        return self._key_of(text)
+
+    def _clear(self, text: str) -> str | None:
+        return text if self.keys.now.accepts_clear and not values.is_sealed(text) else None

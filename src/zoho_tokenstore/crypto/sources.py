@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -45,21 +45,26 @@ class KeyFile:
     """A file with keys that nobody but its owner may read."""
 
     def __init__(self, path: Path) -> None:
+        if "\0" in str(path):
+            raise ConfigurationError("The path of a key file has a NUL in it.")
         self._path = path.absolute()
         self._seen: tuple[int, ...] = ()
 
     def read(self) -> list[str]:
         try:
-            with self._path.open(encoding="utf-8") as file:
+            with self._path.open(encoding="utf-8-sig") as file:  # with the mark that Windows' editors set
                 state = os.fstat(file.fileno())
                 self._check(state)
                 keys = split(file.read())
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        except OSError as error:
+            raise ConfigurationError(
+                f"The key file {self._path} cannot be read: {error.strerror}."
+            ) from error
+        except UnicodeError:
             # The error of a decoder would show what it could not decode.
-            raise ConfigurationError(f"The key file {self._path} cannot be read: {why}.") from (
-                error if isinstance(error, OSError) else None
-            )
+            raise ConfigurationError(
+                f"The key file {self._path} cannot be read: it is no UTF-8 text."
+            ) from None
         self._seen = _signature(state)
         return keys
 
@@ -90,6 +95,8 @@ class Fetched:
     """Keys that a function returns: of a key service, or of the operating system's keyring."""
 
     def __init__(self, fetch: Fetch, max_age: timedelta = _A_MINUTE) -> None:
+        if not isinstance(max_age, timedelta) or max_age < timedelta(0):
+            raise ConfigurationError("max_age must be a timedelta, not below zero.")
         self._fetch = fetch
         self._max_age = max_age.total_seconds()
         self._read_at = 0.0
@@ -97,7 +104,9 @@ class Fetched:
     def read(self) -> Any:
         self._read_at = time.monotonic()  # also if it fails: it is not asked again and again
         try:
-            return self._fetch()
+            found = self._fetch()
+            # A generator does its work, and fails, when it is gone through.
+            return list(found) if isinstance(found, Iterator) else found
         except TokenStoreError:
             raise
         except Exception as error:
@@ -136,7 +145,7 @@ def system_keyring_text(service: str) -> str | None:
     keyring = _keyring()
     try:
         found: str | None = keyring.get_password(service, KEYRING_USER)
-    except keyring.errors.KeyringError as error:
+    except Exception as error:  # KeyringError, and what its backends let through: D-Bus, sockets
         raise ConfigurationError(
             f"The operating system's keyring cannot be read ({type(error).__name__}). "
             "Unlock it, or keep the keys in a file."
@@ -149,17 +158,20 @@ def put_into_system_keyring(service: str, text: str) -> None:
     keyring = _keyring()
     try:
         keyring.set_password(service, KEYRING_USER, text)
-    except keyring.errors.KeyringError as error:
+    except Exception as error:
         raise ConfigurationError(
             f"The operating system's keyring cannot be written ({type(error).__name__}). "
             "Unlock it, or keep the keys in a file."
         ) from error
+    if system_keyring_text(service) != text:  # one that keeps nothing, or cuts it short
+        raise ConfigurationError(
+            "The operating system's keyring does not keep what is put into it. Keep the keys in a file."
+        )
 
 
 def _keyring() -> Any:
     try:
         import keyring
-        import keyring.errors
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             "The operating system's keyring needs the package keyring, which is not installed. "

@@ -1,4 +1,4 @@
-"""One sealed value: its form, and how it is made and opened.
+"""The form of a sealed value, and what its place is; `keys.Key` seals and unseals.
 
 A sealed value is ASCII text::
 
@@ -10,25 +10,30 @@ A sealed value is ASCII text::
 
 AES-256-GCM (NIST SP 800-38D) with a random nonce of 96 bits. What is authenticated beside the
 value: this heading, the column, and whose row it is. So a value opens in its own place alone.
+
+What is encrypted is one to three bytes of padding, the first of which is their number, and the
+value: so the content is a multiple of three bytes, and its base64 text the only one there is.
 """
 
 from __future__ import annotations
 
-from binascii import Error, a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from zoho_tokenstore.crypto.keys import Key
     from zoho_tokenstore.records import Row
 
 MARK: Final = "zts1."
 _ID: Final = slice(len(MARK), len(MARK) + 8)
-_HEADING: Final = _ID.stop + 1
+HEADING: Final = _ID.stop + 1
+"""The characters before the base64."""
+
+_ERRORS: Final = "surrogatepass"
+"""A stored text may hold what is no Unicode: then it is not what was sealed, and no other error."""
 
 
 def is_sealed(text: str) -> bool:
     """Tell whether a text has the form of a sealed value."""
-    return text.startswith(MARK) and text[_ID.stop : _HEADING] == "."
+    return text.startswith(MARK) and text[_ID.stop : HEADING] == "."
 
 
 def key_id_of(sealed: str) -> str:
@@ -43,28 +48,5 @@ def place_of(row: Row) -> bytes:
     some storages cannot tell the two apart.
     """
     row_id, user, client, domain = row.id, row.user_name or "", row.client_id or "", row.api_domain or ""
-    return f".{len(row_id)}:{row_id}{len(user)}:{user}{len(client)}:{client}{len(domain)}:{domain}".encode()
-
-
-def seal(value: str, key: Key, column: str, place: bytes) -> str:
-    """Return the sealed text of a value. Each call makes another one."""
-    heading = f"{MARK}{key.id}."
-    sealed = key.encrypt(value.encode(), heading.encode() + column.encode() + place)
-    return heading + b2a_base64(sealed, newline=False).decode()
-
-
-def unseal(sealed: str, key: Key, column: str, place: bytes) -> str | None:
-    """Return the value of a sealed text, or `None` if it is not exactly what was sealed there.
-
-    Base64 has several texts for one content; only the one that `seal` writes is taken.
-    """
-    text = sealed.encode()
-    encoded = text[_HEADING:]
-    try:
-        content = a2b_base64(encoded)
-    except Error:
-        return None
-    if b2a_base64(content, newline=False) != encoded:
-        return None
-    value = key.decrypt(content, text[:_HEADING] + column.encode() + place)
-    return None if value is None else value.decode()
+    place = f".{len(row_id)}:{row_id}{len(user)}:{user}{len(client)}:{client}{len(domain)}:{domain}"
+    return place.encode("utf-8", _ERRORS)

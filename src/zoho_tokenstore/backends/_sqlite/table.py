@@ -142,6 +142,13 @@ def _values(row: Row) -> tuple[Any, ...]:
 def _row(stored: tuple[Any, ...]) -> Row:
     digests: Mapping[str, str] = NO_DIGESTS
     if stored[_DIGESTS] != _NULLS:
-        digests = {name: d for name, d in zip(DIGESTED, stored[_DIGESTS], strict=True) if d is not None}
+        digests = {}
+        refresh_token, access_token, grant_token = stored[_DIGESTS]
+        if refresh_token is not None:
+            digests["refresh_token"] = refresh_token
+        if access_token is not None:
+            digests["access_token"] = access_token
+        if grant_token is not None:
+            digests["grant_token"] = grant_token
     # Not by the class: its constructor would unpack and check the values again.
     return _new(Row, stored[: _DIGESTS.start] + (digests, stored[-1]))  # noqa: RUF005  # faster so
