@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from zoho_tokenstore.crypto.keyring import KeyRing
     from zoho_tokenstore.registry import open_repository, open_store
     from zoho_tokenstore.repository import TokenRepository
-    from zoho_tokenstore.sdk import InMemoryStore, ListStore, RepositoryStore, SQLiteStore
+    from zoho_tokenstore.sdk import (
+        CSVStore,
+        DynamoDBStore,
+        InMemoryStore,
+        ListStore,
+        RedisStore,
+        RepositoryStore,
+        SecretsManagerStore,
+        SQLiteStore,
+        SQLStore,
+    )
 
 __version__: Final = "0.1.0"
 
@@ -43,8 +53,10 @@ __all__ = [
     "BackendError",
     "BackendTimeoutError",
     "BackendUnavailableError",
+    "CSVStore",
     "ConfigurationError",
     "ConflictError",
+    "DynamoDBStore",
     "Event",
     "EventKind",
     "InMemoryStore",
@@ -53,10 +65,13 @@ __all__ = [
     "ListStore",
     "MissingDependencyError",
     "RateLimitedError",
+    "RedisStore",
     "RefreshPolicy",
     "RepositoryStore",
+    "SQLStore",
     "SQLiteStore",
     "SealingError",
+    "SecretsManagerStore",
     "TokenNotFoundError",
     "TokenRecord",
     "TokenRepository",
@@ -66,11 +81,16 @@ __all__ = [
 ]
 
 _WHEN_USED: Final = {
+    "CSVStore": "zoho_tokenstore.sdk",
+    "DynamoDBStore": "zoho_tokenstore.sdk",
     "InMemoryStore": "zoho_tokenstore.sdk",
     "KeyRing": "zoho_tokenstore.crypto.keyring",
     "ListStore": "zoho_tokenstore.sdk",
+    "RedisStore": "zoho_tokenstore.sdk",
     "RepositoryStore": "zoho_tokenstore.sdk",
+    "SQLStore": "zoho_tokenstore.sdk",
     "SQLiteStore": "zoho_tokenstore.sdk",
+    "SecretsManagerStore": "zoho_tokenstore.sdk",
     "TokenRepository": "zoho_tokenstore.repository",
     "open_repository": "zoho_tokenstore.registry",
     "open_store": "zoho_tokenstore.registry",

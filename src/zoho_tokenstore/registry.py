@@ -1,13 +1,15 @@
 """From a URL to a store: which scheme is served by which backend.
 
 Backends are named by text and imported when they are asked for, so that importing this package
-loads no driver.
+loads no driver. Backends of other packages are entry points of the group `ENTRY_POINTS`: the name
+is the URL scheme, the object a class with `from_url`.
 """
 
 from __future__ import annotations
 
 import os
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,15 +23,37 @@ if TYPE_CHECKING:
 
 URL_VARIABLE: Final = "ZOHO_TOKENSTORE_URL"
 
+ENTRY_POINTS: Final = "zoho_tokenstore.backends"
+
+_SQL: Final = "zoho_tokenstore.backends.sql:SQLBackend"
+_REDIS: Final = "zoho_tokenstore.backends.redis:RedisBackend"
+
 _BACKENDS: Final = {
+    "csv": "zoho_tokenstore.backends.csv:CSVBackend",
+    "dynamodb": "zoho_tokenstore.backends.dynamodb:DynamoDBBackend",
     "list": "zoho_tokenstore.backends.list:ListBackend",
     "memory": "zoho_tokenstore.backends.memory:MemoryBackend",
+    "mysql": _SQL,
+    "postgresql": _SQL,
+    "redis": _REDIS,
+    "secretsmanager": "zoho_tokenstore.backends.secretsmanager:SecretsManagerBackend",
+    "sql": _SQL,
     "sqlite": "zoho_tokenstore.backends.sqlite:SQLiteBackend",
 }
 
+_ALIASES: Final = {
+    "mariadb": "mysql",
+    "rediss": "redis",
+    "redis+cluster": "redis",
+    "rediss+cluster": "redis",
+    "redis+sentinel": "redis",
+    "rediss+sentinel": "redis",
+}
+"""Other words for a scheme. Beside them, ``sql+`` and a dialect of SQLAlchemy is ``sql``."""
+
 
 def schemes() -> list[str]:
-    """Return the URL schemes that can be opened, sorted."""
+    """Return the URL schemes of this package's own backends, sorted, without other words for them."""
     return sorted(_BACKENDS)
 
 
@@ -66,16 +90,33 @@ def open_store(
 
 
 def open_backend(url: str | None = None) -> Backend:
-    """Open only the storage behind a URL; see `open_repository`."""
+    """Open only the storage behind a URL; see `open_repository`.
+
+    Raises:
+        MissingDependencyError: its driver is not installed; the message names the extra.
+    """
     parts = _split(url)
-    target = _BACKENDS.get(parts.scheme)
-    if target is None:
-        raise ConfigurationError(
-            f"No store is known by the scheme {parts.scheme!r}. Known: {', '.join(schemes())}."
-        )
-    module, _, name = target.partition(":")
-    backend: Backend = getattr(import_module(module), name).from_url(parts)
+    backend: Backend = _class_for(parts.scheme).from_url(parts)
     return backend
+
+
+def _class_for(scheme: str) -> Any:
+    word = "sql" if scheme.startswith("sql+") else _ALIASES.get(scheme, scheme)
+    target = _BACKENDS.get(word)
+    if target is not None:
+        module, _, name = target.partition(":")
+        return getattr(import_module(module), name)
+    others = _of_other_packages()
+    if scheme in others:
+        return others[scheme].load()
+    raise ConfigurationError(
+        f"No store is known by the scheme {scheme!r}. Known: {', '.join(sorted({*_BACKENDS, *others}))}."
+    )
+
+
+def _of_other_packages() -> dict[str, EntryPoint]:
+    """Return the backends that installed packages offer. None of them takes the place of one of ours."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS) if point.name not in _BACKENDS}
 
 
 def _split(url: str | None) -> SplitResult:

@@ -30,7 +30,7 @@ MAY_IMPORT: Final = {
     "repository": "errors clock records matching events backend leases crypto",
     "coordinator": "errors clock records matching events leases policies repository",
     "registry": "errors backend policies repository",
-    "sdk": "errors clock records matching events policies repository coordinator backends",
+    "sdk": "errors clock records matching events policies backend repository coordinator backends",
     "cli": "errors clock records crypto backend events policies repository coordinator registry sdk emulator",
     "emulator": "",
     "testing": "errors records backend",
@@ -46,7 +46,7 @@ ON_USE: Final = {"registry": "sdk", "": "sdk"}
 
 DRIVERS: Final = {
     "crypto": {"cryptography", "keyring"},
-    "backends": {"sqlite3"},
+    "backends": {"sqlite3", "filelock", "sqlalchemy", "psycopg", "pymysql", "redis", "boto3", "botocore"},
     "sdk": {"zohocrmsdk"},
     "cli": {"typer", "rich", "click", "uvicorn"},
     "emulator": {"starlette", "uvicorn", "multipart", "python_multipart"},
