@@ -9,8 +9,10 @@ import sqlite3
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from tests.docs.pages import ROOT, Page, all_pages
@@ -65,14 +67,26 @@ def check_extras(requirements: list[str]) -> None:
 
 
 def check_command_line(arguments: list[str]) -> None:
-    path = [word for word in arguments[:1] if not word.startswith("-")]
+    path = command_path(arguments)
     shown = CliRunner().invoke(
         app, [*path, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
     )
-    assert shown.exit_code == 0, f"zoho-tokens has no command {path}"
+    assert shown.exit_code == 0, f"zoho-tokens has no command {arguments[:1]}"
     for word in arguments:
         if word.startswith("--"):
             assert word.partition("=")[0] in shown.output, f"zoho-tokens {path} has no {word}"
+
+
+def command_path(arguments: list[str]) -> list[str]:
+    """Return the words that name a command: the names of groups, and what comes behind the last one."""
+    command: Any = typer.main.get_command(app)
+    path: list[str] = []
+    for word in arguments:
+        if word.startswith("-") or not hasattr(command, "commands"):
+            break
+        path.append(word)
+        command = command.commands.get(word)
+    return path
 
 
 def check_statement(database: Path, statement: str) -> None:
@@ -97,6 +111,8 @@ def test_commands_of_a_page_exist(page: Page, tmp_path: Path) -> None:
         "make tee",
         'pip install "zoho-tokenstore[coffee]"',
         "zoho-tokens brew",
+        "zoho-tokens keys brew",
+        "zoho-tokens keys rotate --cups 2",
         "zoho-tokens emulator --cups 2",
         "python -m demos.teahouse",
         'sqlite3 zohooauth.db "SELECT cups FROM oauthtoken"',
