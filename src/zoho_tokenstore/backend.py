@@ -11,9 +11,10 @@ from zoho_tokenstore.records import Row
 class Backend(Protocol):
     """A place where rows live.
 
-    Two things are optional, each an attribute that is there or not: `leases` (see
-    `leases.Leases`), seen by everybody who uses the storage; and `scrub()`, which overwrites what
-    replaced and deleted rows have left behind in the storage.
+    Three things are optional, each an attribute that is there or not: `leases` (see
+    `leases.Leases`), seen by everybody who uses the storage; `scrub()`, which overwrites what
+    replaced and deleted rows have left behind in the storage; and `sample()`, which returns some
+    row, or `None`, where `scan(limit=1)` would take long.
 
     A backend keeps texts and knows no rule about tokens. It may be used by any thread of the
     process, and goes on working in a child after a fork. `None` and `[]` mean "looked, and there

@@ -30,9 +30,9 @@ BOOKKEEPING: Final = ("created_at_ms", "updated_at_ms", "last_used_at_ms")
 SECRET_COLUMNS: Final = ("client_secret", "refresh_token", "access_token", "grant_token")
 """The columns that nobody but their user may read."""
 
-NONE: Final[Mapping[str, str]] = MappingProxyType({})
+NO_SECRETS: Final[Mapping[str, str]] = MappingProxyType({})
 
-NO_DIGESTS: Final = NONE
+NO_DIGESTS: Final = NO_SECRETS
 """What a row has whose look-ups find it by its own columns."""
 
 LOOKUPS: Final = ("user_name", "refresh_token", "access_token", "grant_token")
@@ -199,7 +199,7 @@ _EXPIRY: Final = ROW_FIELDS.index("expiry_time")
 _new: Final = object.__new__
 
 
-def record_from_row(row: Row, secrets: Mapping[str, str] = NONE) -> TokenRecord:
+def record_from_row(row: Row, secrets: Mapping[str, str] = NO_SECRETS) -> TokenRecord:
     """Return the token in a row.
 
     Arguments:

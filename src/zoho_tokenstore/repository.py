@@ -29,6 +29,9 @@ from zoho_tokenstore.records import (
 CONFLICT_PATIENCE: Final = timedelta(seconds=10)
 """For how long a save is tried again when others keep changing its row."""
 
+_CHECK_AGAIN: Final = 5.0
+"""For how many seconds a look-up that finds nothing believes that the store suits the keys."""
+
 
 class Fence(NamedTuple):
     """The generation that a refresh started from: what was stored then, if anything was."""
@@ -62,6 +65,7 @@ class TokenRepository:
     ) -> None:
         self._backend = backend
         self._sealing = sealing_for(keys)
+        self._checked = -_CHECK_AGAIN
         self._on_event = on_event
         self._clock = clock
         # A storage without leases of its own: then they hold among the threads of this process.
@@ -111,8 +115,8 @@ class TokenRepository:
         candidates = self._candidates(keys[0])
         found = matching.choose(query, keys[0], candidates)
         if found is None:
-            if not candidates and keys[0].index in SECRET_COLUMNS:
-                check_store(self._backend, self._sealing)
+            if not candidates and any(getattr(query, name) for name in SECRET_COLUMNS):
+                self._check_store(lately=True)  # else the caller would log in, and that would be refused
             reason = "other credentials are stored" if candidates else f"no such {keys[0].index}"
             self._not_matched(query, reason)
         return found
@@ -206,11 +210,18 @@ class TokenRepository:
         return row
 
     def _insert(self, record: TokenRecord) -> TokenRecord:
-        check_store(self._backend, self._sealing)
+        self._check_store()
         if record.id is not None:
             return self._write(record, None)
         free = next(id_ for id_ in matching.candidate_ids(record) if not self._is_taken(id_, record))
         return self._write(record.changed(id=free), None)
+
+    def _check_store(self, *, lately: bool = False) -> None:
+        """Refuse a store that is kept in another way; `lately`: not if that was done a moment ago."""
+        now = time.monotonic()
+        if not lately or now >= self._checked + _CHECK_AGAIN:
+            check_store(self._backend, self._sealing)
+            self._checked = now
 
     def _is_taken(self, row_id: str, record: TokenRecord) -> bool:
         row = self._backend.load(row_id)

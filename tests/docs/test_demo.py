@@ -61,6 +61,7 @@ def secrets_in(database: Path) -> set[str]:
     return {value for row in rows for value in row if value}
 
 
+@pytest.mark.clear
 def test_demo_passes_and_shows_no_secret(tmp_path: Path) -> None:
     """The demo ends with status 0, also over what an earlier run left, and prints no secret.
 
@@ -81,6 +82,7 @@ def test_demo_passes_and_shows_no_secret(tmp_path: Path) -> None:
     assert run(tmp_path, "-c", source).stdout.count("@zylker.example") == 3
 
 
+@pytest.mark.clear
 @pytest.mark.parametrize("name", DEFECTS)
 def test_demo_fails_at_the_step_that_shows_a_defect(name: str, tmp_path: Path) -> None:
     """With a store that has a defect the demo stops at the right step, with status 1."""

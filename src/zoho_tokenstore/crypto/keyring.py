@@ -22,7 +22,10 @@ CLEAR: Final = "clear"
 DEFAULT_SERVICE: Final = "zoho-tokenstore"
 
 _PATIENCE: Final = 10.0
-"""For how many seconds a thread waits for another one that is reading the keys."""
+"""For how many seconds a thread that needs a key waits for another one that is reading the keys."""
+
+_GLANCE: Final = 1.0
+"""For how many seconds it waits if a newer key would only perhaps find something."""
 
 _log = logging.getLogger("zoho_tokenstore")
 
@@ -156,8 +159,8 @@ class KeyRing:
 
         Arguments:
             at_once: something was not found: the keys are not left to grow old first, and a thread
-                that is reading them is waited for.
-            missing: likewise, and a key is needed that is not here.
+                that is reading them is waited for, shortly.
+            missing: likewise, and longer: a key is needed that is not here.
 
         Raises:
             SealingError: a key is missing, and they cannot be read.
@@ -165,10 +168,10 @@ class KeyRing:
         if self._source is None:
             return False
         before = self.ids
-        hurry = at_once or missing
-        if self._reading.acquire(timeout=_PATIENCE if hurry else 0):
+        wait = _PATIENCE if missing else _GLANCE if at_once else 0
+        if self._reading.acquire(timeout=wait):
             try:
-                if self._source.may_have_changed(at_once=hurry):
+                if self._source.may_have_changed(at_once=at_once or missing):
                     self._read_again(self._source, missing=missing)
             finally:
                 self._reading.release()

@@ -14,7 +14,7 @@ from zoho_tokenstore.crypto import values
 from zoho_tokenstore.crypto.sources import VARIABLE
 from zoho_tokenstore.crypto.values import HEADING
 from zoho_tokenstore.errors import BackendError, InvalidTokenError, SealingError
-from zoho_tokenstore.records import LOOKUPS, NO_DIGESTS, NONE, SECRET_COLUMNS, Row, TokenRecord
+from zoho_tokenstore.records import LOOKUPS, NO_DIGESTS, NO_SECRETS, SECRET_COLUMNS, Row, TokenRecord
 
 if TYPE_CHECKING:
     from zoho_tokenstore.crypto.keyring import KeyRing
@@ -77,13 +77,14 @@ def refusal(row_id: str) -> SealingError:
 def check_store(backend: Backend, sealing: Sealing) -> None:
     """Refuse a store whose rows are kept in another way: it would become a mixture, or seem empty.
 
-    One row is looked at, the first. If that one cannot be read, nothing is known.
+    One row is looked at, the first or the backend's `sample()`. If it cannot be read, nothing is known.
 
     Raises:
         SealingError: its secrets are sealed and there are no keys, or other ones, or they are clear.
     """
     try:
-        first = next(iter(backend.scan(limit=1)), None)
+        sample = getattr(backend, "sample", None)
+        first = next(iter(backend.scan(limit=1)), None) if sample is None else sample()
     except BackendError:  # whoever wants that row is told; the others are not affected
         return
     if first is None or sealing.suits(first):
@@ -128,7 +129,7 @@ class Clear:
     def open(self, row: Row) -> Mapping[str, str]:
         if not self.suits(row):
             raise refusal(row.id)
-        return NONE
+        return NO_SECRETS
 
     def seal(self, row: Row, stored: Row | None = None, known: TokenRecord | None = None) -> Row:  # noqa: ARG002
         for column, text in zip(SECRET_COLUMNS, secrets_of(row), strict=True):
@@ -167,14 +168,16 @@ class Sealed:
 
     def _open_each(self, row: Row, place: bytes) -> dict[str, str] | None:
         """Open secrets that are not all under one known key; `None` if one of them does not open."""
+        held = {column: text for column, text in zip(SECRET_COLUMNS, secrets_of(row), strict=True) if text}
+        # All keys first: looking for one can fail, and that traceback would show what was opened before.
+        keys = {column: self._key_of(text) or self._sought(text) for column, text in held.items()}
         opened: dict[str, str] = {}
-        for column, text in zip(SECRET_COLUMNS, secrets_of(row), strict=True):
-            if text:
-                key = self._key_of(text) or self._sought(text)
-                value = self._clear(text) if key is None else key.unseal(text, column, place)
-                if value is None:
-                    return None
-                opened[column] = value
+        for column, text in held.items():
+            key = keys[column]
+            value = self._clear(text) if key is None else key.unseal(text, column, place)
+            if value is None:
+                return None
+            opened[column] = value
         return opened
 
     def _key_of(self, text: str) -> Key | None:
