@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import pytest
 
-KINDS: Final = ("postgresql", "mariadb", "redis", "moto")
+KINDS: Final = ("postgresql", "mariadb", "redis", "moto", "secretservice")
 
 
 class Server(Protocol):
@@ -33,7 +33,7 @@ class Server(Protocol):
         """End it, if it was started here."""
 
 
-class Unavailable(Exception):  # noqa: N818  # a state, told to the reader
+class Unavailable(Exception):  # a state, told to the reader
     """There is no such server here; the text says what is missing."""
 
 

@@ -1,0 +1,65 @@
+"""What the URLs of both backends share: ``scheme://region/name?endpoint_url=…&timeout=…``."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from zoho_tokenstore.backends._urls import options_of, seconds
+from zoho_tokenstore.errors import ConfigurationError
+
+DEFAULT_TIMEOUT: Final = 10.0
+
+_REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+
+
+class Address(NamedTuple):
+    """What such a URL says; `options` has what is left for the backend itself."""
+
+    region: str | None
+    name: str
+    endpoint_url: str | None
+    timeout: float
+    options: dict[str, str]
+
+
+def address_of(parts: SplitResult, *known: str) -> Address:
+    """Read a URL.
+
+    Raises:
+        ConfigurationError: it has credentials, no region where one belongs, or unknown options.
+    """
+    if parts.netloc and not _REGION.fullmatch(parts.netloc):
+        # Not shown: it may hold credentials.
+        raise ConfigurationError(
+            f"Between {parts.scheme}:// and the next slash stands an AWS region, as in "
+            f"{parts.scheme}://eu-central-1/name, or nothing: {parts.scheme}:///name takes boto3's. "
+            "Credentials never stand in the URL; boto3 finds them where AWS says."
+        )
+    options = options_of(parts, "endpoint_url", "timeout", *known)
+    return Address(
+        region=parts.netloc or None,
+        name=unquote(parts.path[1:]),
+        endpoint_url=options.pop("endpoint_url", None),
+        timeout=seconds("timeout", options.pop("timeout", str(DEFAULT_TIMEOUT))),
+        options=options,
+    )
+
+
+def check_endpoint(endpoint_url: str | None) -> None:
+    """Raise a `ConfigurationError` if this is no URL of an endpoint, or has a password in it."""
+    if endpoint_url is None:
+        return
+    parts = urlsplit(endpoint_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ConfigurationError(
+            "The endpoint_url must look like https://vpce-1a2b.dynamodb.eu-central-1.vpce.amazonaws.com, "
+            "without user name and password."
+        )
+
+
+def location_of(scheme: str, region: str, name: str, endpoint_url: str | None) -> str:
+    """Return the URL of a store, for people."""
+    at = f"?endpoint_url={quote(endpoint_url, safe=':/')}" if endpoint_url else ""
+    return f"{scheme}://{region}/{name}{at}"

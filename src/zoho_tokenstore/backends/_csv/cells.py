@@ -1,0 +1,155 @@
+"""One row as the cells of a line, and back.
+
+A line of ours has the published ten cells, and behind them the bookkeeping, the digests and a
+random mark. A line of the SDK's `FileStore` has the ten alone, or fewer if it was cut short: its
+texts stand as they are, and an empty cell is a missing value. In a line of ours an empty text can
+be told from a missing one, and no text can be damaged by a program that reads the file with other
+line ends; such texts begin with a backslash.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+import secrets
+from typing import Final
+
+from zoho_tokenstore.errors import BackendError
+from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, NO_DIGESTS, ROW_FIELDS, SECRET_COLUMNS, Row
+
+Cells = list[str]
+
+DIGESTED: Final = tuple(name for name in SECRET_COLUMNS if name != "client_secret")
+PUBLISHED: Final = len(COLUMNS)
+OWN_NAMES: Final = (*BOOKKEEPING, *(f"{name}_digest" for name in DIGESTED), "mark")
+WIDTH: Final = PUBLISHED + len(OWN_NAMES)
+
+_AT: Final = {name: at for at, name in enumerate(COLUMNS)}
+_DIGEST_AT: Final = {name: len(ROW_FIELDS) + at for at, name in enumerate(DIGESTED)}
+_NO_TIMES: Final[list[int | None]] = [None] * len(BOOKKEEPING)
+_ESCAPE: Final = re.compile(r"\\([\\r0])")
+_ESCAPED: Final = {"\\": "\\", "r": "\r", "0": "\0"}
+
+
+def cells_of(row: Row) -> Cells:
+    """Return the line that stores a row, under a new mark.
+
+    Raises:
+        BackendError: a text is none that a CSV file can keep.
+    """
+    columns = row._asdict()
+    cells = [_encode(columns[name]) for name in COLUMNS]
+    cells += ["" if columns[name] is None else str(columns[name]) for name in BOOKKEEPING]
+    cells += [_bound(row.digests.get(name), cells[_AT[name]]) for name in DIGESTED]
+    cells.append(secrets.token_hex(8))
+    _check(row.id, cells)
+    return cells
+
+
+def row_of(cells: Cells) -> Row:
+    """Return the row in a line.
+
+    Raises:
+        BackendError: a time in it is no number.
+    """
+    if is_ours(cells):
+        texts, times = list(map(_decode, cells[:PUBLISHED])), _times(cells)
+    else:
+        texts, times = _clear(cells), _NO_TIMES
+    digests = {name: digest for name in DIGESTED if (digest := _digest(cells, name)) is not None}
+    return Row._make((*texts, *times, digests or NO_DIGESTS, etag_of(cells)))
+
+
+def id_of(cells: Cells) -> str:
+    """Return the id of the row in a line."""
+    return (_decode(cells[0]) or "") if is_ours(cells) else cells[0]
+
+
+def key_of(cells: Cells, index: str) -> str | None:
+    """Return what `Row.lookup_key` does, without making a row."""
+    if not is_ours(cells):
+        return _clear(cells)[_AT[index]]
+    digest = _digest(cells, index)
+    return _decode(cells[_AT[index]]) if digest is None else digest
+
+
+def etag_of(cells: Cells) -> str:
+    """Return a mark of this version of a row: every line has one, whoever has written it.
+
+    That the content counts shows what others change; the random mark in our lines tells two
+    versions apart that have the same content.
+    """
+    return hashlib.sha256(repr(cells).encode()).hexdigest()[:32]
+
+
+def is_ours(cells: Cells) -> bool:
+    """Tell whether this package has written the line."""
+    return len(cells) == WIDTH
+
+
+def adopted(cells: Cells, at_ms: int) -> Cells:
+    """Return a line of the SDK's as one of ours, created and changed at that time."""
+    row = row_of(cells)
+    return cells_of(row._replace(created_at_ms=at_ms, updated_at_ms=at_ms))
+
+
+def _clear(cells: Cells) -> list[str | None]:
+    return [cell or None for cell in cells] + [None] * (PUBLISHED - len(cells))
+
+
+def _encode(text: str | None) -> str:
+    if text is None:
+        return ""
+    if text and text[0] != "\\" and "\r" not in text and "\0" not in text:
+        return text
+    return "\\" + text.replace("\\", "\\\\").replace("\r", "\\r").replace("\0", "\\0")
+
+
+def _decode(cell: str) -> str | None:
+    if cell[:1] != "\\":
+        return cell or None
+    return _ESCAPE.sub(lambda found: _ESCAPED[found[1]], cell[1:])
+
+
+def _times(cells: Cells) -> list[int | None]:
+    try:
+        return [int(cell) if cell else None for cell in cells[PUBLISHED : len(ROW_FIELDS)]]
+    except ValueError:
+        raise BackendError(
+            f"Row {id_of(cells)!r} has a time that is not a number of milliseconds. "
+            "Correct or delete that row; the others are not affected."
+        ) from None
+
+
+def _bound(digest: str | None, column: str) -> str:
+    """Return a digest together with a proof of the cell that it was made of."""
+    return "" if digest is None else _encode(f"{digest}:{_proof(column)}")
+
+
+def _digest(cells: Cells, index: str) -> str | None:
+    """Return a digest, if the cell that it was made of has not been edited since."""
+    if index not in _DIGEST_AT or not is_ours(cells):
+        return None
+    digest, _, proof = (_decode(cells[_DIGEST_AT[index]]) or "").rpartition(":")
+    return digest if proof and proof == _proof(cells[_AT[index]]) else None
+
+
+def _proof(column: str) -> str:
+    return hashlib.sha256(column.encode(errors="surrogatepass")).hexdigest()[:8]
+
+
+def _check(row_id: str, cells: Cells) -> None:
+    longest = csv.field_size_limit()
+    if any(len(cell) > longest for cell in cells):
+        raise BackendError(
+            f"Row {row_id!r} has a text of more than {longest:,} characters, which could not be read "
+            "again. Nothing was written."
+        )
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        # `from None`: the codec's message would show the value.
+        raise BackendError(
+            "A text holds a lone surrogate, which no file can keep. Nothing was written."
+        ) from None

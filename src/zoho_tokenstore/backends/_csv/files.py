@@ -1,0 +1,131 @@
+"""Files that are replaced whole: never written in place, never seen half-written, never wide open."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+Fingerprint = tuple[int, int, int, int, int]
+
+OWNER_ONLY: Final = 0o600
+_GROUP_AT_MOST: Final = 0o660
+_SCRATCH: Final = re.compile(r"[0-9a-f]{16}\.new\Z")
+_BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
+
+
+def read(path: Path) -> tuple[bytes, os.stat_result, bool]:
+    """Return a file's bytes, what was known of it before, and whether that was still so afterwards."""
+    handle = os.open(path, os.O_RDONLY | _BINARY)
+    try:
+        before = os.fstat(handle)
+        parts = []
+        while part := os.read(handle, before.st_size + 1):
+            parts.append(part)
+        after = os.fstat(handle)
+    finally:
+        os.close(handle)
+    return b"".join(parts), before, fingerprint(before) == fingerprint(after)
+
+
+def fingerprint(known: os.stat_result) -> Fingerprint:
+    """Return what differs when another file is at a path, or its content has been written."""
+    return known.st_mtime_ns, known.st_size, known.st_ino, known.st_dev, known.st_ctime_ns
+
+
+@contextlib.contextmanager
+def written(path: Path, data: bytes, rights_of: Path) -> Iterator[Path]:
+    """Write `data` to a new file beside `path` and flush it; in the block it can take the path.
+
+    What is left of it afterwards is removed. The caller holds the lock, so a file of this kind that
+    is found while one holds the lock was left by a process that was killed.
+    """
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    handle = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, OWNER_ONLY)
+    try:
+        try:
+            give_rights_of(rights_of, handle)
+            _write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        yield scratch
+    finally:
+        _discard(scratch)
+
+
+def give_rights_of(path: Path, handle: int) -> None:
+    """Give a new file the owner, the group and their rights of the one at `path`, if there is one.
+
+    Others get none. If the group cannot be given, it gets none either: it would be another group.
+    """
+    if not hasattr(os, "fchown") or not path.exists():
+        return
+    wanted, own = path.stat(), os.fstat(handle)
+    mode = wanted.st_mode & _GROUP_AT_MOST | OWNER_ONLY
+    if (wanted.st_uid, wanted.st_gid) != (own.st_uid, own.st_gid) and not _give_away(handle, wanted):
+        mode = OWNER_ONLY
+    if mode != own.st_mode & 0o777:
+        os.fchmod(handle, mode)
+
+
+def close_to_others(path: Path) -> None:
+    """Take from everybody but owner and group the right to read or write the file.
+
+    The SDK's `FileStore` creates it by the process's umask, world-readable as a rule.
+    """
+    mode = path.stat().st_mode
+    if mode & 0o007:
+        with contextlib.suppress(PermissionError):  # another owner's file: only he can do it
+            path.chmod(mode & 0o770)
+
+
+def sync_folder(path: Path) -> None:
+    """See to it that a new name in the folder survives a loss of power."""
+    if os.name == "nt":  # Windows has no fsync for folders, and journals the renaming
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_strays(path: Path) -> None:
+    """Remove what killed processes have left of new versions of the file; the caller holds the lock."""
+    start = f".{path.name}."
+    with os.scandir(path.parent) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(start)]
+    for name in names:
+        if _SCRATCH.fullmatch(name, len(start)):
+            _discard(path.with_name(name))
+
+
+def _give_away(handle: int, wanted: os.stat_result) -> bool:
+    for owner in (wanted.st_uid, -1):  # only root may change the owner
+        with contextlib.suppress(PermissionError):
+            os.fchown(handle, owner, wanted.st_gid)
+            return True
+    return False
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(handle, left) :]
+
+
+def _discard(scratch: Path) -> None:
+    """Remove the file; if that is impossible, empty it, so that no secret is left in it."""
+    try:
+        os.unlink(scratch)  # noqa: PTH108  # where the tests' faults strike
+    except FileNotFoundError:  # it has taken its place
+        pass
+    except OSError:
+        with contextlib.suppress(OSError):
+            if not scratch.is_symlink():
+                os.truncate(scratch, 0)

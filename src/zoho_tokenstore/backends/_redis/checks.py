@@ -1,0 +1,127 @@
+"""What a server must be before tokens are trusted to it. Asked when a store is opened."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from zoho_tokenstore.backends._redis import clients, failures, scripts
+from zoho_tokenstore.backends._redis.clients import Client
+from zoho_tokenstore.backends._redis.connections import Connections
+from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
+
+_log = logging.getLogger("zoho_tokenstore")
+_warned: Final[set[tuple[str, str]]] = set()
+
+_WILL_PASS: Final = frozenset({"OOM", "MISCONF", "NOREPLICAS"})
+"""States of a server in which tokens can be read; each write tells them by itself."""
+
+
+def check(connections: Connections, probes: tuple[str, ...], *, allow_eviction: bool) -> None:
+    """Refuse a server that cannot keep tokens, and warn of one that may lose them.
+
+    Arguments:
+        connections: to the server.
+        probes: keys of the store for trying what the scripts do.
+        allow_eviction: whether tokens may be evicted.
+
+    Raises:
+        ConfigurationError: the server may evict tokens.
+        BackendUnavailableError: it is a replica, or this user may not do what the store needs.
+    """
+    seen: Mapping[str, str] = connections.run(_settings, probes[0])
+    location = connections.location
+    if seen.get("role") == "slave":
+        raise BackendUnavailableError(
+            f"The token store {location} cannot be used: the server is a replica. "
+            "Give the address of the primary."
+        )
+    if not allow_eviction:
+        _check_eviction(location, seen)
+    _check_persistence(location, seen)
+    trouble = connections.run(_try_to_write, probes)
+    if trouble:
+        _warn(location, f"is open, but refuses writes now ({trouble}); reading goes on.")
+
+
+def _check_eviction(location: str, seen: Mapping[str, str]) -> None:
+    policy = seen.get("maxmemory-policy")
+    if policy is None or not int(seen.get("maxmemory") or 0) or policy == "noeviction":
+        return
+    if policy.startswith("volatile-"):
+        _warn(
+            location,
+            f"is on a server that may evict leases (maxmemory-policy {policy}): "
+            "a token may then be refreshed twice. No token is evicted.",
+        )
+        return
+    raise ConfigurationError(
+        f"The server of the token store {location} throws keys away when its memory is full "
+        f"(maxmemory-policy {policy}), tokens too. Set it to noeviction or one of the volatile policies, "
+        "or pass allow_eviction=True if the tokens may be lost."
+    )
+
+
+def _check_persistence(location: str, seen: Mapping[str, str]) -> None:
+    if seen.get("appendonly") == "yes" or seen.get("save"):
+        return
+    if "save" in seen and "appendonly" in seen:
+        _warn(
+            location,
+            "is on a server that keeps nothing on a disk (no appendonly, no save): "
+            "all tokens are lost when it restarts.",
+        )
+        return
+    _warn(
+        location,
+        "does not tell whether it keeps its data on a disk: CONFIG and INFO are not both allowed. "
+        "See to it that appendonly or save is on.",
+    )
+
+
+def _warn(location: str, what: str) -> None:
+    """Log a warning, once in a process."""
+    if (location, what) not in _warned:
+        _warned.add((location, what))
+        _log.warning("The token store %s %s", location, what)
+
+
+def _settings(client: Client, key: str) -> dict[str, str]:
+    """Return what the server tells of itself; managed ones forbid CONFIG, and few forbid INFO."""
+    node = clients.node_options(client, key)
+    seen: dict[str, str] = {}
+    try:
+        info: Mapping[str, Any] = client.execute_command("INFO", **node)
+    except ResponseError:
+        info = {}
+    for name, told in (
+        ("role", "role"),
+        ("maxmemory", "maxmemory"),
+        ("maxmemory-policy", "maxmemory_policy"),
+    ):
+        if told in info:
+            seen[name] = str(info[told])
+    if "aof_enabled" in info:
+        seen["appendonly"] = "yes" if info["aof_enabled"] else "no"
+    for name in ("maxmemory", "maxmemory-policy", "appendonly", "save"):
+        if name not in seen:
+            try:
+                seen.update(client.execute_command("CONFIG GET", name, **node))
+            except ResponseError:
+                break
+    return seen
+
+
+def _try_to_write(client: Client, keys: tuple[str, ...]) -> str | None:
+    """Return why the server does not write now, if that is none of what keeps it from ever doing so."""
+    try:
+        scripts.run(client, scripts.PROBE, keys)
+    except ResponseError as error:
+        code = failures.code_of(error)
+        if code not in _WILL_PASS:
+            raise
+        return code
+    return None

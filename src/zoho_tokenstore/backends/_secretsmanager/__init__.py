@@ -1,0 +1,1 @@
+"""Secrets of AWS Secrets Manager as rows: compare-and-set, names, and what finds a row."""

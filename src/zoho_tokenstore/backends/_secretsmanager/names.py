@@ -1,0 +1,66 @@
+"""What secrets are called, below the prefix of a store.
+
+token/<id>                  a row; an id that does not fit into a name stands as = and its digest
+by/<index>/<digest>         which rows an index finds under one text
+store                       written by a release whose layout is another one
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+from zoho_tokenstore.backends._aws.texts import utf8
+from zoho_tokenstore.errors import ConfigurationError
+
+# AWS allows / _ + = . @ - too. A name must not end with a hyphen and six characters, or be taken for an ARN.
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+)*")
+_LONGEST_PREFIX: Final = 256
+_PLAIN: Final = re.compile(r"[0-9a-z_]{1,64}")
+_DIGEST: Final = re.compile(r"=[0-9a-f]{64}")
+
+
+class Names:
+    """The names of one store."""
+
+    def __init__(self, prefix: str) -> None:
+        if not _PREFIX.fullmatch(prefix) or len(prefix) > _LONGEST_PREFIX:
+            raise ConfigurationError(
+                f"The prefix of a Secrets Manager store has 1 to {_LONGEST_PREFIX} letters, digits and "
+                "_+=.@- characters, in parts between single slashes, as in prod/zoho-tokens."
+            )
+        self.rows = f"{prefix}/token/"
+        self.lookups = f"{prefix}/by/"
+        self.layout = f"{prefix}/store"
+
+    def row(self, key: str) -> str:
+        """Return the name of the secret with the row of this key."""
+        return self.rows + key
+
+    def lookup(self, index: str, text: str) -> str:
+        """Return the name of the secret that tells which rows an index finds under a text."""
+        return f"{self.lookups}{index}/{_digest(text)}"
+
+    def key_in(self, name: str) -> str | None:
+        """Return the key of the row in the secret of this name; `None` if it holds no row of ours."""
+        key = name.removeprefix(self.rows)
+        return key if name.startswith(self.rows) and (_PLAIN.fullmatch(key) or _is_digest(key)) else None
+
+
+def key_of(row_id: str) -> str:
+    """Return by which key the row with this id is stored."""
+    return row_id if _PLAIN.fullmatch(row_id) else f"={_digest(row_id)}"
+
+
+def id_of(key: str) -> str | None:
+    """Return the id of the row with this key; `None` if the key does not tell."""
+    return None if _is_digest(key) else key
+
+
+def _is_digest(key: str) -> bool:
+    return _DIGEST.fullmatch(key) is not None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(utf8(text)).hexdigest()

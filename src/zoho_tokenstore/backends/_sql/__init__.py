@@ -1,0 +1,1 @@
+"""What the SQL backend is made of: addresses, dialects, connections, schema, statements and leases."""

@@ -1,0 +1,237 @@
+"""A pool of connections for the threads of a process, and what becomes of a call whose connection fails."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from zoho_tokenstore.backends._sql import failures
+from zoho_tokenstore.backends._sql.dialect import Dialect
+from zoho_tokenstore.backends._sql.failures import Failure, Kind
+from zoho_tokenstore.errors import BackendError, BackendTimeoutError
+from zoho_tokenstore.leases import begin_anew_after_fork
+
+_RECYCLE: Final = 200
+"""Load balancers and address translation forget connections that rest for 4 to 6 minutes; in seconds."""
+
+_MOST_LOSSES: Final = 3
+"""One for a connection that rested, one for another such, one for a server that ended just now."""
+
+_SHORTEST_PAUSE: Final = 0.001
+_LONGEST_PAUSE: Final = 0.05
+_CURSOR: Final = "zoho_tokenstore.cursor"
+_PING: Final = sa.select(sa.literal(1))
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Query:
+    """A statement with one parameter, as SQLAlchemy has it and as the driver takes it."""
+
+    def __init__(self, statement: sa.Select[Any], dialect: sa.Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        (self._name,) = compiled.params
+        self._is_positional = bool(compiled.positional)
+        self.text = str(compiled)
+        self.statement = statement
+
+    def values(self, value: object) -> dict[str, object]:
+        """Return the parameter as SQLAlchemy takes it."""
+        return {self._name: value}
+
+    def driver_values(self, value: object) -> Any:
+        """Return the parameter as the driver takes it: it has a name, or only a place."""
+        return (value,) if self._is_positional else {self._name: value}
+
+
+class Connections:
+    """Runs work on connections of a pool. Each statement is a transaction of its own.
+
+    Arguments:
+        url: where the database is.
+        dialect: what is particular about it.
+        location: its name for messages.
+        timeout: how long to wait for a free connection, a lock or an answer, in seconds.
+        size: how many connections this process has at most.
+    """
+
+    def __init__(self, url: sa.URL, dialect: Dialect, location: str, *, timeout: float, size: int) -> None:
+        self.location = location
+        self.timeout = timeout
+        self._dialect = dialect
+        self._size = size
+        self._closed = False
+        self._left_alone: list[sa.Pool] = []
+        self._engine = _make_engine(url, dialect, timeout, size)
+        self._driver_error = self._engine.dialect.loaded_dbapi.Error
+        begin_anew_after_fork(self)
+
+    def run(self, work: Callable[[sa.Connection, *Ts], T], *args: *Ts, repeatable: bool = True) -> T:
+        """Return what `work` returns for a connection.
+
+        If the connection is lost, `work` is called again with a new one. So it must not matter if
+        what it did at first had been done; or else it is not `repeatable`, and only called if the
+        server has just answered.
+
+        Raises:
+            BackendError: the database failed, or the store has been closed.
+        """
+        call = _Call(self.timeout)
+        while True:
+            self._check_open()
+            connecting, sent = True, False
+            try:
+                with self._engine.connect() as connection:
+                    connecting = False
+                    if not repeatable:
+                        connection.execute(_PING)
+                    sent = not repeatable
+                    return work(connection, *args)
+            except (exc.DBAPIError, exc.TimeoutError) as error:
+                caught = error
+            failure = self._failure(caught, connecting=connecting)
+            if failure.kind is Kind.LOST and sent:
+                failure = failures.UNCERTAIN
+            if not call.goes_on(failure):
+                raise self._told(failure, caught)
+
+    def query(self, statement: sa.Select[Any]) -> Query:
+        """Return a statement with one parameter, for `one`."""
+        return Query(statement, self._engine.dialect)
+
+    def one(self, query: Query, value: object) -> Any:
+        """Return the only row of a query, or `None`; raise what `run` raises.
+
+        The connection is the pool's, but the cursor is the driver's: SQLAlchemy's own way takes as
+        long as the driver and the server together.
+        """
+        self._check_open()
+        if self._dialect.is_plain:
+            pooled = self._take()
+            try:
+                return _fetch_by_driver(pooled, query, value)
+            except self._driver_error as error:
+                caught = error
+            failure = self._failure(caught, connecting=False)
+            if failure.kind not in (Kind.LOST, Kind.PASSING):
+                raise self._told(failure, caught)
+        return self.run(_fetch, query, value)
+
+    def close(self) -> None:
+        """Close the connections. Later work raises a `BackendError`."""
+        self._closed = True
+        self._engine.dispose()
+
+    def begin_anew(self) -> None:
+        """In a child after a fork: leave the parent's connections alone, and make own ones."""
+        self._left_alone.append(self._engine.pool)  # nor may the garbage collector close them
+        self._engine.dispose(close=False)
+
+    def _take(self) -> sa.PoolProxiedConnection:
+        try:
+            return self._engine.raw_connection()
+        except (self._driver_error, exc.TimeoutError) as error:
+            caught = error
+        raise self._told(self._failure(caught, connecting=True), caught)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise BackendError(f"The store on {self.location} has been closed.")
+
+    def _failure(self, error: Exception, *, connecting: bool) -> Failure:
+        if isinstance(error, exc.TimeoutError):
+            return failures.all_in_use(self._size, self.timeout)
+        failure = self._dialect.failure(_orig(error), connecting=connecting)
+        if failure.kind is Kind.ELSEWHERE:
+            self._engine.dispose()
+        if failure.kind is Kind.FINAL and failure.error is not BackendTimeoutError and not connecting:
+            is_lost = getattr(error, "connection_invalidated", False)
+            return failures.LOST if is_lost else failure
+        return failure
+
+    def _told(self, failure: Failure, caught: Exception) -> BackendError:
+        """Return the error to raise, outside the handler of what was caught: nothing of that must show."""
+        error = failure.at(self.location)
+        error.__cause__ = _orig(caught) if failure.is_quotable else None
+        return error
+
+
+class _Call:
+    """How often, and for how long, one call is tried again."""
+
+    def __init__(self, timeout: float) -> None:
+        self._deadline = time.monotonic() + timeout
+        self._losses = 0
+        self._pause = _SHORTEST_PAUSE
+
+    def goes_on(self, failure: Failure) -> bool:
+        """Tell whether to try again; if so, after a pause where that helps."""
+        if failure.kind is Kind.LOST:
+            self._losses += 1
+            return self._losses < _MOST_LOSSES
+        if failure.kind is not Kind.PASSING or time.monotonic() > self._deadline:
+            return False
+        # Jitter against lockstep, not a secret.
+        time.sleep(self._pause * random.uniform(0.5, 1.0))  # noqa: S311
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        return True
+
+
+def _fetch(connection: sa.Connection, query: Query, value: object) -> Any:
+    found = connection.execute(query.statement, query.values(value)).first()
+    return None if found is None else tuple(found)
+
+
+def _fetch_by_driver(pooled: sa.PoolProxiedConnection, query: Query, value: object) -> Any:
+    try:
+        cursor = pooled.info.get(_CURSOR)
+        if cursor is None:  # Kept with its connection: to make one takes a tenth of a look-up.
+            cursor = pooled.info[_CURSOR] = pooled.cursor()
+        cursor.execute(query.text, query.driver_values(value))
+        found = cursor.fetchone()
+    except BaseException:
+        pooled.invalidate()  # Whatever it is in the midst of, nobody else may go on with.
+        raise
+    pooled.close()
+    return found
+
+
+def _orig(error: Exception) -> BaseException:
+    """Return the driver's own exception; SQLAlchemy's shows the statement."""
+    orig = error.orig if isinstance(error, exc.DBAPIError) else None
+    return error if orig is None else orig
+
+
+def _make_engine(url: sa.URL, dialect: Dialect, timeout: float, size: int) -> sa.Engine:
+    options = {"skip_autocommit_rollback": True} if dialect.is_plain else {}
+    engine = sa.create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,  # There is no transaction to undo.
+        hide_parameters=True,
+        poolclass=sa.QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=timeout,
+        pool_recycle=_RECYCLE,
+        pool_use_lifo=True,
+        connect_args=dialect.connect_args(timeout),
+        **options,
+    )
+    dialect.prepare(engine, timeout)
+    statement = dialect.session(timeout)
+    if statement is not None:
+
+        @sa.event.listens_for(engine, "connect")
+        def begin(connection: Any, _record: object) -> None:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            cursor.close()
+
+    return engine

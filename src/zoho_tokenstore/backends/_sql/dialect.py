@@ -1,0 +1,214 @@
+"""What holds for every database that SQLAlchemy knows. PostgreSQL and MySQL say what they do otherwise."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final
+
+import sqlalchemy as sa
+
+from zoho_tokenstore.backends._sql import failures, texts
+from zoho_tokenstore.backends._sql.failures import Failure
+from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, SECRET_COLUMNS
+
+DIGESTED: Final = tuple(name for name in SECRET_COLUMNS if name in LOOKUPS)
+"""The look-ups that find a row by its digest, where it has one."""
+
+DIGEST_COLUMNS: Final = tuple(f"{name}_digest" for name in DIGESTED)
+OWN_COLUMNS: Final = (*BOOKKEEPING, *DIGEST_COLUMNS, "etag", "long_id")
+KEY_COLUMNS: Final = {name: f"{name}_key" for name in LOOKUPS}
+KEY_LENGTH: Final = 64
+
+Values = dict[str, Any]
+
+
+class Dialect:
+    """A database of which only SQLAlchemy knows more.
+
+    Nobody but this package may write to its tables: beside the columns there is for each look-up a
+    key that we keep ourselves, the digest of what finds the row.
+
+    Arguments:
+        table: the name of the tokens' table.
+    """
+
+    extra: ClassVar[str] = "sql"
+    is_plain: ClassVar[bool] = False
+    """Whether the driver itself returns the very values that SQLAlchemy does."""
+
+    own_columns: ClassVar[tuple[str, ...]] = (*OWN_COLUMNS, *KEY_COLUMNS.values())
+
+    def __init__(self, table: str) -> None:
+        schema = sa.MetaData()
+        names = (*COLUMNS, *self.own_columns)
+        self.tokens = sa.Table(table, schema, *(self._column(name) for name in names))
+        self.leases = sa.Table(
+            "zoho_tokenstore_lease",
+            schema,
+            sa.Column("name", self.id_type(), primary_key=True),
+            sa.Column("owner", self.text_type()),
+            sa.Column("until_ms", sa.BigInteger, nullable=False),
+            sa.Column("note", self.text_type()),
+            sa.Column("mark", sa.BigInteger, nullable=False),
+        )
+        self.meta = sa.Table(
+            "zoho_tokenstore",
+            schema,
+            sa.Column("name", self.id_type(), primary_key=True),
+            sa.Column("value", self.id_type(), nullable=False),
+        )
+
+    # ---- columns
+
+    def text_type(self) -> sa.types.TypeEngine[str]:
+        """Return the type of a text of any length."""
+        return sa.UnicodeText()
+
+    def id_type(self) -> sa.types.TypeEngine[str]:
+        """Return the type of a text that is compared code point by code point, and indexed."""
+        return sa.Unicode(texts.ID_LENGTH)
+
+    def _column(self, name: str) -> sa.Column[Any]:
+        if name == "id":
+            return sa.Column(name, self.id_type(), primary_key=True)
+        if name in KEY_COLUMNS.values():
+            return sa.Column(name, sa.String(KEY_LENGTH))
+        if name in BOOKKEEPING or name == "etag":
+            return sa.Column(name, sa.BigInteger)
+        return sa.Column(name, self.text_type())
+
+    # ---- reading
+
+    def etag(self) -> sa.ColumnElement[Any]:
+        """Return what tells one version of a row from another."""
+        return sa.func.coalesce(self.tokens.c.etag, sa.literal_column("0"))
+
+    def time(self, name: str) -> sa.ColumnElement[Any]:
+        """Return a time of the bookkeeping."""
+        return self.tokens.c[name]
+
+    def lookup(self, index: str) -> sa.ColumnElement[Any]:
+        """Return what an index finds its rows by; indexed exactly so."""
+        return self.tokens.c[KEY_COLUMNS[index]]
+
+    def key(self, text: str) -> str:
+        """Return what `lookup` must equal where the text does."""
+        return texts.digest(text)
+
+    def encoded(self, text: str) -> str:
+        """Return a text as its column can hold it."""
+        return text
+
+    def decoded(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the texts among stored values as they were given."""
+        return values
+
+    # ---- writing
+
+    def etag_of(self, mark: int) -> object:
+        """Return the etag of a row that was written with this mark."""
+        return mark
+
+    def is_etag(self, expect: object) -> bool:
+        """Tell whether a row could have this etag."""
+        return isinstance(expect, int) and 0 <= expect < 2**63
+
+    def derived(self, keys: Mapping[str, str | None]) -> Values:
+        """Return what is written beside a row that its look-ups find by these keys."""
+        return {KEY_COLUMNS[index]: None if key is None else texts.digest(key) for index, key in keys.items()}
+
+    # ---- connecting
+
+    def connect_args(self, timeout: float) -> dict[str, Any]:  # noqa: ARG002
+        """Return the driver's options that bound the time of each call: none, for one we do not know."""
+        return {}
+
+    def session(self, timeout: float) -> str | None:  # noqa: ARG002
+        """Return the statement with which a connection begins."""
+        return None
+
+    def prepare(self, engine: sa.Engine, timeout: float) -> None:
+        """Fit an engine that has not connected yet."""
+
+    def check(self, connection: sa.Connection, location: str) -> None:
+        """Raise an error if this server cannot keep what must be kept."""
+        if not connection.dialect.supports_sane_rowcount:
+            raise ConfigurationError(
+                f"The database {location} does not tell how many rows a statement has changed. "
+                "Tokens cannot be kept safely in it."
+            )
+
+    def failure(self, error: BaseException, *, connecting: bool) -> Failure:
+        """Return what a driver's exception means."""
+        name = type(error).__name__
+        if connecting:
+            return failures.UNREACHABLE
+        if name in ("OperationalError", "InterfaceError"):
+            return Failure(
+                failures.UNREACHABLE.error,
+                f"failed ({name}). Try again; the server's log may say more",
+                is_quotable=False,
+            )
+        return failures.TOO_LONG if name == "DataError" else failures.other(error)
+
+    # ---- the schema
+
+    @contextmanager
+    def exclusive(self, connection: sa.Connection, location: str, timeout: float) -> Iterator[None]:  # noqa: ARG002
+        """Let nobody else change the schema in the block, where the database can do that."""
+        if connection.dialect.name != "sqlite":
+            yield
+            return
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+
+    def type_of(self, connection: sa.Connection, column: sa.Column[Any]) -> str:
+        """Return the type of a column, as it is declared."""
+        kind = column.type.compile(connection.dialect)
+        return kind if column.nullable else f"{kind} NOT NULL"
+
+    def create(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str]) -> None:
+        """Create a table of these columns, the first of them its primary key."""
+        quote = connection.dialect.identifier_preparer.quote
+        lines = [f"{quote(name)} {self.type_of(connection, table.c[name])}" for name in columns]
+        lines.append(f"PRIMARY KEY ({quote(columns[0])})")
+        connection.exec_driver_sql(f"CREATE TABLE {quote(table.name)} ({', '.join(lines)})")
+
+    def adopt(self, connection: sa.Connection, missing: Sequence[str]) -> None:
+        """Bring a table that has the published columns to ours, which come behind them.
+
+        Arguments:
+            connection: in the midst of `exclusive`.
+            missing: our columns that the table does not have yet.
+        """
+        quote = connection.dialect.identifier_preparer.quote
+        for name in missing:
+            kind = self.type_of(connection, self.tokens.c[name])
+            connection.exec_driver_sql(f"ALTER TABLE {quote(self.tokens.name)} ADD {quote(name)} {kind}")
+        for index, column in KEY_COLUMNS.items():
+            self.add_index(connection, index, self.tokens.c[column])
+        self._mark_rows(connection)
+
+    def add_index(
+        self, connection: sa.Connection, lookup: str, by: sa.ColumnElement[Any], **options: Any
+    ) -> None:
+        """Index a look-up, if it is not."""
+        index = sa.Index(f"{self.tokens.name}_by_{lookup}", by, **options)
+        index.create(connection, checkfirst=True)
+
+    def _mark_rows(self, connection: sa.Connection) -> None:
+        """Give rows that others wrote an etag and keys."""
+        columns = self.tokens.c
+        unmarked = sa.select(columns.id, *(columns[name] for name in LOOKUPS)).where(columns.etag.is_(None))
+        for row_id, *found_by in connection.execute(unmarked).all():
+            keys = dict(zip(LOOKUPS, found_by, strict=True))
+            values = {"etag": secrets.randbits(63), **self.derived(keys)}
+            connection.execute(sa.update(self.tokens).where(columns.id == row_id).values(values))

@@ -1,0 +1,125 @@
+"""The drivers' failures, told as ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from zoho_tokenstore.errors import BackendError, BackendTimeoutError, BackendUnavailableError
+
+
+class Kind(Enum):
+    """What to do about a failure."""
+
+    LOST = "the connection is gone; whether the statement was carried out is not known"
+    PASSING = "the server has undone the statement in favour of somebody else's; again, after a pause"
+    ELSEWHERE = "this server does not write; new connections may lead to one that does"
+    FINAL = "nothing"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure of a database.
+
+    `says` continues "The token database … ". Only if `is_quotable` may the driver's exception be
+    chained: its text never shows what was to be stored.
+    """
+
+    error: type[BackendError]
+    says: str
+    kind: Kind = Kind.FINAL
+    is_quotable: bool = True
+
+    def at(self, location: str) -> BackendError:
+        """Return the error to raise."""
+        return self.error(f"The token database {location} {self.says}.")
+
+
+LOST: Final = Failure(
+    BackendUnavailableError,
+    "ended the connection. Try again; if that fails too, see whether the server runs",
+    Kind.LOST,
+)
+UNCERTAIN: Final = Failure(
+    BackendUnavailableError,
+    "ended the connection. It is not known whether the change was made: look, then try again",
+)
+SILENT: Final = Failure(
+    BackendTimeoutError,
+    "did not answer in time. It is not known whether a change was made: look, then try again",
+)
+PASSING: Final = Failure(
+    BackendTimeoutError,
+    "was busy: others kept changing the same rows. Nothing was changed; try again",
+    Kind.PASSING,
+)
+LOCKED: Final = Failure(
+    BackendTimeoutError,
+    "was locked by others. Nothing was changed; try again, or find who holds a long transaction",
+)
+SLOW: Final = Failure(
+    BackendTimeoutError,
+    "took too long for a statement, and the server ended it. Nothing was changed; try again",
+)
+READ_ONLY: Final = Failure(
+    BackendUnavailableError,
+    "is read-only, as a standby or replica is. Give the address of the server that can be written",
+    Kind.ELSEWHERE,
+)
+FULL: Final = Failure(
+    BackendUnavailableError,
+    "has no room left: its disk is full. Free some space and try again; the tokens are as they were",
+)
+NO_MEMORY: Final = Failure(BackendUnavailableError, "has not enough memory. Try again")
+CROWDED: Final = Failure(
+    BackendUnavailableError,
+    "allows no more connections. Let fewer processes connect, lower pool_size, or raise the server's limit",
+)
+STARTING: Final = Failure(BackendUnavailableError, "is starting, or shutting down. Try again in a moment")
+REFUSED: Final = Failure(
+    BackendUnavailableError,
+    "refused the login. Correct the user name and the password, or let that user in from this host",
+)
+UNKNOWN: Final = Failure(
+    BackendUnavailableError, "is not on this server. Create the database, or correct its name"
+)
+UNREACHABLE: Final = Failure(
+    BackendUnavailableError,
+    "cannot be reached. Check host, port and network, and whether the server runs",
+)
+DEAF: Final = Failure(
+    BackendTimeoutError,
+    "did not answer the login in time. Check host, port and network, and whether the server is overloaded",
+)
+INSECURE: Final = Failure(
+    BackendUnavailableError,
+    "could not be connected by TLS. Check the certificates, and the TLS options of the URL",
+)
+NOT_ALLOWED: Final = Failure(
+    BackendUnavailableError,
+    "did not allow it. Grant this user the rights on the tables that the store's page lists",
+)
+NO_TABLE: Final = Failure(
+    BackendError, "has lost a table or column that this store uses. Restore it, or open the store again"
+)
+TOO_LONG: Final = Failure(
+    BackendError,
+    "refused a value as too long, or of characters that it cannot hold. Nothing was changed",
+    is_quotable=False,
+)
+
+
+def all_in_use(size: int, seconds: float) -> Failure:
+    """Return the failure of a thread that waited for a connection in vain."""
+    return Failure(
+        BackendTimeoutError,
+        f"could not be asked: all {size} connections of this process were in use for {seconds:g} s. "
+        "Raise pool_size, or let fewer threads wait for locks",
+    )
+
+
+def other(error: BaseException, code: object = None) -> Failure:
+    """Return the failure that no table knows. Its text may show anything, and is not told."""
+    kind = type(error).__name__ if code is None else f"{type(error).__name__}, {code}"
+    return Failure(BackendError, f"failed ({kind}). The server's log may say more", is_quotable=False)

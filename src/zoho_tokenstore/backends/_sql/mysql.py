@@ -1,0 +1,197 @@
+"""MySQL and MariaDB, by PyMySQL."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from zoho_tokenstore.backends._sql import failures, texts
+from zoho_tokenstore.backends._sql.dialect import (
+    DIGESTED,
+    KEY_COLUMNS,
+    KEY_LENGTH,
+    OWN_COLUMNS,
+    Dialect,
+    Values,
+)
+from zoho_tokenstore.backends._sql.failures import Failure
+from zoho_tokenstore.errors import BackendTimeoutError, ConfigurationError
+from zoho_tokenstore.records import COLUMNS
+
+_OLDEST: Final = {False: (8, 0, 17), True: (10, 2, 3)}  # MySQL, MariaDB
+_COLLATIONS: Final = {False: "utf8mb4_0900_bin", True: "utf8mb4_nopad_bin"}
+_GRACE: Final = 2.0
+"""How much longer than the server we wait, in seconds: it knows what became of the statement."""
+
+_CHANGED_AT: Final = "TIMESTAMP(6) NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6)"
+"""Set by the server when anybody writes a row who does not know this column. We set it to null."""
+
+_SLASH: Final[sa.ColumnElement[str]] = sa.literal_column("'/'")
+_THOUSAND: Final[sa.ColumnElement[int]] = sa.literal_column("1000")
+
+_CODES: Final = {
+    **dict.fromkeys((2006, 2013, 2014, 2055, 1053, 1152, 1158, 1159, 1160, 1161, 1927, 4031), failures.LOST),
+    **dict.fromkeys((1020, 1213), failures.PASSING),
+    1205: failures.LOCKED,
+    **dict.fromkeys((1317, 1969, 3024), failures.SLOW),
+    **dict.fromkeys((1290, 1792, 1836, 1874), failures.READ_ONLY),
+    **dict.fromkeys((3, 1021, 1026, 1114), failures.FULL),
+    **dict.fromkeys((1037, 1038, 1041), failures.NO_MEMORY),
+    **dict.fromkeys((1040, 1203, 1226), failures.CROWDED),
+    **dict.fromkeys((1045, 1129, 1130, 1251, 1524, 1698, 2054, 2059), failures.REFUSED),
+    **dict.fromkeys((1044, 1142, 1143, 1227, 1370, 1410), failures.NOT_ALLOWED),
+    1049: failures.UNKNOWN,
+    **dict.fromkeys((2002, 2003, 2005), failures.UNREACHABLE),
+    2026: failures.INSECURE,
+    **dict.fromkeys((1054, 1146, 1932), failures.NO_TABLE),
+    **dict.fromkeys((1118, 1153, 1264, 1366, 1406, 3988), failures.TOO_LONG),
+}
+"""Error numbers of the servers and of the driver: https://dev.mysql.com/doc/mysql-errors/8.4/en/"""
+
+
+class MySQL(Dialect):
+    """MySQL 8.0.17 and newer, MariaDB 10.2.3 and newer.
+
+    Texts are `utf8mb4` in a collation that compares code points and every blank. Look-ups go by
+    generated columns, the SHA-256 of what finds the row. Triggers would need a right that few users
+    have where a binary log is kept; so a time stamp that the server sets tells of others' writes.
+    """
+
+    extra: ClassVar[str] = "mysql"
+    is_plain: ClassVar[bool] = True
+    own_columns: ClassVar[tuple[str, ...]] = (*OWN_COLUMNS, "changed_at", *KEY_COLUMNS.values())
+
+    def __init__(self, table: str) -> None:
+        self._is_mariadb = False
+        super().__init__(table)
+
+    # ---- columns and values
+
+    def text_type(self) -> sa.types.TypeEngine[str]:
+        return mysql.TEXT()
+
+    def id_type(self) -> sa.types.TypeEngine[str]:
+        return mysql.VARCHAR(texts.ID_LENGTH)
+
+    def etag(self) -> sa.ColumnElement[Any]:
+        columns = self.tokens.c
+        return sa.func.concat_ws(_SLASH, columns.etag, sa.func.unix_timestamp(columns.changed_at))
+
+    def time(self, name: str) -> sa.ColumnElement[Any]:
+        column = self.tokens.c[name]
+        changed = sa.cast(sa.func.unix_timestamp(self.tokens.c.changed_at) * _THOUSAND, mysql.BIGINT)
+        if name == "created_at_ms":
+            return sa.func.coalesce(column, changed)
+        return sa.func.coalesce(changed, column) if name == "updated_at_ms" else column
+
+    def etag_of(self, mark: int) -> object:
+        return str(mark)
+
+    def is_etag(self, expect: object) -> bool:
+        return isinstance(expect, str)
+
+    def derived(self, keys: Mapping[str, str | None]) -> Values:  # noqa: ARG002
+        return {"changed_at": None}  # as long as nobody else writes it
+
+    def _column(self, name: str) -> sa.Column[Any]:
+        if name == "changed_at":
+            return sa.Column(name, mysql.TIMESTAMP(fsp=6))
+        return super()._column(name)
+
+    # ---- connecting
+
+    def connect_args(self, timeout: float) -> dict[str, Any]:
+        return {
+            "charset": "utf8mb4",
+            "connect_timeout": min(timeout, 10.0),
+            "read_timeout": timeout + _GRACE,
+            "write_timeout": timeout + _GRACE,
+        }
+
+    def session(self, timeout: float) -> str:
+        wait = max(1, math.ceil(timeout))
+        # A mode that is strict, so that nothing is cut short, and in which quotes mean what we mean.
+        return (
+            "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+            f"lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}"
+            f" /*M!100101 , max_statement_time = {wait + 0.5} */"
+            f" /*!80000 , max_execution_time = {wait * 1000 + 500} */"
+        )
+
+    def check(self, connection: sa.Connection, location: str) -> None:
+        dialect = connection.dialect
+        self._is_mariadb = bool(getattr(dialect, "is_mariadb", False))
+        oldest = _OLDEST[self._is_mariadb]
+        if (dialect.server_version_info or ()) < oldest:
+            raise ConfigurationError(
+                f"The token database {location} is older than {'MariaDB' if self._is_mariadb else 'MySQL'} "
+                f"{'.'.join(map(str, oldest))}."
+            )
+
+    def failure(self, error: BaseException, *, connecting: bool) -> Failure:
+        name, code = type(error).__name__, error.args[0] if error.args else None
+        if "timed out" in str(error) and code in (2003, 2006, 2013):
+            return failures.DEAF if connecting else failures.SILENT
+        if isinstance(code, int) and code in _CODES:
+            known = _CODES[code]
+            return failures.UNREACHABLE if connecting and known is failures.LOST else known
+        if code == 1030 and "error 28" in str(error):
+            return failures.FULL
+        if name == "InterfaceError":
+            return failures.UNREACHABLE if connecting else failures.LOST
+        return failures.TOO_LONG if name == "DataError" else failures.other(error, code)
+
+    # ---- the schema
+
+    @contextmanager
+    def exclusive(self, connection: sa.Connection, location: str, timeout: float) -> Iterator[None]:
+        name = f"zoho_tokenstore:{texts.digest(connection.engine.url.database or '')[:32]}"
+        taken = connection.execute(sa.select(sa.func.get_lock(name, max(1, math.ceil(timeout))))).scalar()
+        if taken != 1:
+            raise BackendTimeoutError(
+                f"The token database {location} is being set up by another process, for longer than "
+                f"{timeout:g} s. Try again."
+            )
+        try:
+            yield
+        finally:
+            connection.invalidate()  # which ends the lock, whatever state the connection is in
+
+    def type_of(self, connection: sa.Connection, column: sa.Column[Any]) -> str:
+        exact = f"CHARACTER SET utf8mb4 COLLATE {_COLLATIONS[self._is_mariadb]}"
+        if column.name in KEY_COLUMNS.values():
+            return _generated(column.name)
+        if column.name == "changed_at":
+            return _CHANGED_AT
+        kind = column.type.compile(connection.dialect)
+        if isinstance(column.type, mysql.TEXT | mysql.VARCHAR):
+            kind = f"{kind} {exact}"
+        return kind if column.nullable else f"{kind} NOT NULL"
+
+    def adopt(self, connection: sa.Connection, missing: Sequence[str]) -> None:
+        """Change the table in one statement, which MySQL does as a whole or not at all."""
+        table = self.tokens
+        changes = [f"MODIFY {name} {self.type_of(connection, table.c[name])}" for name in COLUMNS]
+        changes += [f"ADD {name} {self.type_of(connection, table.c[name])}" for name in missing]
+        changes += [
+            f"ADD INDEX {table.name}_by_{index} ({column})"
+            for index, column in KEY_COLUMNS.items()
+            if column in missing
+        ]
+        changes += ["ENGINE = InnoDB", "ROW_FORMAT = DYNAMIC"]
+        name = connection.dialect.identifier_preparer.quote(table.name)
+        connection.exec_driver_sql(f"ALTER TABLE {name} {', '.join(changes)}")
+
+
+def _generated(column: str) -> str:
+    index = next(index for index, key in KEY_COLUMNS.items() if key == column)
+    found_by = f"COALESCE({index}_digest, {index})" if index in DIGESTED else index
+    return (
+        f"CHAR({KEY_LENGTH}) CHARACTER SET ascii COLLATE ascii_bin "
+        f"GENERATED ALWAYS AS (SHA2({found_by}, 256)) VIRTUAL"
+    )

@@ -1,0 +1,252 @@
+"""PostgreSQL, by psycopg."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+from psycopg import errors
+
+from zoho_tokenstore.backends._sql import failures, texts
+from zoho_tokenstore.backends._sql.dialect import DIGESTED, OWN_COLUMNS, Dialect, Values
+from zoho_tokenstore.backends._sql.failures import Failure
+from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.records import COLUMNS, LOOKUPS
+
+_OLDEST: Final = (13,)
+_GRACE: Final = 2.0
+"""How much longer than the server we wait, in seconds: it knows what became of the statement."""
+
+_LOCK: Final = 0x5A6F686F  # any number, the same everywhere: "Zoho"
+
+_COLUMN_TYPE: Final = 'text COLLATE "C"'
+
+_STATES: Final = {
+    "08": failures.LOST,
+    "57P01": failures.LOST,
+    "57P02": failures.LOST,
+    "57P05": failures.LOST,
+    "25P03": failures.LOST,
+    "40": failures.PASSING,
+    "55P03": failures.LOCKED,
+    "57014": failures.SLOW,
+    "25006": failures.READ_ONLY,
+    "53100": failures.FULL,
+    "53200": failures.NO_MEMORY,
+    "53300": failures.CROWDED,
+    "57P03": failures.STARTING,
+    "28": failures.REFUSED,
+    "3D000": failures.UNKNOWN,
+    "42501": failures.NOT_ALLOWED,
+    "42P01": failures.NO_TABLE,
+    "42703": failures.NO_TABLE,
+    "22": failures.TOO_LONG,
+    "54": failures.TOO_LONG,
+}
+"""SQLSTATEs, or the classes that they begin with: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+_CONNECTING: Final = {
+    'role "': failures.REFUSED,
+    "does not exist": failures.UNKNOWN,
+    "password": failures.REFUSED,
+    "authentication": failures.REFUSED,
+    "pg_hba.conf": failures.REFUSED,
+    "permission denied for database": failures.REFUSED,
+    "too many clients": failures.CROWDED,
+    "connection slots": failures.CROWDED,
+    "too many connections": failures.CROWDED,
+    "starting up": failures.STARTING,
+    "shutting down": failures.STARTING,
+    "recovery mode": failures.STARTING,
+    "not yet accepting connections": failures.STARTING,
+    "read-only": failures.READ_ONLY,
+    "certificate": failures.INSECURE,
+    "SSL": failures.INSECURE,
+    "timeout": failures.DEAF,
+}
+"""What the text of a failed login says; it has no SQLSTATE. The first entry that fits counts."""
+
+R = TypeVar("R")
+
+
+class NoAnswer(psycopg.OperationalError):
+    """The server did not answer in time, and the connection has been closed."""
+
+
+class PatientConnection(psycopg.Connection[Any]):
+    """A connection that waits for an answer only so long.
+
+    The server has time limits of its own, but it may be frozen, or gone without a word.
+    """
+
+    patience: float = 30.0
+
+    def wait(self, gen: Generator[Any, Any, R], *args: Any, **kwargs: Any) -> R:
+        """Consume a generator operating on the connection."""
+        try:
+            return super().wait(_until(gen, time.monotonic() + self.patience), *args, **kwargs)
+        except NoAnswer:
+            self.close()
+            raise
+
+
+def _until(steps: Generator[Any, Any, R], deadline: float) -> Generator[Any, Any, R]:
+    """Pass a generator's steps on, until nothing has been ready and the time is up."""
+    try:
+        wanted = next(steps)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > deadline:
+                raise NoAnswer("the server did not answer in time")
+            wanted = steps.send(ready)
+    except StopIteration as done:
+        result: R = done.value
+        return result
+
+
+class PostgreSQL(Dialect):
+    """PostgreSQL 13 and newer.
+
+    Texts are compared by their bytes (`COLLATE "C"`). NUL, which its texts cannot hold, is escaped.
+    Hash indexes find rows by texts of any length. Two triggers give the rows that others write a
+    new etag and their times.
+    """
+
+    extra: ClassVar[str] = "postgresql"
+    is_plain: ClassVar[bool] = True
+    own_columns: ClassVar[tuple[str, ...]] = OWN_COLUMNS
+
+    # ---- columns and values
+
+    def text_type(self) -> sa.types.TypeEngine[str]:
+        return sa.Text(collation="C")
+
+    def id_type(self) -> sa.types.TypeEngine[str]:
+        return sa.Text(collation="C")
+
+    def etag(self) -> sa.ColumnElement[Any]:
+        return self.tokens.c.etag
+
+    def lookup(self, index: str) -> sa.ColumnElement[Any]:
+        columns = self.tokens.c
+        if index not in DIGESTED:
+            return columns[index]
+        return sa.func.coalesce(columns[f"{index}_digest"], columns[index])
+
+    def key(self, text: str) -> str:
+        return texts.escape(text)
+
+    def encoded(self, text: str) -> str:
+        return texts.escape(text)
+
+    def decoded(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        for value in values:
+            if value.__class__ is str and "\x01" in value:
+                return tuple(texts.unescape(text) if isinstance(text, str) else text for text in values)
+        return values
+
+    def derived(self, keys: Mapping[str, str | None]) -> Values:  # noqa: ARG002
+        return {}
+
+    # ---- connecting
+
+    def connect_args(self, timeout: float) -> dict[str, Any]:
+        return {
+            "client_encoding": "utf8",
+            "connect_timeout": max(2, round(min(timeout, 10))),  # libpq counts no less
+            "keepalives_idle": 60,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+        }
+
+    def session(self, timeout: float) -> str:
+        wait = max(1, round(timeout * 1000))
+        # Waiting for a lock ends first, so that its error says what it was.
+        return f"SET lock_timeout = {wait}; SET statement_timeout = {wait + 500}"
+
+    def prepare(self, engine: sa.Engine, timeout: float) -> None:
+        patience = timeout + _GRACE
+
+        @sa.event.listens_for(engine, "do_connect")
+        def connect(_dialect: Any, _record: Any, args: list[Any], options: dict[str, Any]) -> Any:
+            threshold = options.get("prepare_threshold")
+            if threshold is not None:  # psycopg knows it as an argument only
+                options["prepare_threshold"] = int(threshold) if threshold.isdecimal() else None
+            connection = PatientConnection.connect(*args, **options)
+            connection.patience = patience
+            return connection
+
+    def check(self, connection: sa.Connection, location: str) -> None:
+        version = connection.dialect.server_version_info or ()
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        if version < _OLDEST:
+            raise ConfigurationError(f"The token database {location} is older than PostgreSQL 13.")
+        if encoding != "UTF8":
+            raise ConfigurationError(
+                f"The token database {location} keeps texts as {encoding}, which cannot hold all of them. "
+                "Make a database with ENCODING 'UTF8'."
+            )
+
+    def failure(self, error: BaseException, *, connecting: bool) -> Failure:
+        if isinstance(error, NoAnswer):
+            return failures.SILENT
+        state = getattr(error, "sqlstate", None)
+        if state is not None:
+            known = _STATES.get(state) or _STATES.get(state[:2])
+            return known or failures.other(error, state)
+        if connecting:
+            told = str(error)
+            return next((f for text, f in _CONNECTING.items() if text in told), failures.UNREACHABLE)
+        if isinstance(error, errors.OperationalError | errors.InterfaceError):
+            return failures.LOST
+        return failures.TOO_LONG if isinstance(error, errors.DataError) else failures.other(error)
+
+    # ---- the schema
+
+    @contextmanager
+    def exclusive(self, connection: sa.Connection, location: str, timeout: float) -> Iterator[None]:  # noqa: ARG002
+        connection.exec_driver_sql("BEGIN")
+        try:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            yield
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            connection.invalidate()  # which undoes it, whatever state it is in
+            raise
+
+    def adopt(self, connection: sa.Connection, missing: Sequence[str]) -> None:
+        table = connection.dialect.identifier_preparer.quote(self.tokens.name)
+        changes = [f"ALTER COLUMN {name} TYPE {_COLUMN_TYPE}" for name in COLUMNS]
+        changes += [f"ADD COLUMN {name} {self.type_of(connection, self.tokens.c[name])}" for name in missing]
+        connection.exec_driver_sql(f"ALTER TABLE {table} {', '.join(changes)}")
+        for index in LOOKUPS:
+            self.add_index(connection, index, self.lookup(index), postgresql_using="hash")
+        for statement in _triggers(table, f"{self.tokens.name}_mark"):
+            connection.exec_driver_sql(statement)
+
+
+def _triggers(table: str, function: str) -> Iterator[str]:
+    """Yield what gives the rows that others write a new etag and times, and does so once for all of them."""
+    yield f"""
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE now_ms bigint := floor(extract(epoch FROM clock_timestamp()) * 1000);
+BEGIN
+  NEW.etag := ('x' || right(replace(gen_random_uuid()::text, '-', ''), 15))::bit(60)::bigint;
+  NEW.updated_at_ms := now_ms;
+  NEW.created_at_ms := coalesce(NEW.created_at_ms, now_ms);
+  RETURN NEW;
+END $$"""
+    for event in ("inserted", "updated"):
+        yield f"DROP TRIGGER IF EXISTS zoho_tokenstore_{event} ON {table}"
+    yield f"""
+CREATE TRIGGER zoho_tokenstore_inserted BEFORE INSERT ON {table}
+FOR EACH ROW WHEN (NEW.etag IS NULL) EXECUTE FUNCTION {function}()"""
+    yield f"""
+CREATE TRIGGER zoho_tokenstore_updated BEFORE UPDATE ON {table}
+FOR EACH ROW WHEN (NEW.etag IS NOT DISTINCT FROM OLD.etag) EXECUTE FUNCTION {function}()"""
+    yield f"UPDATE {table} SET etag = NULL WHERE etag IS NULL"  # noqa: S608  # a name that was checked

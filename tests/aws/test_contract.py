@@ -1,0 +1,61 @@
+"""The contract of a backend, over both stores on AWS, played by moto."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.aws.support import make_dynamodb, make_secretsmanager, reopen_dynamodb, reopen_secretsmanager
+from tests.aws.test_policies import TO_CREATE, allowed, needed
+from zoho_tokenstore.backend import Backend
+from zoho_tokenstore.errors import BackendError
+from zoho_tokenstore.records import COLUMNS, Row
+from zoho_tokenstore.testing import HOSTILE_TEXTS, BackendContract
+
+
+class TestDynamoDB(BackendContract):
+    @pytest.fixture(autouse=True)
+    def _needs_no_more_than_the_policy(self, operations: set[str]) -> Iterator[None]:
+        yield
+        assert needed("dynamodb", operations - TO_CREATE) <= allowed("dynamodb")
+
+    def make_backend(self, folder: Path) -> Backend:
+        return make_dynamodb(folder)
+
+    def reopen(self, backend: Backend, folder: Path) -> Backend:
+        return reopen_dynamodb(folder)
+
+
+class TestSecretsManager(BackendContract):
+    @pytest.fixture(autouse=True)
+    def _needs_no_more_than_the_policy(self, operations: set[str]) -> Iterator[None]:
+        yield
+        assert needed("secretsmanager", operations) <= allowed("secretsmanager")
+
+    def make_backend(self, folder: Path) -> Backend:
+        return make_secretsmanager(folder)
+
+    def reopen(self, backend: Backend, folder: Path) -> Backend:
+        return reopen_secretsmanager(folder)
+
+    @pytest.mark.parametrize("name", HOSTILE_TEXTS)
+    def test_hostile_texts_are_kept(self, backend: Backend, name: str) -> None:
+        """Every hostile text is kept; a row of more than the 64 KB of a secret is refused as a whole."""
+        text = HOSTILE_TEXTS[name]
+        if len(text) * len(COLUMNS) < 65_536:
+            super().test_hostile_texts_are_kept(backend, name)
+            return
+        with pytest.raises(BackendError, match=r"would take \d+ bytes, and AWS keeps 65536 at most"):
+            backend.write(Row(**dict.fromkeys(COLUMNS, text)), expect=None)  # type: ignore[arg-type]
+        assert backend.load(text) is None
+        assert list(backend.scan()) == []
+        # Alone it fits, in any column, and as the id.
+        for column in (name for name in COLUMNS if len(text) < 20_000 and len(text.encode()) < 60_000):
+            row = Row("1")._replace(**{column: text})  # type: ignore[arg-type]
+            backend.write(row, expect=None)
+            loaded = backend.load(row.id)
+            assert loaded is not None
+            assert getattr(loaded, column) == text
+            backend.remove(row.id)

@@ -1,0 +1,275 @@
+"""How rows stand in the table, and what a call costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.aws.support import name_for, raw_client, reopen_dynamodb, requests_of
+from zoho_tokenstore.backends._dynamodb import keys
+from zoho_tokenstore.backends.dynamodb import DynamoDBBackend
+from zoho_tokenstore.errors import BackendError, ConfigurationError
+from zoho_tokenstore.records import Row
+from zoho_tokenstore.testing.backend import content, full_row
+
+ALICE = "lookup:user_name:2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90"
+
+
+def items(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return all items of a test's table, by their keys, as boto3 gives them."""
+    with raw_client("dynamodb") as client:
+        found = client.scan(TableName=name_for(folder))["Items"]
+    return {(item.pop("kind")["S"], item.pop("id")["S"]): item for item in found}
+
+
+def put(folder: Path, kind: str, sort: str, **attributes: Any) -> None:
+    """Write an item past the backend."""
+    with raw_client("dynamodb") as client:
+        client.put_item(TableName=name_for(folder), Item={**keys.key(kind, sort), **attributes})
+
+
+def test_a_row_stands_under_the_published_names(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
+    """A row is one item with the published columns; what is null is not there, what is empty is."""
+    row = Row("1", user_name="alice", refresh_token="r", api_domain="", expiry_time="5", created_at_ms=7)
+    etag = dynamodb.write(row._replace(digests={"refresh_token": "d"}), expect=None)
+    found = items(tmp_path)
+    assert found.pop(("token", "1")) == {
+        "user_name": {"S": "alice"},
+        "refresh_token": {"S": "r"},
+        "refresh_token_digest": {"S": "d"},
+        "api_domain": {"S": ""},
+        "expiry_time": {"S": "5"},
+        "created_at_ms": {"N": "7"},
+        "etag": {"S": etag},
+    }
+    assert found.pop((ALICE, "-")) == {"ids": {"SS": ["1"]}}
+    ((kind, _),) = found
+    assert kind.startswith("lookup:refresh_token:")
+
+
+def test_no_key_shows_a_secret(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
+    """AWS writes keys into its logs: no column's text but the id is in one."""
+    dynamodb.write(full_row("1", "verysecret"), expect=None)
+    assert "verysecret" not in repr(list(items(tmp_path)))
+
+
+def test_what_finds_nothing_is_gone(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
+    """Changes and removals leave no look-up item behind that names no row."""
+    etag = dynamodb.write(full_row("1", "a"), expect=None)
+    for mark in "bcd":
+        etag = dynamodb.write(full_row("1", mark), expect=etag)
+    dynamodb.write(full_row("2", "d"), expect=None)
+    assert len(items(tmp_path)) == 2 + 4
+    dynamodb.remove("1")
+    assert len(items(tmp_path)) == 1 + 4
+    dynamodb.clear()
+    assert items(tmp_path) == {}
+
+
+def test_what_is_not_ours_is_left_alone(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
+    """Other items of the table are no rows, and `clear` does not touch them."""
+    put(tmp_path, "invoice", "1", user_name={"S": "alice"})
+    dynamodb.write(Row("1"), expect=None)
+    assert [row.id for row in dynamodb.scan()] == ["1"]
+    assert dynamodb.clear() == 1
+    assert items(tmp_path) == {("invoice", "1"): {"user_name": {"S": "alice"}}}
+
+
+LONG = "x" * 899
+RUN = [
+    *("x" * 898, LONG, LONG + "a", LONG + "y", LONG + "\u00e9", LONG + "\U0001f393"),
+    *(LONG + "xa", LONG + "xb", LONG + "x" * 500, LONG + "x" * 500 + "\0", LONG + "x" * 9000),
+    *(LONG + "\uffff", LONG + "\uffff" + "b" * 2000, LONG + "\U0010ffff" * 30, LONG + "z" * 300, "y"),
+]
+
+
+def test_ids_of_any_length_stand_in_order(dynamodb: DynamoDBBackend) -> None:
+    """Ids beyond the length of a key are kept whole, told apart, and scanned in order, from any on."""
+    for row_id in RUN:
+        dynamodb.write(Row(row_id, user_name="alice"), expect=None)
+    in_order = sorted(RUN)
+    assert [row.id for row in dynamodb.scan()] == in_order
+    assert [row.id for row in dynamodb.find("user_name", "alice")] == in_order
+    for number, row_id in enumerate(in_order):
+        assert dynamodb.load(row_id) is not None
+        assert [row.id for row in dynamodb.scan(after=row_id)] == in_order[number + 1 :]
+        assert [row.id for row in dynamodb.scan(after=row_id, limit=2)] == in_order[number + 1 : number + 3]
+    assert dynamodb.remove(RUN[-3]) is True
+    assert dynamodb.load(RUN[-3]) is None
+
+
+def test_keys_fit_into_dynamodb() -> None:
+    """No sort key is longer than the 1,024 bytes that DynamoDB allows."""
+    texts = [character * number for character in "a\u00e9\uffff\U0001f393" for number in range(200, 1200)]
+    assert max(len(keys.sort_key(text).encode()) for text in texts) <= 1024
+
+
+@pytest.mark.parametrize(
+    ("columns", "size"),
+    [({"access_token": "x" * 500_000}, "500"), ({"user_name": "\U0001f393" * 110_000}, "440")],
+)
+def test_rows_beyond_the_limit_of_an_item(
+    dynamodb: DynamoDBBackend, columns: dict[str, Any], size: str
+) -> None:
+    """A row of more than 400 KB is refused with its size, and nothing is changed."""
+    with pytest.raises(BackendError, match=rf"takes {size}\d\d\d bytes, .* 409600 at most"):
+        dynamodb.write(Row("1", **columns), expect=None)
+    assert list(dynamodb.scan()) == []
+
+
+def test_an_empty_id(dynamodb: DynamoDBBackend) -> None:
+    """No row has an empty id: none is found, none is written."""
+    assert dynamodb.load("") is None
+    assert dynamodb.remove("") is False
+    with pytest.raises(BackendError, match="empty id"):
+        dynamodb.write(Row(""), expect=None)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"etag": {"S": "e"}, "access_token": {"N": "1"}},
+        {"etag": {"S": "e"}, "created_at_ms": {"N": "1.5"}},
+    ],
+)
+def test_items_that_others_have_changed(
+    dynamodb: DynamoDBBackend, tmp_path: Path, attributes: dict[str, Any]
+) -> None:
+    """An item that is no row of ours is an error that names it; the others are not affected."""
+    put(tmp_path, "token", "7", **attributes)
+    dynamodb.write(Row("1"), expect=None)
+    with pytest.raises(BackendError, match="The item of row '7'"):
+        dynamodb.load("7")
+    assert dynamodb.load("1") is not None
+
+
+def test_a_look_up_item_that_lies(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
+    """The row decides: a look-up item that names a wrong or missing row finds nothing, and does not hang."""
+    dynamodb.write(Row("1", user_name="bob"), expect=None)
+    put(tmp_path, ALICE, "-", ids={"SS": ["1", "2"]})
+    assert dynamodb.find("user_name", "alice") == []
+    etag = dynamodb.write(Row("3", user_name="alice"), expect=None)
+    assert [row.id for row in dynamodb.find("user_name", "alice")] == ["3"]
+    dynamodb.write(Row("3"), expect=etag)
+    assert items(tmp_path)[ALICE, "-"] == {"ids": {"SS": ["1", "2"]}}
+
+
+def test_a_look_up_item_that_is_gone(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
+    """A row whose look-up item somebody has deleted can be changed and removed."""
+    etag = dynamodb.write(Row("1", user_name="alice"), expect=None)
+    with raw_client("dynamodb") as client:
+        client.delete_item(TableName=name_for(tmp_path), Key=keys.key(ALICE))
+    dynamodb.write(Row("1", user_name="bob"), expect=etag)
+    assert [row.id for row in dynamodb.find("user_name", "bob")] == ["1"]
+    assert dynamodb.remove("1") is True
+
+
+def test_a_newer_layout_is_refused(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
+    """A table that a release with another layout has marked is not opened."""
+    put(tmp_path, "store", "layout", layout={"N": "2"})
+    with pytest.raises(BackendError, match=r"has layout 2; this release knows 1\. Upgrade"):
+        reopen_dynamodb(tmp_path)
+
+
+def test_a_table_of_others_is_refused(tmp_path: Path, dynamodb: DynamoDBBackend) -> None:
+    """A table with other keys is named as such, and left as it is."""
+    other = tmp_path / "other"
+    with raw_client("dynamodb") as client:
+        client.create_table(
+            TableName=name_for(other),
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        )
+    for create in (False, True):
+        with pytest.raises(ConfigurationError, match="its keys must be kind"):
+            reopen_dynamodb(other, create=create)
+
+
+def test_a_missing_table(tmp_path: Path) -> None:
+    """A table that is not there is not created unless that is asked for; the error says how."""
+    with pytest.raises(ConfigurationError, match=r"does not exist, .* create=True"):
+        reopen_dynamodb(tmp_path / "none")
+
+
+def test_a_created_table(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
+    """A created table is billed on demand, and loses old leases by itself; creating it twice does no harm."""
+    dynamodb.write(Row("1"), expect=None)
+    reopen_dynamodb(tmp_path, create=True).close()
+    with raw_client("dynamodb") as client:
+        table = client.describe_table(TableName=name_for(tmp_path))["Table"]
+        ttl = client.describe_time_to_live(TableName=name_for(tmp_path))["TimeToLiveDescription"]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "ttl"}
+    assert dynamodb.load("1") is not None
+
+
+def test_every_read_is_strongly_consistent(dynamodb: DynamoDBBackend) -> None:
+    """No request reads what may be outdated."""
+    asked: list[dict[str, Any]] = []
+    events = dynamodb._calls._client._open().meta.events
+    events.register("provide-client-params", lambda params, **_: asked.append(params))
+    dynamodb.write(full_row(), expect=None)
+    dynamodb.load("1")
+    dynamodb.find("user_name", "user_name-a")
+    list(dynamodb.scan())
+    dynamodb.leases.look("a")
+    reads = [params for params in asked if "TransactItems" not in params]
+    batched = [params["RequestItems"][dynamodb._table] for params in reads if "RequestItems" in params]
+    assert [params["ConsistentRead"] for params in reads if "RequestItems" not in params] == [True] * 4
+    assert [params["ConsistentRead"] for params in batched] == [True]
+
+
+@pytest.mark.parametrize(
+    ("use", "requests"),
+    [
+        (lambda backend: backend.load("1"), "GetItem"),
+        (lambda backend: backend.find("user_name", "user_name-a"), "GetItem BatchGetItem"),
+        (lambda backend: backend.find("user_name", "nobody"), "GetItem"),
+        (lambda backend: backend.find("user_name", "user_name-a", "b"), "TransactGetItems BatchGetItem"),
+        (lambda backend: list(backend.scan()), "Query"),
+        (lambda backend: list(backend.scan(limit=1)), "Query"),
+        (lambda backend: backend.write(Row("3"), expect=None), "TransactWriteItems"),
+        (
+            lambda backend: backend.write(Row("1"), expect=backend.load("1").etag),
+            "GetItem TransactWriteItems",
+        ),
+        (lambda backend: backend.remove("1"), "GetItem TransactWriteItems"),
+        (lambda backend: backend.clear(), "Query TransactWriteItems Query"),
+        (lambda backend: backend.leases.look("a"), "GetItem"),
+        (lambda backend: backend.leases.acquire("a", "me", 1), "GetItem PutItem"),
+    ],
+)
+def test_requests_of_a_call(dynamodb: DynamoDBBackend, use: Callable[[Any], object], requests: str) -> None:
+    """A call takes these requests, whatever else is stored; the page tells what they cost."""
+    dynamodb.write(full_row("1", "a"), expect=None)
+    dynamodb.write(full_row("2", "b"), expect=None)
+    with requests_of(dynamodb) as sent:
+        use(dynamodb)
+    assert sent == requests.split()
+
+
+def test_a_scan_reads_page_by_page(dynamodb: DynamoDBBackend) -> None:
+    """Rows of more than the megabyte of one answer are read in several requests, as they are wanted."""
+    for number in range(6):
+        dynamodb.write(Row(str(number), access_token="x" * 300_000), expect=None)
+    with requests_of(dynamodb) as sent:
+        rows = dynamodb.scan()
+        next(rows)
+        assert sent == ["Query"]
+        assert [row.id for row in rows] == list("12345")
+    assert sent == ["Query", "Query"]
+
+
+def test_the_same_row_is_the_same_object(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
+    """While nobody has changed a row, the very same object is returned; also not after an edit by hand."""
+    etag = dynamodb.write(full_row(), expect=None)
+    first = dynamodb.load("1")
+    assert dynamodb.load("1") is first
+    assert dynamodb.find("user_name", "user_name-a")[0] is first
+    put(tmp_path, "token", "1", etag={"S": etag}, user_name={"S": "by hand"})
+    assert content(dynamodb.load("1")) == Row("1", user_name="by hand")

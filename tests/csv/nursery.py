@@ -1,0 +1,99 @@
+"""Processes save without end, are killed with SIGKILL at random moments, and replaced.
+
+Arguments: the file, the number of kills, a seed. Prints as JSON what the killed processes had
+acknowledged, as the newest number of each owner, and after how many kills the file was not whole.
+Every process acknowledges a save after it returned; the owners are those of its place, the numbers
+of its successor are greater.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.csv.support import open_tokens, token
+from zoho_tokenstore.backends._csv.content import is_whole, parse
+
+PLACES = 4
+OWNERS_OF_A_PLACE = 3
+LONGEST_LIFE = 0.1
+NUMBERS_OF_A_LIFE = 100_000
+TTL = 30_000
+
+
+class Life(NamedTuple):
+    process: int
+    acknowledged: int  # the pipe
+    until: float
+
+
+def save_without_end(path: Path, place: int, first: int, pipe: int) -> None:
+    tokens = open_tokens(path, timeout=30)
+    for number in range(first, first + NUMBERS_OF_A_LIFE):
+        owners = [f"place{place}-{number % OWNERS_OF_A_PLACE}"]
+        if number % 20 == 0:
+            owners.append(f"place{place}-new-{number}")
+        if number % 5 == 0:
+            tokens.save(token("everybody", f"access-{number}"))
+            tokens.leases.acquire(f"{place}", f"{number}", TTL)
+        for owner in owners:
+            tokens.save(token(owner, f"access-{number}"))
+            os.write(pipe, f"{owner} {number}\n".encode())
+
+
+def begin(path: Path, place: int, first: int) -> Life:
+    acknowledged, pipe = os.pipe()
+    process = os.fork()
+    if process == 0:
+        status = 1
+        try:
+            save_without_end(path, place, first, pipe)
+        except BaseException as error:  # noqa: BLE001  # told to the test, as an owner of no place
+            os.write(pipe, f"{type(error).__name__}:{str(error).replace(' ', '_')} 0\n".encode())
+        finally:
+            os._exit(status)
+    os.close(pipe)
+    return Life(process, acknowledged, time.monotonic() + random.uniform(0.001, LONGEST_LIFE))
+
+
+def end(life: Life, newest: dict[str, int]) -> None:
+    time.sleep(max(0.0, life.until - time.monotonic()))
+    os.kill(life.process, signal.SIGKILL)
+    os.waitpid(life.process, 0)
+    with open(life.acknowledged, encoding="utf-8") as pipe:  # noqa: PTH123  # a descriptor
+        for line in pipe:
+            owner, number = line.split()
+            newest[owner] = max(newest.get(owner, 0), int(number))
+
+
+def is_sound(path: Path) -> bool:
+    """Whether the file is one that was written to its end, whoever was killed; or is not there yet."""
+    if not path.exists():
+        return True
+    data = path.read_bytes()
+    return is_whole(data) and parse(data, "file").is_ours
+
+
+def main(path_text: str, kills: str, seed: str) -> None:
+    random.seed(int(seed))
+    path = Path(path_text)
+    newest: dict[str, int] = {}
+    unsound = 0
+    lives = {place: begin(path, place, 0) for place in range(PLACES)}
+    for kill in range(1, int(kills) + 1):
+        place = min(lives, key=lambda at: lives[at].until)
+        end(lives.pop(place), newest)
+        unsound += not is_sound(path)
+        if kill + len(lives) < int(kills):
+            lives[place] = begin(path, place, kill * NUMBERS_OF_A_LIFE)
+    print(json.dumps({"newest": newest, "unsound": unsound}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,153 @@
+"""Connections that break in the middle of a call, so that nobody knows whether it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.redis.conftest import Open
+from tests.redis.proxy import Proxy
+from tests.redis.support import teach
+from tests.support.servers.redis import LocalRedis
+from zoho_tokenstore.backends.redis import RedisBackend
+from zoho_tokenstore.errors import BackendUnavailableError, RowChangedError
+from zoho_tokenstore.leases import Lease
+from zoho_tokenstore.records import Row
+
+DOUBT = "broke during a change"
+TTL = 60_000
+
+
+@pytest.fixture
+def proxy(local: LocalRedis) -> Iterator[Proxy]:
+    with Proxy(local.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def store(proxy: Proxy, open_store: Open) -> RedisBackend:
+    """A store behind the proxy, with a row, on a server that knows the scripts."""
+    store = open_store(proxy.url)
+    teach(store)
+    store.write(Row(id="1", user_name="alice"), expect=None)
+    return store
+
+
+@pytest.fixture
+def direct(local: LocalRedis, open_store: Open) -> RedisBackend:
+    """The same store, without the proxy."""
+    return open_store(local.url)
+
+
+READS: dict[str, Callable[[RedisBackend], object]] = {
+    "load": lambda store: (store.load("1") or Row("")).user_name,
+    "find": lambda store: store.find("user_name", "alice")[0].user_name,
+    "scan": lambda store: next(store.scan()).user_name,
+    "look": lambda store: store.leases.look("b") == Lease() and "alice",
+}
+
+
+@pytest.mark.parametrize("loss", ["request", "answer"])
+@pytest.mark.parametrize("read", READS)
+def test_a_read_is_repeated_once(proxy: Proxy, store: RedisBackend, read: str, loss: str) -> None:
+    """A read whose connection breaks once gives its answer; one that breaks twice is an error."""
+    lose = getattr(proxy, f"lose_{loss}")
+    lose()
+    assert READS[read](store) == "alice"
+    assert proxy.lost == 1
+    lose()
+    lose()
+    with pytest.raises(BackendUnavailableError, match="there is no connection, or it broke"):
+        READS[read](store)
+    assert proxy.lost == 3
+    assert READS[read](store) == "alice"
+
+
+@pytest.mark.parametrize("loss", ["request", "answer"])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_write_is_done_once(proxy: Proxy, store: RedisBackend, loss: str, is_new: bool) -> None:
+    """A write whose connection breaks is done, and not taken for a conflict, done before or not."""
+    loaded = store.load("1")
+    assert loaded is not None
+    getattr(proxy, f"lose_{loss}")()
+    row_id = "2" if is_new else "1"
+    etag = store.write(Row(id=row_id, user_name="bob"), expect=None if is_new else loaded.etag)
+    assert proxy.lost == 1
+    stored = store.load(row_id)
+    assert stored == Row(id=row_id, user_name="bob", digests={}, etag=etag)
+    assert [row.id for row in store.find("user_name", "bob")] == [row_id]
+
+
+def test_a_conflict_stays_one(proxy: Proxy, store: RedisBackend, direct: RedisBackend) -> None:
+    """A write that was refused is a conflict; if that answer was lost, nobody says that it was one."""
+    with pytest.raises(RowChangedError):
+        store.write(Row(id="1"), expect="made up")
+    proxy.lose_answer()
+    with pytest.raises(BackendUnavailableError, match=DOUBT):
+        store.write(Row(id="1"), expect="made up")
+    assert direct.find("user_name", "alice")
+
+
+def test_a_write_that_was_done_and_replaced_is_no_conflict(
+    proxy: Proxy, store: RedisBackend, direct: RedisBackend
+) -> None:
+    """A write that was done, and replaced before it could be asked for, is told as what it is: unknown."""
+    seen: list[Any] = []
+
+    def replace() -> None:
+        row = direct.load("2")
+        assert row is not None
+        seen.append(row.user_name)
+        direct.write(row._replace(user_name="carol"), expect=row.etag)
+
+    proxy.lose_answer(meanwhile=replace)
+    with pytest.raises(BackendUnavailableError, match=DOUBT):
+        store.write(Row(id="2", user_name="bob"), expect=None)
+    assert seen == ["bob"]
+    assert [row.id for row in store.find("user_name", "carol")] == ["2"]
+
+
+def test_remove_does_not_guess(proxy: Proxy, store: RedisBackend, direct: RedisBackend) -> None:
+    """A removal that did not arrive is done; one that may have been done before says so."""
+    proxy.lose_request()
+    assert store.remove("1") is True
+    direct.write(Row(id="1"), expect=None)
+    proxy.lose_answer()
+    with pytest.raises(BackendUnavailableError, match=DOUBT):
+        store.remove("1")
+    assert direct.load("1") is None
+
+
+@pytest.mark.parametrize("loss", ["request", "answer"])
+def test_clear_is_never_repeated(proxy: Proxy, store: RedisBackend, direct: RedisBackend, loss: str) -> None:
+    """`clear` is an error if its connection breaks, done or not: done twice it would count wrongly."""
+    getattr(proxy, f"lose_{loss}")()
+    with pytest.raises(BackendUnavailableError, match="as a whole, or not at all; try again"):
+        store.clear()
+    assert len(list(direct.scan())) == (loss == "request")
+    assert store.clear() == (loss == "request")
+
+
+@pytest.mark.parametrize("loss", ["request", "answer"])
+def test_a_lease_is_taken_once(proxy: Proxy, store: RedisBackend, direct: RedisBackend, loss: str) -> None:
+    """Who takes a lease over a broken connection has it, and nobody else does."""
+    getattr(proxy, f"lose_{loss}")()
+    assert store.leases.acquire("b", "one", TTL).owner == "one"
+    assert direct.leases.acquire("b", "two", TTL).owner == "one"
+
+
+def test_notes_and_releases_do_not_guess(proxy: Proxy, store: RedisBackend, direct: RedisBackend) -> None:
+    """A note or a release that may have been done before says so."""
+    store.leases.acquire("b", "one", TTL)
+    proxy.lose_request()
+    assert store.leases.annotate("b", "", "note") is True
+    proxy.lose_answer()
+    with pytest.raises(BackendUnavailableError, match=DOUBT):
+        store.leases.annotate("b", "note", "note 2")
+    assert direct.leases.look("b").note == "note 2"
+    proxy.lose_answer()
+    with pytest.raises(BackendUnavailableError, match=DOUBT):
+        store.leases.release("b", "one")
+    assert direct.leases.look("b").owner is None

@@ -1,0 +1,65 @@
+"""What a call costs on the wire. Half a millisecond in a data centre, and twenty between two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.sql import proxy, support
+from zoho_tokenstore.backends.sql import SQLBackend
+from zoho_tokenstore.records import Row
+from zoho_tokenstore.testing.backend import full_row
+
+CALLS: Final[dict[str, tuple[Callable[[SQLBackend], Any], int]]] = {
+    "load": (lambda backend: backend.load("1"), 1),
+    "load of a missing row": (lambda backend: backend.load("2"), 1),
+    "find": (lambda backend: backend.find("user_name", "user_name-a"), 1),
+    "find by three keys": (lambda backend: backend.find("access_token", "a", "b", "c"), 1),
+    "scan": (lambda backend: list(backend.scan()), 1),
+    "insert": (lambda backend: backend.write(Row("2"), expect=None), 1),
+    "update": (lambda backend: backend.write(Row("1"), expect=backend.load("1").etag), 2),  # type: ignore[union-attr]
+    "remove": (lambda backend: backend.remove("1"), 2),
+    "clear": (lambda backend: backend.clear(), 2),
+    "look at a lease": (lambda backend: backend.leases.look("a"), 1),
+    "lease that nobody has had": (lambda backend: backend.leases.acquire("new", "me", 1000), 3),
+    "lease that others hold": (lambda backend: backend.leases.acquire("a", "me", 10_000), 1),
+    "note": (lambda backend: backend.leases.annotate("a", "", "note"), 2),
+    "release": (lambda backend: backend.leases.release("a", "others"), 2),
+}
+
+
+@pytest.fixture(params=support.SERVERS)
+def wire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[proxy.Proxy]:
+    with proxy.before(support.url(request.param, tmp_path)) as wire:
+        yield wire
+
+
+@pytest.fixture
+def backend(wire: proxy.Proxy) -> Iterator[SQLBackend]:
+    backend = SQLBackend(wire.url)
+    backend.write(full_row("1"), expect=None)
+    backend.leases.acquire("a", "others", 10_000)
+    yield backend
+    backend.close()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_round_trips_of_a_call(backend: SQLBackend, wire: proxy.Proxy, call: str) -> None:
+    """A look-up, a save and a page of a scan are one exchange with the server each."""
+    use, expected = CALLS[call]
+    before, connections = wire.round_trips, wire.connections
+    use(backend)
+    assert wire.round_trips - before == expected
+    assert wire.connections == connections
+
+
+def test_look_ups_stay_one_round_trip(backend: SQLBackend, wire: proxy.Proxy) -> None:
+    """However often; psycopg needs one more, once in a connection, to prepare the statement."""
+    backend.load("1")
+    before = wire.round_trips
+    for _ in range(30):
+        backend.load("1")
+    assert wire.round_trips - before == 30 + wire.url.startswith("postgresql")
