@@ -28,10 +28,14 @@ MAY_IMPORT: Final = {
     "backends": "errors clock records backend leases",
     "crypto": "errors records backend",
     "repository": "errors clock records matching events backend leases crypto",
+    "copying": "errors records matching backend crypto",
     "coordinator": "errors clock records matching events leases policies repository",
     "registry": "errors backend policies repository",
     "sdk": "errors clock records matching events policies backend repository coordinator backends",
-    "cli": "errors clock records crypto backend events policies repository coordinator registry sdk emulator",
+    "cli": (
+        "errors clock records crypto backend events policies repository coordinator copying registry sdk "
+        "emulator"
+    ),
     "emulator": "",
     "testing": "errors records backend",
     "": "errors events records policies crypto repository registry",  # zoho_tokenstore itself

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from zoho_tokenstore.cli.copy import copy
 from zoho_tokenstore.cli.emulator import emulator
 from zoho_tokenstore.cli.keys import keys
 
 # Locals in a traceback would show tokens.
 app = typer.Typer(name="zoho-tokens", no_args_is_help=True, pretty_exceptions_show_locals=False)
 app.command("emulator")(emulator)
+app.command("copy")(copy)
 app.add_typer(keys, name="keys")
 
 

@@ -1,0 +1,246 @@
+"""The copy itself.
+
+A pass goes through both stores side by side, in the order of the ids, and holds no more of them
+than a page of each. Each row is one compare-and-set, read back after it was written. Passes are
+made until one finds nothing to write: so the last one has compared all rows. Whoever stops this
+half-way has a destination of whole rows; run again, it goes on with those that are missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from zoho_tokenstore import matching
+from zoho_tokenstore.copying.report import Copying, OnConflict, Outcome, Tally
+from zoho_tokenstore.copying.sides import (
+    Side,
+    age,
+    check,
+    content,
+    has_key,
+    record_of,
+    side_by_side,
+    times,
+)
+from zoho_tokenstore.errors import (
+    BackendError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ConfigurationError,
+    InvalidTokenError,
+    RowChangedError,
+    SealingError,
+)
+from zoho_tokenstore.records import Row
+
+MOST_PASSES: Final = 5
+"""How often both stores are gone through while others go on writing to the source."""
+
+PATIENCE: Final = 10.0
+"""For how many seconds a row is tried again while others keep changing it."""
+
+OnProgress = Callable[[Copying], object]
+
+
+def copy(
+    source: Side,
+    destination: Side,
+    *,
+    on_conflict: OnConflict = OnConflict.FAIL,
+    dry_run: bool = False,
+    on_progress: OnProgress = lambda _: None,
+) -> Copying:
+    """Copy every row with its id and its times, and compare all of them in the end.
+
+    It is to be run until `is_complete`. Leases are not copied, and nothing is deleted.
+
+    Arguments:
+        source: where the rows are. Nothing is written there.
+        destination: where they are to be.
+        on_conflict: which version stays where there are two. What is saved in the destination while
+            this runs is only overwritten by what was saved later in the source.
+        dry_run: write nothing, and tell what would be done.
+        on_progress: called after every row, with the same object each time.
+
+    Raises:
+        ConfigurationError: both are one store.
+        BackendError: one of them failed. What was copied stays; run it again.
+    """
+    if source.backend is destination.backend:
+        raise ConfigurationError("The source and the destination are one store. Give two.")
+    state = Copying()
+    while state.passes < MOST_PASSES:
+        state.begin_pass()
+        _Pass(source, destination, on_conflict, dry_run, state).run(on_progress)
+        if dry_run or not state.late:
+            break
+    return state
+
+
+class _SpoiltError(BackendError):
+    """A row that was written came back as another one, or was not found."""
+
+
+class _Settled(NamedTuple):
+    """What has become of a row, and what the destination has of it now."""
+
+    outcome: Outcome
+    theirs: Row | None = None
+
+
+class _Pass:
+    def __init__(
+        self, source: Side, destination: Side, on_conflict: OnConflict, dry_run: bool, state: Copying
+    ) -> None:
+        self._source = source
+        self._destination = destination
+        self._on_conflict = on_conflict
+        self._dry_run = dry_run
+        self._state = state
+        self._digests = hashlib.sha256(), hashlib.sha256()
+
+    def run(self, on_progress: OnProgress) -> None:
+        state = self._state
+        for row, theirs in side_by_side(self._source.backend.scan(), self._destination.backend.scan()):
+            if row is None:
+                state.others += 1
+                continue
+            state.rows += 1
+            self._go_on(row, theirs)
+            on_progress(state)
+        state.source_digest, state.destination_digest = (digest.hexdigest() for digest in self._digests)
+
+    def _go_on(self, stored: Row, theirs: Row | None) -> None:
+        try:
+            row = self._source.open(stored)
+        except SealingError:
+            self._note(stored, _Settled(Outcome.UNREADABLE))
+            return
+        self._digests[0].update(_bytes(row))
+        try:
+            settled = self._settle(row, theirs)
+        except SealingError:
+            settled = _Settled(Outcome.LOCKED)
+        except (BackendUnavailableError, BackendTimeoutError):
+            raise
+        except _SpoiltError as error:
+            self._note(row, _Settled(Outcome.SPOILT), reason=str(error))
+            return
+        except (BackendError, InvalidTokenError) as error:
+            # Only this row's fault? If the destination cannot be read either, that error ends the run.
+            next(iter(self._destination.backend.scan(limit=1)), None)
+            self._note(row, _Settled(Outcome.REFUSED), reason=str(error))
+            return
+        self._note(row, settled, was_seen=theirs is not None)
+
+    def _settle(self, row: Row, stored: Row | None) -> _Settled:
+        """Settle a row, again and again while others change what the destination has of it."""
+        check(row)
+        theirs = None if stored is None else self._destination.open(stored)
+        if theirs is None and self._dry_run:  # a scan may be out of order; a write would find out
+            theirs = self._destination.load(row.id)
+        policy, deadline = self._policy(), time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._try_to_settle(row, theirs, policy)
+            except RowChangedError as change:
+                if time.monotonic() > deadline:
+                    raise BackendError(
+                        f"Others kept changing row {row.id!r} there. Run it again."
+                    ) from change
+            # Jitter against lockstep, not a secret.
+            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311
+            theirs, policy = self._destination.load(row.id), self._policy(is_disturbed=True)
+
+    def _policy(self, *, is_disturbed: bool = False) -> OnConflict:
+        """Return which version stays: none is simply overwritten that was saved since this began."""
+        if self._on_conflict is OnConflict.OVERWRITE and (is_disturbed or self._state.passes > 1):
+            return OnConflict.NEWER
+        return self._on_conflict
+
+    def _try_to_settle(self, row: Row, theirs: Row | None, policy: OnConflict) -> _Settled:
+        record = record_of(row)
+        if theirs is not None:
+            if content(theirs) == content(row):
+                return _Settled(Outcome.EQUAL, theirs)
+            if matching.same_person(record, record_of(theirs)):
+                return self._resolve(row, theirs, policy)
+        owners = self._foreign(row, self._destination.rows_of_owner(record))
+        if owners:
+            return self._resolve(row, max(owners, key=age), policy)
+        if theirs is not None:
+            return _Settled(Outcome.LEFT if policy is OnConflict.SKIP else Outcome.TAKEN, theirs)
+        kept, owners = self._write(row, None)
+        self._state.copied += 1
+        return _Settled(Outcome.TWICE if self._foreign(row, owners) else Outcome.COPIED, kept)
+
+    def _resolve(self, row: Row, theirs: Row, policy: OnConflict) -> _Settled:
+        """Settle a row whose owner has another version in the destination, perhaps under another id."""
+        if policy is OnConflict.FAIL:
+            return _Settled(Outcome.CONFLICT, theirs)
+        if policy is OnConflict.SKIP:
+            return _Settled(Outcome.LEFT, theirs)
+        wanted, now = row._replace(id=theirs.id), theirs
+        if content(wanted) != content(theirs):
+            if self._is_outdated(row, theirs, policy):
+                return _Settled(Outcome.LEFT, theirs)
+            now = self._write(wanted, theirs.etag)[0] or theirs
+            self._state.overwritten += 1
+        return _Settled(Outcome.OVERWRITTEN if theirs.id == row.id else Outcome.ELSEWHERE, now)
+
+    def _is_outdated(self, row: Row, theirs: Row, policy: OnConflict) -> bool:
+        """Tell whether there is a later version: in the destination, or of the same owner in the source."""
+        if policy is OnConflict.NEWER and (row.updated_at_ms or 0) <= (theirs.updated_at_ms or 0):
+            return True
+        if theirs.id == row.id:
+            return False
+        return max(self._source.rows_of_owner(record_of(row)), key=age, default=row).id != row.id
+
+    def _foreign(self, row: Row, owners: list[Row]) -> list[Row]:
+        """Return those of an owner's other rows in the destination that are not in the source as well."""
+        return [other for other in owners if other.id != row.id and not self._has_too(row, other.id)]
+
+    def _has_too(self, row: Row, other_id: str) -> bool:
+        other = self._source.load(other_id)
+        return other is not None and matching.same_owner(record_of(row), record_of(other))
+
+    def _write(self, row: Row, expect: object) -> tuple[Row | None, list[Row]]:
+        """Write a row and look it up; return what is there now, and all rows of its owner.
+
+        Raises:
+            _SpoiltError: the storage has not kept what was written, or does not find it.
+        """
+        if self._dry_run:
+            return None, []
+        etag = self._destination.write(row, expect)
+        owners = self._destination.rows_of_owner(record_of(row))
+        found = next((other for other in owners if other.id == row.id), None)
+        now = found or self._destination.load(row.id)
+        # With another etag it has been changed since, by its owner.
+        if now is not None and now.etag == etag:
+            is_found = found is not None or not has_key(row)
+            if not is_found or (content(now), times(now)) != (content(row), times(row)):
+                raise _SpoiltError(
+                    f"The destination has not kept row {row.id!r} as it was written, or does not find it. "
+                    "Delete it there, and look for what is wrong with that store."
+                )
+        self._state.late += 1
+        return now, owners
+
+    def _note(self, row: Row, settled: _Settled, *, was_seen: bool = True, reason: str = "") -> None:
+        outcome, theirs = settled
+        if theirs is not None and theirs.id == row.id:
+            self._digests[1].update(_bytes(theirs))
+            is_new = was_seen or outcome in (Outcome.COPIED, Outcome.TWICE)
+            self._state.others -= not is_new
+        tally = self._state.outcomes.setdefault(outcome, Tally())
+        tally.add(row, theirs)
+        tally.reason = tally.reason or reason
+
+
+def _bytes(row: Row) -> bytes:
+    return repr(content(row)).encode()  # with quotes around texts: no two rows have the same
