@@ -1,0 +1,229 @@
+"""Look-up digests: what they tell, and what comes of those that somebody has changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.sealing.support import (
+    ALICE,
+    BOB,
+    CLIENT,
+    FOREIGN,
+    NEW,
+    OLD,
+    change,
+    change_digests,
+    queries,
+    repository,
+    rows,
+    stored,
+)
+from zoho_tokenstore import KeyRing, SealingError, TokenRecord
+from zoho_tokenstore.backend import Backend
+from zoho_tokenstore.backends.list import ListBackend
+from zoho_tokenstore.crypto.resealing import reseal, take_stock
+from zoho_tokenstore.records import LOOKUPS, SECRET_COLUMNS, Row
+
+DIGESTED = LOOKUPS[1:]
+ANYTHING = [OLD.digest("access_token", "1000.else"), "", "x", "\0", ALICE.access_token or ""]
+
+
+@pytest.mark.parametrize("index", DIGESTED)
+class TestChanged:
+    def test_one_that_is_gone_hides_the_row_from_that_look_up(
+        self, backend: Backend, ids: list[str], index: str
+    ) -> None:
+        """A limit: without the digest nothing leads to the row. By id, name and its others it is found."""
+        change_digests(backend, ids[0], **{index: None})
+        tokens = repository(backend, OLD)
+        assert tokens.find(queries(ALICE)[index]) is None
+        others = {name: query for name, query in queries(ALICE).items() if name != index}
+        for query in (TokenRecord(id=ids[0]), *others.values()):
+            found = tokens.find(query)
+            assert found is not None
+            assert found.id == ids[0]
+
+    def test_one_that_is_gone_is_told_and_made_again(
+        self, backend: Backend, ids: list[str], index: str
+    ) -> None:
+        """`keys status --verify` lists the row, `keys rotate` makes the digest, and so does the next save."""
+        for repair in ("rotate", "save"):
+            change_digests(backend, ids[0], **{index: None})
+            assert take_stock(backend, KeyRing([OLD])).refused == [ids[0]]
+            if repair == "rotate":
+                assert reseal(backend, KeyRing([OLD])).sealed == 1
+            else:
+                repository(backend, OLD).save(TokenRecord(id=ids[0], access_token=ALICE.access_token))
+            assert take_stock(backend, KeyRing([OLD])).refused == []
+            assert repository(backend, OLD).find(queries(ALICE)[index]) is not None
+
+    def test_one_that_leads_to_another_row_is_refused(
+        self, backend: Backend, ids: list[str], index: str
+    ) -> None:
+        """Alice's digest in Bob's row does not hand Bob's token to Alice, nor hers to somebody new."""
+        alice, bob = (stored(backend, row_id).digests[index] for row_id in ids)
+        change_digests(backend, ids[0], **{index: bob})
+        change_digests(backend, ids[1], **{index: alice})
+        before = rows(backend)
+        tokens = repository(backend, OLD)
+        for user, elsewhere in ((ALICE, ids[1]), (BOB, ids[0])):
+            with pytest.raises(SealingError, match=elsewhere):
+                tokens.find(queries(user)[index])
+            with pytest.raises(SealingError, match=elsewhere):
+                tokens.save(queries(user)[index].changed(redirect_url="https://new.example", user_name=None))
+        assert rows(backend) == before
+        assert take_stock(backend, KeyRing([OLD])).refused == sorted(ids)
+
+    def test_one_in_two_rows_is_refused(self, backend: Backend, ids: list[str], index: str) -> None:
+        """Where one of the rows that it leads to is another's, none is answered with."""
+        change_digests(backend, ids[1], **{index: stored(backend, ids[0]).digests[index]})
+        tokens = repository(backend, OLD)
+        with pytest.raises(SealingError, match=ids[1]):
+            tokens.find(queries(ALICE)[index])
+        assert tokens.find(queries(BOB)[index]) is None
+
+    @pytest.mark.parametrize("planted", ANYTHING, ids=range(len(ANYTHING)))
+    def test_one_of_anything_else_hides_the_row(
+        self, backend: Backend, ids: list[str], index: str, planted: str
+    ) -> None:
+        """A limit, as for one that is gone; a clear token in its place is found by nobody."""
+        change_digests(backend, ids[0], **{index: planted})
+        tokens = repository(backend, OLD)
+        assert tokens.find(queries(ALICE)[index]) is None
+        assert tokens.get(ids[0]) is not None
+        assert take_stock(backend, KeyRing([OLD])).refused == [ids[0]]
+
+    def test_one_of_another_column_leads_nowhere(self, backend: Backend, ids: list[str], index: str) -> None:
+        """A digest is that of its own look-up: an access token's does not find by a refresh token."""
+        other = DIGESTED[DIGESTED.index(index) - 1]
+        change_digests(backend, ids[0], **{index: stored(backend, ids[0]).digests[other]})
+        tokens = repository(backend, OLD)
+        value = getattr(ALICE, other)
+        fields: dict[str, Any] = {index: value} if index == "access_token" else {index: value, **CLIENT}
+        assert tokens.find(TokenRecord(**fields)) is None
+
+    def test_one_of_a_key_that_is_not_here_hides_the_row(
+        self, backend: Backend, ids: list[str], index: str
+    ) -> None:
+        """A limit: the same token's digest under a key that is not in the ring is another text."""
+        change_digests(backend, ids[0], **{index: FOREIGN.digest(index, getattr(ALICE, index))})
+        assert repository(backend, OLD).find(queries(ALICE)[index]) is None
+        assert take_stock(backend, KeyRing([OLD])).refused == [ids[0]]
+
+
+class TestPlanted:
+    def test_one_for_a_missing_secret_is_told(self, backend: Backend, ids: list[str]) -> None:
+        """A digest without its secret leads to a row that does not hold it: refused, and listed."""
+        change(backend, ids[0], grant_token=None)
+        with pytest.raises(SealingError, match=ids[0]):
+            repository(backend, OLD).find(queries(ALICE)["grant_token"])
+        assert take_stock(backend, KeyRing([OLD])).refused == [ids[0]]
+
+    def test_one_for_a_user_name_leads_nowhere(self) -> None:
+        """Names are looked up in clear; a storage that holds a digest for one is not believed."""
+        backend = ListBackend()
+        tokens = repository(backend, OLD)
+        row_id = tokens.save(ALICE).id
+        change_digests(backend, row_id, user_name="bob@zylker.example")
+        with pytest.raises(SealingError, match=row_id):
+            tokens.find(queries(BOB)["user_name"])
+
+    def test_secrets_and_digests_moved_together_are_refused(self, backend: Backend, ids: list[str]) -> None:
+        """One column with its digest from another row: the place tells."""
+        for index in DIGESTED:
+            alice = stored(backend, ids[0])
+            row = stored(backend, ids[1])
+            moved = {index: getattr(alice, index), "digests": {**row.digests, index: alice.digests[index]}}
+            changed = change(backend, ids[1], **moved)
+            with pytest.raises(SealingError, match=ids[1]):
+                repository(backend, OLD).find(queries(ALICE)[index])
+            backend.write(row, expect=changed.etag)
+
+
+class TestWhatTheyTell:
+    def test_a_row_has_one_for_each_secret_that_finds_it(self, backend: Backend, ids: list[str]) -> None:
+        """Access, grant and refresh token; the client secret finds nothing, so it has none."""
+        assert sorted(stored(backend, ids[0]).digests) == sorted(DIGESTED)
+
+    def test_a_digest_is_text_of_one_length(self) -> None:
+        """24 characters of base64, whatever is behind it."""
+        for value in ("", "x", "1000." + "a" * 64, "\U0001f393" * 1000, "a\0b"):
+            digest = OLD.digest("access_token", value)
+            assert len(digest) == 24
+            assert digest.isascii()
+
+    def test_equal_tokens_have_equal_digests_under_one_key_alone(self) -> None:
+        """So a row is found; under another key, or of another look-up, nobody sees that it is the same."""
+        made = {key.digest(index, "1000.x") for key in (OLD, NEW, FOREIGN) for index in DIGESTED}
+        assert len(made) == 9
+        assert OLD.digest("access_token", "1000.x") in made
+
+    def test_lookalikes_have_different_ones(self) -> None:
+        """Nothing is folded, cut or normalised before it is digested."""
+        texts = ["a", "A", "a ", "a\0", "é", "e\u0301", "\u212a", "K", "x" * 300, "x" * 301]
+        assert len({OLD.digest("access_token", text) for text in texts}) == len(texts)
+
+    def test_all_keys_are_looked_up_at_once(self, backend: Backend, ids: list[str]) -> None:
+        """One call of the storage, with the digest of every key, and the text where clear is accepted."""
+        asked: list[tuple[str, tuple[str, ...]]] = []
+
+        class Asked:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(backend, name)
+
+            def find(self, index: str, *keys: str) -> list[Row]:
+                asked.append((index, keys))
+                return backend.find(index, *keys)
+
+        watched: Any = Asked()
+        tokens = repository(watched, NEW, OLD, "clear")
+        found = tokens.find(queries(ALICE)["access_token"])
+        assert found is not None
+        value = ALICE.access_token or ""
+        digests = (NEW.digest("access_token", value), OLD.digest("access_token", value))
+        assert asked == [("access_token", (*digests, value))]
+        asked.clear()
+        tokens.find(queries(ALICE)["user_name"])
+        assert asked == [("user_name", (ALICE.user_name,))]
+
+    def test_no_look_up_by_a_secret_reaches_the_storage_in_clear(self, ids: list[str]) -> None:
+        """A sealed store asks by digests alone: a storage's log tells no token."""
+        asked: list[str] = []
+
+        class Asked(ListBackend):
+            def find(self, index: str, *keys: str) -> list[Row]:
+                asked.extend(keys)
+                return super().find(index, *keys)
+
+        tokens = repository(Asked(), NEW, OLD)
+        tokens.save(ALICE)
+        for query in queries(ALICE).values():
+            tokens.find(query)
+            tokens.find(query.changed(**dict.fromkeys(["access_token", "grant_token"], "1000.no")))
+        assert not [text for text in asked if text.startswith("1000.")]
+
+
+class TestStatus:
+    """What `keys status --verify` tells of the digests of rows."""
+
+    @pytest.fixture
+    def of_all_kinds(self) -> ListBackend:
+        """A clear row, one under the old key, and one under the new key."""
+        backend = ListBackend()
+        for row_id, keys in (("1", ["clear", OLD]), ("2", [OLD]), ("3", [NEW, OLD, "clear"])):
+            repository(backend, *keys, "clear" if keys == [OLD] else FOREIGN).save(ALICE.changed(id=row_id))
+        return backend
+
+    def test_good_rows_are_found(self, of_all_kinds: ListBackend) -> None:
+        """Each by what its kind is found by; a clear row by its columns."""
+        assert [sorted(row.digests) for row in rows(of_all_kinds)] == [[], sorted(DIGESTED), sorted(DIGESTED)]
+        assert take_stock(of_all_kinds, KeyRing([NEW, OLD, "clear"])).refused == []
+
+    def test_a_clear_row_with_digests_is_told(self, of_all_kinds: ListBackend) -> None:
+        """A program that knows no digests has changed a sealed row: a look-up by the new token misses it."""
+        sealed = rows(of_all_kinds)[1]
+        clear = dict(zip(SECRET_COLUMNS, ["c", "1000.r", "1000.a", "1000.g"], strict=True))
+        change(of_all_kinds, sealed.id, **clear)
+        assert take_stock(of_all_kinds, KeyRing([NEW, OLD, "clear"])).refused == [sealed.id]

@@ -1,0 +1,228 @@
+"""Keys are not shown: not by a repr, a log line, a traceback, a copy or a pickle."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import logging
+import marshal
+import pickle
+import pprint
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sealing.support import ALICE, FOREIGN, NEW, OLD, repository
+from zoho_tokenstore import (
+    ConfigurationError,
+    Event,
+    KeyRing,
+    RepositoryStore,
+    SealingError,
+    TokenRepository,
+)
+from zoho_tokenstore.backends.list import ListBackend
+from zoho_tokenstore.coordinator import Coordinator
+from zoho_tokenstore.crypto import sources, values
+from zoho_tokenstore.crypto.keys import Key
+from zoho_tokenstore.crypto.sealing import Sealed
+
+KEYS = (OLD, NEW)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "keys"
+    path.write_text(KeyRing(KEYS).to_text())
+    path.chmod(0o600)
+    return path
+
+
+@dataclasses.dataclass
+class Settings:
+    """As an application keeps them."""
+
+    keys: Any
+    name: str = "portal"
+
+
+def forms_of(key: Key) -> list[str]:
+    """How a key may be shown: as its text, as bytes, in hexadecimal; parts of it too."""
+    material, derived = key._material, key._digest_key
+    shown = [key.to_text()[5:15], key.to_text()[-10:]]
+    for secret in (material, derived):
+        shown += [secret.hex()[:12], repr(secret)[2:26], repr(list(secret[:6]))[1:-1]]
+    return shown
+
+
+def check(text: str) -> None:
+    """No form of any key is in a text."""
+    found = [form for key in KEYS for form in forms_of(key) if form in text]
+    assert found == []
+
+
+def things(file: Path) -> dict[str, Any]:
+    """Everything that has to do with keys."""
+    ring = KeyRing(KEYS)
+    repository = TokenRepository(ListBackend(), keys=ring)
+    return {
+        "key": OLD,
+        "ring": ring,
+        "ring of a file": KeyRing.from_file(file),
+        "ring of a service": KeyRing.from_callable(lambda: KEYS),
+        "ring at one moment": ring.now,
+        "file": sources.KeyFile(file),
+        "service": sources.Fetched(lambda: KEYS),
+        "sealing": Sealed(ring),
+        "repository": repository,
+        "coordinator": Coordinator(repository),
+        "store": RepositoryStore(repository),
+        "settings": Settings(ring),
+    }
+
+
+WAYS: dict[str, Callable[[Any], str]] = {
+    "repr": repr,
+    "str": str,
+    "format": lambda thing: f"{thing} {thing!r} {thing!s}",
+    "percent": lambda thing: "%s %r" % (thing, thing),  # noqa: UP031  # as log lines do it
+    "pprint": pprint.pformat,
+    "in a list": lambda thing: repr([thing, {"thing": thing}]),
+    "dir": lambda thing: repr(dir(thing)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_text_of_anything_shows_a_key(file: Path, way: str) -> None:
+    """Keys, rings, where they come from, and all that is built on them."""
+    for thing in things(file).values():
+        check(WAYS[way](thing))
+
+
+def test_the_texts_say_something() -> None:
+    """Key ids are public: they tell which key is meant, in the order of the ring."""
+    assert repr(OLD) == f"Key('{OLD.id}')"
+    assert repr(KeyRing([NEW, OLD, "clear"])) == f"KeyRing({NEW.id}, {OLD.id}, clear)"
+
+
+def test_the_check_sees_keys() -> None:
+    """What the other tests rely on: a shown key is noticed, in each form."""
+    for shown in (OLD.to_text(), NEW._material.hex(), repr(OLD._material), repr(list(NEW._material))):
+        with pytest.raises(AssertionError):
+            check(f"... {shown} ...")
+
+
+@pytest.mark.parametrize("name", ["key", "ring", "ring of a file", "ring of a service", "ring at one moment",
+                                  "sealing", "settings"])  # fmt: skip
+def test_keys_are_not_pickled(file: Path, name: str) -> None:
+    """By no protocol; the error says why. So no queue, cache or child process gets them by accident."""
+    thing = things(file)[name]
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match="not pickled") as refused:
+            pickle.dumps(thing, protocol)
+        check(f"{refused.value}")
+    with pytest.raises(TypeError):
+        json.dumps(thing)
+    with pytest.raises(ValueError, match="unmarshallable"):
+        marshal.dumps(thing)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
+def test_a_copy_is_the_ring_itself(file: Path, copied: Callable[[Any], Any]) -> None:
+    """So settings with a ring in them can be copied; all copies take part in its renewals."""
+    for thing in (OLD, KeyRing(KEYS), KeyRing.from_file(file)):
+        assert copied(thing) is thing
+    settings = Settings(KeyRing(KEYS))
+    assert copied(settings).keys is settings.keys
+    assert dataclasses.asdict(settings)["keys"] is settings.keys
+    check(repr(dataclasses.asdict(settings)))
+
+
+def test_log_lines_show_no_key(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A ring that is logged, and what is logged while keys cannot be read."""
+    caplog.set_level(logging.DEBUG)
+    ring = KeyRing.from_file(file)
+    logging.getLogger("portal").info("opened with %s %r %s", ring, OLD, {"keys": ring})
+    file.write_text(f"{OLD.to_text()} {NEW.to_text()[:-2]}")
+    assert not ring.renewed()
+    assert "cannot be read again" in caplog.text
+    check(caplog.text)
+    check("".join(f"{vars(record)}" for record in caplog.records))
+
+
+def test_events_show_no_key() -> None:
+    """Neither those of success nor those of refusal."""
+    backend, events = ListBackend(), list[Event]()
+    saved = repository(backend, OLD, on_event=events.append).save(ALICE)
+    with pytest.raises(SealingError):
+        repository(backend, NEW, on_event=events.append).save(ALICE)
+    assert [event.kind for event in events] == ["created", "save_failed"]
+    assert saved.access_token is not None
+    check(f"{events}")
+    assert saved.access_token not in f"{events}"
+
+
+def shown_with_values(error: BaseException, *without: str) -> str:
+    """A traceback with all local variables of our own frames, as error collectors send it."""
+    told = traceback.TracebackException(type(error), error, error.__traceback__, capture_locals=True)
+    frames = [frame for frame in told.stack if "zoho_tokenstore" in frame.filename]
+    assert frames
+    return "".join(
+        f"{frame.name} {name}={value}\n" for frame in frames for name, value in (frame.locals or {}).items()
+    )
+
+
+def test_a_refusal_with_values_shows_no_key_and_no_secret() -> None:
+    """A row that does not open, because one of its secrets does not: the others are not shown either."""
+    backend = ListBackend()
+    saved = repository(backend, OLD).save(ALICE)
+    row = backend.load(saved.id or "")
+    assert row is not None
+    backend.write(row._replace(grant_token=(row.grant_token or "")[:-8] + "AAAAAAAA"), expect=row.etag)
+    for keys in ([NEW], [OLD, NEW]):
+        with pytest.raises(SealingError) as refused:
+            repository(backend, *keys).get(saved.id or "")
+        told = shown_with_values(refused.value)
+        assert "KeyRing(" in told or "Sealed object" in told
+        check(told)
+        assert not [
+            c for c in ("client_secret", "refresh_token", "access_token") if getattr(ALICE, c) in told
+        ]
+
+
+def test_a_key_that_is_missing_shows_no_other(file: Path) -> None:
+    """What is raised when a key is looked for in a file, and in vain."""
+    backend = ListBackend()
+    row_id = repository(backend, FOREIGN).save(ALICE).id or ""
+    tokens = TokenRepository(backend, keys=KeyRing.from_file(file))
+    with pytest.raises(SealingError) as refused:
+        tokens.get(row_id)
+    check(shown_with_values(refused.value))
+    file.unlink()
+    with pytest.raises(SealingError) as refused:
+        tokens.get(row_id)
+    check(shown_with_values(refused.value))
+    assert isinstance(refused.value.__cause__, ConfigurationError)
+    check(shown_with_values(refused.value.__cause__))
+
+
+def test_a_missing_key_shows_no_secret_under_another(file: Path) -> None:
+    """A row of which a part is under a key that is nowhere to be had: the other part is not shown."""
+    backend = ListBackend()
+    keys = KeyRing.from_file(file)
+    saved = repository(backend, OLD).save(ALICE)
+    row = backend.load(saved.id or "")
+    assert row is not None
+    text = FOREIGN.seal(ALICE.grant_token or "", "grant_token", values.place_of(row))
+    backend.write(row._replace(grant_token=text), expect=row.etag)
+    file.unlink()
+    with pytest.raises(SealingError) as refused:
+        TokenRepository(backend, keys=keys).get(saved.id or "")
+    told = shown_with_values(refused.value)
+    check(told)
+    opened = (ALICE.client_secret, ALICE.refresh_token, ALICE.access_token)
+    assert [secret for secret in opened if secret is None or secret in told] == []
