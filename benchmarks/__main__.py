@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import due, imports, lookups, report, saves, sealed, storm
+from benchmarks import due, imports, lookups, report, saves, sealed, servers, storm
 from benchmarks.figures import LIMITS, Figure, missed
 from benchmarks.scale import FULL, QUICK, Scale
 
@@ -20,6 +20,7 @@ BENCHMARKS: Final[dict[str, Callable[[Scale, Path], list[Figure]]]] = {
     "lookups": lookups.measure,
     "saves": saves.measure,
     "sealed": sealed.measure,
+    "servers": servers.measure,
     "storm": storm.measure,
 }
 

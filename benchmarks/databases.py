@@ -14,7 +14,7 @@ from zoho_tokenstore import KeyRing
 from zoho_tokenstore.backends._sqlite.schema import DIGEST_COLUMNS, DIGESTED
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.crypto.sealing import Sealed
-from zoho_tokenstore.records import COLUMNS, Row
+from zoho_tokenstore.records import COLUMNS, NO_DIGESTS, Row
 
 BARE_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM oauthtoken WHERE id = ?"
 BARE_UPDATE: Final = "UPDATE oauthtoken SET access_token = ?, expiry_time = ? WHERE id = ?"
@@ -88,6 +88,11 @@ def _fill(path: Path, columns: tuple[str, ...], rows: Iterator[tuple[object, ...
         connection.execute("COMMIT")
 
 
+def rows(count: int) -> Iterator[Row]:
+    """Yield so many rows, as a repository would store them in clear."""
+    return (Row._make((*row, *_TIMES_MS, NO_DIGESTS, None)) for row in _rows(count))
+
+
 def _sealed(rows: Iterator[tuple[Any, ...]], keys: KeyRing) -> Iterator[tuple[object, ...]]:
     sealing = Sealed(keys)
     for clear in rows:
@@ -95,7 +100,7 @@ def _sealed(rows: Iterator[tuple[Any, ...]], keys: KeyRing) -> Iterator[tuple[ob
         yield (*row[: len(COLUMNS)], *map(row.digests.get, DIGESTED))
 
 
-def _rows(count: int) -> Iterator[tuple[object, ...]]:
+def _rows(count: int) -> Iterator[tuple[Any, ...]]:
     for row_id in sorted(ids(count)):
         yield (
             row_id,

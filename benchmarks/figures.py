@@ -56,6 +56,10 @@ LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
         Limit("sealed look-up of a random token", "sealed/random/store", "sealed/random/select", 2.2),
         Limit("durable sealed save after a refresh", "sealed/save/store", "sealed/save/update", 1.7),
     ),
+    "servers": tuple(
+        Limit(f"look-up on {kind}", f"{kind}/store", f"{kind}/driver", 1.3)
+        for kind in ("postgresql", "mariadb", "redis", "dynamodb")
+    ),
     "imports": (Limit("import zoho_tokenstore", "import/package", "import/nothing", 0.060, "seconds more"),),
 }
 """By benchmark. `python -m benchmarks` fails if one of them is not kept."""

@@ -31,8 +31,9 @@ SECRET_COLUMNS: Final = ("client_secret", "refresh_token", "access_token", "gran
 """The columns that nobody but their user may read."""
 
 NO_SECRETS: Final[Mapping[str, str]] = MappingProxyType({})
+"""What is to be put in the place of a row's own secrets where these are clear."""
 
-NO_DIGESTS: Final = NO_SECRETS
+NO_DIGESTS: Final[Mapping[str, str]] = MappingProxyType({})
 """What a row has whose look-ups find it by its own columns."""
 
 LOOKUPS: Final = ("user_name", "refresh_token", "access_token", "grant_token")

@@ -37,6 +37,11 @@ def row_of(number: int) -> Row:
     )
 
 
+def refresh_token(number: int) -> bytes:
+    """The refresh token of a user, as it is found on a disk."""
+    return str(row_of(number).refresh_token).encode()
+
+
 def fill(path: Path, count: int, keys: KeyRing | None) -> None:
     """Make a database with so many users, sealed or clear, in one transaction."""
     SQLiteBackend(path).close()

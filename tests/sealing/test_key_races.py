@@ -143,7 +143,6 @@ def test_a_store_is_not_refused_because_another_thread_renewed_the_ring(backend:
     check_store(backend, Sealed(Overtaken([OLD])))
 
 
-@pytest.mark.xfail(reason="_rows_under() looks again only if this very thread has renewed", strict=True)
 def test_a_row_is_not_absent_because_another_thread_renewed_the_ring(service: Slow, time: Time) -> None:
     """It is looked for by the old digest alone; when nothing is found, the ring has the new key."""
     ring = KeyRing.from_callable(service)

@@ -232,14 +232,22 @@ class TestWhatIsNoRing:
         with pytest.raises(ConfigurationError, match="twice"):
             KeyRing(given_)
 
-    @pytest.mark.parametrize("value", [None, ""])
-    def test_a_variable_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+    @pytest.mark.parametrize(("value", "said"), [(None, "is not set"), ("", "is empty"), (" \n", "is empty")])
+    def test_a_variable_that_is_not_there(
+        self, monkeypatch: pytest.MonkeyPatch, value: str | None, said: str
+    ) -> None:
         """Asked for by name, a missing or empty variable is an error that names it."""
         monkeypatch.delenv("PORTAL_KEYS", raising=False)
         if value is not None:
             monkeypatch.setenv("PORTAL_KEYS", value)
-        with pytest.raises(ConfigurationError, match="PORTAL_KEYS is not set"):
+        with pytest.raises(ConfigurationError, match=f"PORTAL_KEYS {said}"):
             KeyRing.from_environment("PORTAL_KEYS")
+
+    def test_an_empty_variable_is_not_taken_for_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """So looks a key that did not arrive: the store is refused, not opened in clear."""
+        monkeypatch.setenv("ZOHO_TOKENSTORE_KEYS", "")
+        with pytest.raises(ConfigurationError, match="ZOHO_TOKENSTORE_KEYS is empty"):
+            TokenRepository(ListBackend())
 
     @pytest.mark.parametrize("value", [" ", "#", "clear", "file:/nowhere/keys", "secret"])
     def test_a_variable_without_keys_stops_a_store(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:

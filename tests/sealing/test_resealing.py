@@ -49,9 +49,12 @@ def test_rows_are_found_by_every_secret_afterwards(backend: ListBackend) -> None
     reseal(backend, BOTH)
     tokens = TokenRepository(backend, keys=NEW)
     row = row_of(3)
-    credentials = {"client_id": row.client_id, "client_secret": row.client_secret}
-    for query in ({"access_token": row.access_token}, {"refresh_token": row.refresh_token, **credentials}):
-        found = tokens.find(TokenRecord(**query))
+    client = TokenRecord(client_id=row.client_id, client_secret=row.client_secret)
+    for query in (
+        TokenRecord(access_token=row.access_token),
+        client.changed(refresh_token=row.refresh_token),
+    ):
+        found = tokens.find(query)
         assert found is not None
         assert found.id == row.id
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.sealing.stores import bytes_on_disk, fill, row_of, token_id
+from tests.sealing.stores import bytes_on_disk, fill, refresh_token, row_of, token_id
 from tests.sqlite.conftest import quick_folder
 from tests.support.processes import Worker
 from zoho_tokenstore import KeyRing, TokenRepository
@@ -128,7 +128,7 @@ def test_sealing_under_load_loses_nothing(quick_folder: Path) -> None:
         file.write("clear\n")
     fill(database, USERS // 5, None)
     before = bytes_on_disk(database.parent)
-    assert row_of(1).refresh_token.encode() in before  # type: ignore[union-attr]
+    assert refresh_token(1) in before
     command = keys_command("seal", f"sqlite:///{database}", "--keys", f"file:{key_file}")
     with traffic(database, key_file, USERS // 5) as reports:
         run_killed(command, 2)

@@ -50,6 +50,8 @@ def generate(
         known = _keys_at(place)
         text = known + made.to_text() if standby else made.to_text() + known
         KeyRing.from_text(text)  # nothing is replaced by what cannot be read again
+        if _keys_at(place) != known:
+            raise ConfigurationError(f"Somebody else is changing the keys in {place}. Run it again.")
         _keep(place, text)
         typer.echo(
             f"Key {made.ids[0]} was made, and is {'last' if standby and known else 'first'} in {place}."

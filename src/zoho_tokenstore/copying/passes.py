@@ -18,7 +18,7 @@ from zoho_tokenstore import matching
 from zoho_tokenstore.copying.report import Copying, OnConflict, Outcome, Tally
 from zoho_tokenstore.copying.sides import (
     Side,
-    age,
+    best_of,
     check,
     content,
     has_key,
@@ -169,14 +169,15 @@ class _Pass:
                 return _Settled(Outcome.EQUAL, theirs)
             if matching.same_person(record, record_of(theirs)):
                 return self._resolve(row, theirs, policy)
-        owners = self._foreign(row, self._destination.rows_of_owner(record))
-        if owners:
-            return self._resolve(row, max(owners, key=age), policy)
+        others = self._others(row, self._destination.rows_of_owner(record))
+        if others:
+            same = (other for other in others if content(other) == content(row._replace(id=other.id)))
+            return self._resolve(row, next(same, None) or best_of(row, others), policy)
         if theirs is not None:
             return _Settled(Outcome.LEFT if policy is OnConflict.SKIP else Outcome.TAKEN, theirs)
-        kept, owners = self._write(row, None)
+        kept, rows = self._write(row, None)
         self._state.copied += 1
-        return _Settled(Outcome.TWICE if self._foreign(row, owners) else Outcome.COPIED, kept)
+        return _Settled(Outcome.TWICE if self._others(row, rows) else Outcome.COPIED, kept)
 
     def _resolve(self, row: Row, theirs: Row, policy: OnConflict) -> _Settled:
         """Settle a row whose owner has another version in the destination, perhaps under another id."""
@@ -198,15 +199,18 @@ class _Pass:
             return True
         if theirs.id == row.id:
             return False
-        return max(self._source.rows_of_owner(record_of(row)), key=age, default=row).id != row.id
+        return best_of(row, self._source.rows_of_owner(record_of(row))).id != row.id
 
-    def _foreign(self, row: Row, owners: list[Row]) -> list[Row]:
-        """Return those of an owner's other rows in the destination that are not in the source as well."""
-        return [other for other in owners if other.id != row.id and not self._has_too(row, other.id)]
+    def _others(self, row: Row, rows: list[Row]) -> list[Row]:
+        """Return those of an owner's rows in the destination that are another one than this.
 
-    def _has_too(self, row: Row, other_id: str) -> bool:
-        other = self._source.load(other_id)
-        return other is not None and matching.same_owner(record_of(row), record_of(other))
+        Not those that are settled with the source's row of the same id, as they are its person's.
+        """
+        return [other for other in rows if other.id != row.id and not self._is_settled_by_id(other)]
+
+    def _is_settled_by_id(self, theirs: Row) -> bool:
+        ours = self._source.load(theirs.id)
+        return ours is not None and matching.same_person(record_of(ours), record_of(theirs))
 
     def _write(self, row: Row, expect: object) -> tuple[Row | None, list[Row]]:
         """Write a row and look it up; return what is there now, and all rows of its owner.

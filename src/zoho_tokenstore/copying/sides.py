@@ -83,6 +83,16 @@ def record_of(row: Row) -> TokenRecord:
     return record_from_row(row._replace(expiry_time=None))
 
 
+def best_of(row: Row, rows: list[Row]) -> Row:
+    """Return that one of its owner's rows which a save of this row, without its id, would update."""
+    record = record_of(row).changed(id=None)
+    by_id = {other.id: other for other in rows}
+    records = [record_of(other) for other in rows]
+    chosen = (matching.choose_to_update(record, key, records) for key in matching.keys_of(record))
+    found = next((record for record in chosen if record is not None), None)
+    return row if found is None or found.id is None else by_id[found.id]
+
+
 def has_key(row: Row) -> bool:
     """Tell whether a clear row can be found by something else than its id."""
     return bool(matching.keys_of(record_of(row).changed(id=None)))
@@ -98,8 +108,3 @@ def times(row: Row) -> tuple[int | None, ...]:
     """Return the bookkeeping of a row."""
     noted: tuple[Any, ...] = row[len(COLUMNS) : len(COLUMNS) + len(BOOKKEEPING)]
     return noted
-
-
-def age(row: Row) -> tuple[int, str]:
-    """Return what is greater for a row that was changed later."""
-    return row.updated_at_ms or 0, row.id

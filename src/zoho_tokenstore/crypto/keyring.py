@@ -83,8 +83,12 @@ class KeyRing:
             ConfigurationError: the variable is not set, or holds no keys.
         """
         value = os.environ.get(name)
-        if not value:
+        if value is None:
             raise ConfigurationError(f"The environment variable {name} is not set; it holds the keys.")
+        if not value.strip():
+            raise ConfigurationError(
+                f"The environment variable {name} is empty. Give it the keys, or unset it to do without."
+            )
         return cls.named(value)
 
     @classmethod
@@ -149,8 +153,11 @@ class KeyRing:
 
     def accepting_clear(self) -> KeyRing:
         """Return a ring that reads secrets that are not sealed, too, as the oldest of all."""
-        ring = self.now
-        return self if ring.accepts_clear else KeyRing([*(key for key in ring.keys if key), CLEAR])
+        if self.now.accepts_clear:
+            return self
+        if self._source is None:
+            return KeyRing([*filter(None, self.now.keys), CLEAR])
+        return KeyRing(source=_AlsoClear(self._source))
 
     def renewed(self, *, at_once: bool = False, missing: bool = False) -> bool:
         """Read the keys again if they may have changed; tell whether they have.
@@ -220,6 +227,19 @@ def _begin_anew() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
     os.register_at_fork(after_in_child=_begin_anew)
+
+
+class _AlsoClear:
+    """A source whose keys are followed by "clear"."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def read(self) -> list[Given]:
+        return [*filter(None, _ring_of(self._source.read()).keys), CLEAR]
+
+    def may_have_changed(self, *, at_once: bool) -> bool:
+        return self._source.may_have_changed(at_once=at_once)
 
 
 def _ring_of(keys: Iterable[Given] | Given) -> Ring:

@@ -57,8 +57,9 @@ def sealing_for(keys: Any) -> Sealing:
     """Return how secrets are kept by a store that was given `keys`.
 
     `None` means what ``ZOHO_TOKENSTORE_KEYS`` holds; if it is not set, secrets are stored in clear.
+    A variable that is set and empty is refused: so looks a key that did not arrive.
     """
-    if keys is None and not os.environ.get(VARIABLE):
+    if keys is None and VARIABLE not in os.environ:
         return Clear()
     from zoho_tokenstore.crypto.keyring import KeyRing
 

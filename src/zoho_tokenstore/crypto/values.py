@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from zoho_tokenstore.records import Row
 
-MARK: Final = "zts1."
+_FAMILY: Final = "zts"
+MARK: Final = f"{_FAMILY}1."
 _ID: Final = slice(len(MARK), len(MARK) + 8)
 HEADING: Final = _ID.stop + 1
 """The characters before the base64."""
@@ -32,8 +33,8 @@ _ERRORS: Final = "surrogatepass"
 
 
 def is_sealed(text: str) -> bool:
-    """Tell whether a text has the form of a sealed value."""
-    return text.startswith(MARK) and text[_ID.stop : HEADING] == "."
+    """Tell whether a text has the form of a sealed value, of this version or a later one."""
+    return text.startswith(_FAMILY) and text[_ID.start - 1 : _ID.start] == text[_ID.stop : HEADING] == "."
 
 
 def key_id_of(sealed: str) -> str:

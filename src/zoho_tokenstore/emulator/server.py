@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from zoho_tokenstore.emulator.directory import DEMO_ORGANIZATION
 from zoho_tokenstore.emulator.faults import Fault
@@ -41,6 +42,18 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.stopping.set()
         await super().shutdown(sockets)
+
+
+class _Unlogged(H11Protocol):
+    """HTTP whose requests are not logged: their addresses may hold codes and client secrets.
+
+    uvicorn's own switch is one for the process: it takes the handlers of all its servers away, and
+    whoever puts one back has our requests logged, too.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.access_log = False
 
 
 class Emulator:
@@ -265,7 +278,7 @@ class Emulator:
         return uvicorn.Config(
             self._app,
             backlog=_BACKLOG,
-            access_log=False,
+            http=_Unlogged,
             log_config=None,
             lifespan="off",
             ws="none",

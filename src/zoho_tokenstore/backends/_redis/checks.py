@@ -11,10 +11,13 @@ from redis.exceptions import ResponseError
 from zoho_tokenstore.backends._redis import clients, failures, scripts
 from zoho_tokenstore.backends._redis.clients import Client
 from zoho_tokenstore.backends._redis.connections import Connections
-from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
+from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError
 
 _log = logging.getLogger("zoho_tokenstore")
 _warned: Final[set[tuple[str, str]]] = set()
+
+LAYOUT: Final = b"1"
+"""The stored form. A change that an older release would take for damage, or damage itself, is a new one."""
 
 _WILL_PASS: Final = frozenset({"OOM", "MISCONF", "NOREPLICAS"})
 """States of a server in which tokens can be read; each write tells them by itself."""
@@ -25,12 +28,13 @@ def check(connections: Connections, probes: tuple[str, ...], *, allow_eviction: 
 
     Arguments:
         connections: to the server.
-        probes: keys of the store for trying what the scripts do.
+        probes: keys of the store: what tells its layout, and some for trying what the scripts do.
         allow_eviction: whether tokens may be evicted.
 
     Raises:
         ConfigurationError: the server may evict tokens.
         BackendUnavailableError: it is a replica, or this user may not do what the store needs.
+        BackendError: the store was written by a newer release.
     """
     seen: Mapping[str, str] = connections.run(_settings, probes[0])
     location = connections.location
@@ -42,9 +46,14 @@ def check(connections: Connections, probes: tuple[str, ...], *, allow_eviction: 
     if not allow_eviction:
         _check_eviction(location, seen)
     _check_persistence(location, seen)
-    trouble = connections.run(_try_to_write, probes)
-    if trouble:
-        _warn(location, f"is open, but refuses writes now ({trouble}); reading goes on.")
+    told = connections.run(_try_to_write, probes)
+    if isinstance(told, str):
+        _warn(location, f"is open, but refuses writes now ({told}); reading goes on.")
+    elif told != LAYOUT:
+        raise BackendError(
+            f"The token store {location} has layout {told.decode(errors='replace')}; this release knows "
+            f"{LAYOUT.decode()}. Upgrade zoho-tokenstore to open it."
+        )
 
 
 def _check_eviction(location: str, seen: Mapping[str, str]) -> None:
@@ -115,13 +124,13 @@ def _settings(client: Client, key: str) -> dict[str, str]:
     return seen
 
 
-def _try_to_write(client: Client, keys: tuple[str, ...]) -> str | None:
-    """Return why the server does not write now, if that is none of what keeps it from ever doing so."""
+def _try_to_write(client: Client, keys: tuple[str, ...]) -> bytes | str:
+    """Return the layout; or the code with which the server refuses to write, if that will pass."""
     try:
-        scripts.run(client, scripts.PROBE, keys)
+        layout: bytes = scripts.run(client, scripts.PROBE, keys, LAYOUT)
     except ResponseError as error:
         code = failures.code_of(error)
         if code not in _WILL_PASS:
             raise
         return code
-    return None
+    return layout

@@ -26,7 +26,7 @@ class Keys:
             raise ConfigurationError("The prefix of a Redis store must be a text, not empty, without braces.")
         self.base = f"{{{prefix}}}:"
         self.ids = f"{self.base}ids"
-        self.probes = tuple(f"{self.base}probe:{kind}" for kind in ("hash", "set", "zset"))
+        self.probes = tuple(self.base + name for name in ("meta", "probe:hash", "probe:set", "probe:zset"))
         self.rows = f"{self.base}row:"
         self.leases = f"{self.base}lease:"
 

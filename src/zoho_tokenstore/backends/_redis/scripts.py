@@ -215,8 +215,11 @@ return 1
 """)
 
 PROBE: Final = _script("""
--- KEYS: three keys for this. Does once what the other scripts do, so that a missing right is told at once.
-local hash, set, zset = KEYS[1], KEYS[2], KEYS[3]
+-- KEYS: what tells the layout, and three keys to play with. ARGV: the layout that this release knows.
+-- Returns the layout. Does once what the other scripts do, so that a missing right is told at once.
+local meta, hash, set, zset = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local layout = redis.call('HGET', meta, 'layout')
+if layout and layout ~= ARGV[1] then return layout end
 redis.call('HSET', hash, 'field', 'text')  -- first, because it needs memory
 redis.call('PEXPIRE', hash, 1000)
 redis.call('HGET', hash, 'field')
@@ -236,5 +239,6 @@ redis.call('ZPOPMIN', zset, 1)
 redis.call('EXISTS', hash)
 redis.call('DEL', set)
 redis.call('UNLINK', zset)
-return 1
+redis.call('HSET', meta, 'layout', ARGV[1])
+return ARGV[1]
 """)

@@ -225,13 +225,4 @@ def _make_engine(url: sa.URL, dialect: Dialect, timeout: float, size: int) -> sa
         **options,
     )
     dialect.prepare(engine, timeout)
-    statement = dialect.session(timeout)
-    if statement is not None:
-
-        @sa.event.listens_for(engine, "connect")
-        def begin(connection: Any, _record: object) -> None:
-            cursor = connection.cursor()
-            cursor.execute(statement)
-            cursor.close()
-
     return engine

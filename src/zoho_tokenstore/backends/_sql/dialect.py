@@ -126,10 +126,6 @@ class Dialect:
         """Return the driver's options that bound the time of each call: none, for one we do not know."""
         return {}
 
-    def session(self, timeout: float) -> str | None:  # noqa: ARG002
-        """Return the statement with which a connection begins."""
-        return None
-
     def prepare(self, engine: sa.Engine, timeout: float) -> None:
         """Fit an engine that has not connected yet."""
 
@@ -212,3 +208,13 @@ class Dialect:
             keys = dict(zip(LOOKUPS, found_by, strict=True))
             values = {"etag": secrets.randbits(63), **self.derived(keys)}
             connection.execute(sa.update(self.tokens).where(columns.id == row_id).values(values))
+
+
+def begin_with(engine: sa.Engine, statement: str, *, first: bool) -> None:
+    """Let every new connection of an engine begin with a statement, before SQLAlchemy's own or after."""
+
+    @sa.event.listens_for(engine, "connect", insert=first)
+    def begin(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        cursor.close()

@@ -18,6 +18,7 @@ from zoho_tokenstore.backends._sql.dialect import (
     OWN_COLUMNS,
     Dialect,
     Values,
+    begin_with,
 )
 from zoho_tokenstore.backends._sql.failures import Failure
 from zoho_tokenstore.errors import BackendTimeoutError, ConfigurationError
@@ -113,15 +114,17 @@ class MySQL(Dialect):
             "write_timeout": timeout + _GRACE,
         }
 
-    def session(self, timeout: float) -> str:
+    def prepare(self, engine: sa.Engine, timeout: float) -> None:
         wait = max(1, math.ceil(timeout))
         # A mode that is strict, so that nothing is cut short, and in which quotes mean what we mean.
-        return (
+        # SQLAlchemy looks at it once, and so it comes first.
+        settings = (
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
             f"lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}"
             f" /*M!100101 , max_statement_time = {wait + 0.5} */"
             f" /*!80000 , max_execution_time = {wait * 1000 + 500} */"
         )
+        begin_with(engine, settings, first=True)
 
     def check(self, connection: sa.Connection, location: str) -> None:
         dialect = connection.dialect

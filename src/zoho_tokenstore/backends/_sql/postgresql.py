@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from psycopg import errors
 
 from zoho_tokenstore.backends._sql import failures, texts
-from zoho_tokenstore.backends._sql.dialect import DIGESTED, OWN_COLUMNS, Dialect, Values
+from zoho_tokenstore.backends._sql.dialect import DIGESTED, OWN_COLUMNS, Dialect, Values, begin_with
 from zoho_tokenstore.backends._sql.failures import Failure
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import COLUMNS, LOOKUPS
@@ -50,15 +50,14 @@ _STATES: Final = {
 """SQLSTATEs, or the classes that they begin with: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 _CONNECTING: Final = {
+    "too many": failures.CROWDED,
+    "connection slots": failures.CROWDED,
     'role "': failures.REFUSED,
     "does not exist": failures.UNKNOWN,
     "password": failures.REFUSED,
     "authentication": failures.REFUSED,
     "pg_hba.conf": failures.REFUSED,
     "permission denied for database": failures.REFUSED,
-    "too many clients": failures.CROWDED,
-    "connection slots": failures.CROWDED,
-    "too many connections": failures.CROWDED,
     "starting up": failures.STARTING,
     "shutting down": failures.STARTING,
     "recovery mode": failures.STARTING,
@@ -163,12 +162,11 @@ class PostgreSQL(Dialect):
             "keepalives_count": 3,
         }
 
-    def session(self, timeout: float) -> str:
+    def prepare(self, engine: sa.Engine, timeout: float) -> None:
         wait = max(1, round(timeout * 1000))
         # Waiting for a lock ends first, so that its error says what it was.
-        return f"SET lock_timeout = {wait}; SET statement_timeout = {wait + 500}"
-
-    def prepare(self, engine: sa.Engine, timeout: float) -> None:
+        limits = f"SET lock_timeout = {wait}; SET statement_timeout = {wait + 500}"
+        begin_with(engine, limits, first=False)  # when each statement is a transaction
         patience = timeout + _GRACE
 
         @sa.event.listens_for(engine, "do_connect")
