@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ import pytest
 from tests.csv.support import FIXTURE, NAME, beside, open_tokens, token
 from tests.support import Fault, Faults, os_faults
 from zoho_tokenstore.backends._csv.content import is_whole
-from zoho_tokenstore.errors import TokenStoreError
+from zoho_tokenstore.errors import BackendUnavailableError, TokenStoreError
 from zoho_tokenstore.repository import TokenRepository
 
 Tokens = dict[str | None, str | None]
@@ -103,6 +105,35 @@ def fresh(folder: Path, n: int) -> Path:
     path = folder / str(n) / NAME
     path.parent.mkdir()
     return path
+
+
+REASONS = {
+    errno.ENOSPC: "the disk is full. Free some space",
+    errno.EDQUOT: "the disk is full. Free some space",
+    errno.EACCES: "access is denied. Give this user the right to write",
+    errno.EROFS: "its file system is read-only",
+    errno.EBUSY: "it is a mount of its own, and cannot be replaced. Mount its folder instead",
+    errno.EIO: "the disk failed to read or write",
+    errno.EMFILE: "Too many open files. Check the file system",
+}
+
+
+@pytest.mark.parametrize("number", REASONS, ids=errno.errorcode.get)
+def test_every_refusal_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """And has the operating system's error as its cause; the old token stays."""
+    tokens = open_tokens(tmp_path / NAME)
+    tokens.save(token("first"))
+
+    def replace(source: object, target: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", replace)
+        with pytest.raises(BackendUnavailableError, match=re.escape(REASONS[number])) as refused:
+            tokens.save(token("first", "access-2"))
+    assert isinstance(refused.value.__cause__, OSError)
+    assert stored(tokens) == {"first": "access-1"}
+    assert beside(tmp_path / NAME) == ALWAYS
 
 
 @LASTING

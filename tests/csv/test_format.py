@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import secrets
 from pathlib import Path
 from typing import Any
@@ -107,6 +109,15 @@ def test_every_row_comes_back(rows: list[Row]) -> None:
     for row, (row_id, cells) in zip(read, lines.items(), strict=True):
         assert row_id == id_of(cells) == row.id
         assert [key_of(cells, index) for index in LOOKUPS] == [row.lookup_key(index) for index in LOOKUPS]
+
+
+@given(st.lists(ROWS, unique_by=lambda row: row.id, max_size=4))
+def test_it_is_what_the_csv_module_writes(rows: list[Row]) -> None:
+    """Byte for byte, however it is made."""
+    lines = list(map(cells_of, rows))
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows(lines)
+    assert to_bytes(lines).partition(b"\r\n")[2] == stream.getvalue().encode()
 
 
 @given(st.lists(ROWS, unique_by=lambda row: row.id, min_size=1, max_size=2), st.data())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,101 +142,89 @@ def test_when_a_file_is_settled() -> None:
     assert not tokenfile._is_settled(moment(now + 1, fine), now)
 
 
-class SlowWriter:
-    """Writes the file in place as FileStore does, and stops in the middle, at the end of a row."""
-
-    def __init__(self, path: Path, pause: float) -> None:
-        first, second, third = path.read_bytes().splitlines(keepends=True)[1:]
-        header = support.SDK_NAMES.encode() + b"\r\n"
-        self.parts = [header + first, second + third]
-        self._path, self._pause = path, pause
-        self.stopped = threading.Event()
-
-    def write(self) -> None:
-        with self._path.open("wb", buffering=0) as file:
-            for part in self.parts:
-                file.write(part)
-                self.stopped.set()
-                time.sleep(self._pause)
+Foreign = Callable[[Iterable[bytes]], None]
 
 
-LOOK_UPS: dict[str, Callable[[CSVBackend], object]] = {
-    "load": lambda backend: backend.load("2") and backend.load("2").user_name,  # type: ignore[union-attr]
-    "find": lambda backend: next(row.user_name for row in backend.find("user_name", "user2")),
-    "scan": lambda backend: [row.user_name for row in backend.scan()][2],
+@pytest.fixture
+def written_meanwhile(path: Path, monkeypatch: pytest.MonkeyPatch) -> Foreign:
+    """Lets another program write the file in place, as FileStore does, just before each reading."""
+    native = files.read
+
+    def let(contents: Iterable[bytes]) -> None:
+        left = iter(contents)
+
+        def read(file: Path) -> Any:
+            content = next(left, None)
+            if content is not None:
+                path.write_bytes(content)
+            return native(file)
+
+        monkeypatch.setattr(files, "read", read)
+
+    return let
+
+
+def rewritten(path: Path) -> tuple[bytes, bytes]:
+    """The same tokens as FileStore would write them, up to the end of the first, and from there."""
+    first, second, third = path.read_bytes().splitlines(keepends=True)[1:]
+    return support.SDK_NAMES.encode() + b"\r\n" + first, second + third
+
+
+LOOK_UPS: dict[str, Callable[[CSVBackend], list[Row]]] = {
+    "load": lambda backend: [row for row in [backend.load("2")] if row is not None],
+    "find": lambda backend: backend.find("user_name", "user2"),
+    "scan": lambda backend: list(backend.scan(after="1")),
 }
 
 
+@pytest.mark.parametrize("halves", [1, 3])
 @pytest.mark.parametrize("look_up", LOOK_UPS)
-def test_half_a_file_is_not_taken_for_absence(path: Path, backend: CSVBackend, look_up: str) -> None:
-    """While another program writes in place, a look-up waits until it is done."""
-    writer = SlowWriter(path, 0.05)
-    thread = threading.Thread(target=writer.write)
-    thread.start()
-    writer.stopped.wait(10)
-    assert LOOK_UPS[look_up](backend) == "user2"
-    thread.join()
+def test_half_a_file_is_not_taken_for_absence(
+    path: Path, backend: CSVBackend, written_meanwhile: Foreign, look_up: str, halves: int
+) -> None:
+    """While another program writes in place, at the end of a row just now, a look-up waits for the rest."""
+    half, rest = rewritten(path)
+    written_meanwhile([half] * halves + [half + rest])
+    assert [row.user_name for row in LOOK_UPS[look_up](backend)] == ["user2"]
 
 
-def test_a_save_waits_for_it_too(path: Path, backend: CSVBackend) -> None:
+@pytest.mark.parametrize("half", [b"", b"id,user"])
+def test_less_than_half_a_file_is_not_taken_for_damage(
+    path: Path, backend: CSVBackend, written_meanwhile: Foreign, half: bytes
+) -> None:
+    """So it is if the file has just been emptied, or its end is in the middle of a row."""
+    written_meanwhile([half, b"".join(rewritten(path))])
+    assert backend.load("2") is not None
+
+
+def test_a_save_waits_for_it_too(path: Path, backend: CSVBackend, written_meanwhile: Foreign) -> None:
     """And keeps what the other program has written."""
-    writer = SlowWriter(path, 0.05)
-    thread = threading.Thread(target=writer.write)
-    thread.start()
-    writer.stopped.wait(10)
+    half, rest = rewritten(path)
+    written_meanwhile([half, half + rest])
     backend.write(Row("9"), expect=None)
-    thread.join()
     assert [row.id for row in backend.scan()] == ["0", "1", "2", "9"]
 
 
+@pytest.mark.parametrize("what", ["other tokens", "the same half", "nothing"])
 def test_a_program_that_never_stops_writing(
-    path: Path, backend: CSVBackend, monkeypatch: pytest.MonkeyPatch
+    path: Path, backend: CSVBackend, written_meanwhile: Foreign, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """Then a look-up ends after a bounded time, and says what to stop; it never guesses."""
     monkeypatch.setattr(backend._file, "_patience", 0.3)
-    text, done = path.read_bytes().decode(), threading.Event()
-
-    def write() -> None:
-        number = 0
-        while not done.is_set():
-            number += 1
-            write_in_place(path, text.replace("access-1", f"access-{number}"))
-            time.sleep(0.005)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        time.sleep(0.02)
-        began = time.monotonic()
-        with pytest.raises(BackendTimeoutError, match=r"takes no lock.*stop that program"):
-            backend.load("0")
-        assert time.monotonic() - began < 5
-    finally:
-        done.set()
-        thread.join()
-    assert backend.load("0") is not None
-
-
-def test_a_program_that_writes_the_same_half_again_and_again(
-    path: Path, backend: CSVBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two equal halves, seen one after the other, are not taken for a file that is quiet."""
-    monkeypatch.setattr(backend._file, "_patience", 0.4)
-    half, done = SlowWriter(path, 0).parts[0], threading.Event()
-
-    def write() -> None:
-        while not done.is_set():
-            path.write_bytes(half)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        time.sleep(0.02)
-        with pytest.raises(BackendTimeoutError):
-            backend.load("2")
-    finally:
-        done.set()
-        thread.join()
+    half, rest = rewritten(path)
+    whole = half + rest
+    contents = {
+        "other tokens": (whole.replace(b"access-1", b"access-%d" % number) for number in itertools.count()),
+        "the same half": itertools.repeat(half),
+        "nothing": itertools.repeat(b""),
+    }
+    written_meanwhile(contents[what])
+    began = time.monotonic()
+    with pytest.raises(BackendTimeoutError, match=r"takes no lock.*stop that program"):
+        backend.load("0")
+    assert time.monotonic() - began < 5
+    written_meanwhile([whole])
+    assert backend.load("2") is not None
 
 
 def test_a_foreign_save_between_reading_and_replacing(

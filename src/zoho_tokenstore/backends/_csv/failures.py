@@ -22,6 +22,7 @@ _WHAT: Final = {
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
     errno.EROFS: "its file system is read-only. Let it be written, or move the file",
+    errno.EBUSY: "it is a mount of its own, and cannot be replaced. Mount its folder instead",
     errno.EIO: "the disk failed to read or write. Check the disk and the file system",
     errno.ENOENT: (
         "it is gone, or its folder is. Restore it; or open the store anew to begin with an empty one"
