@@ -164,7 +164,8 @@ class Cells:
                 return False
         else:
             return True
-        self._delete_if_closed(name, deadline)
+        if not deadline.is_over():
+            self._delete_if_closed(name, deadline)
         return False
 
     def _delete_if_closed(self, name: str, deadline: Deadline) -> None:
