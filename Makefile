@@ -6,7 +6,7 @@ SDK_ENVS := $(SDKS:%=.venv-sdk-%/.ready)
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-main test-sdks lint types bench docs lock clean
+.PHONY: help demo test test-main test-sealed test-sdks lint types bench docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -14,15 +14,19 @@ help:  ## list the targets
 demo: .venv/.ready  ## a login from grant to revocation, against the local Zoho
 	$(BIN)/python -m demos.portal
 
-test: test-main test-sdks  ## all tests, with every supported release of the SDK
+test: test-main test-sealed test-sdks  ## all tests, also sealed, and with every supported release of the SDK
 
 test-main: .venv/.ready
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+test-sealed: .venv/.ready  ## all tests with every store sealed, and a search for clear secrets in what they leave
+	$(BIN)/python -m tests.sealed $(PYTEST_ARGS)
 
 test-sdks: $(SDKS:%=test-sdk-%)
 
 test-sdk-%: .venv-sdk-%/.ready
 	@echo "== SDK $* =="
+	ZOHO_TEST_STORES="sqlite memory list" \
 	.venv-sdk-$*/bin/python -m pytest -n 2 --dist worksteal tests/sdk tests/contract tests/unit/sdk \
 	  tests/refresh/test_storms.py $(PYTEST_ARGS)
 

@@ -1,15 +1,26 @@
-"""What all tests share: the end of the run tells which servers they ran on."""
+"""What all tests share: which of them are about clear stores, and on which servers a run was made."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any, Final
 
 import pytest
 
 from tests.support import servers
+from zoho_tokenstore.crypto.sources import VARIABLE
 
 _used: Final[dict[str, set[str]]] = {}
 _KEY: Final = "servers_used"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Take the keys away from a test that is marked `clear`, and from its fixtures of any scope."""
+    with pytest.MonkeyPatch.context() as patch:
+        if item.get_closest_marker("clear") is not None:
+            patch.delenv(VARIABLE, raising=False)
+        return (yield)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

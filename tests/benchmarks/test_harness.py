@@ -94,6 +94,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Figure]
     return {name: measure(TINY, folder) for name, measure in command.BENCHMARKS.items()}
 
 
+@pytest.mark.clear
 def test_every_benchmark_measures_each_figure_once(measured: dict[str, list[Figure]]) -> None:
     """Each benchmark runs, and its figures can be told apart."""
     figures = [figure for name in command.BENCHMARKS for figure in measured[name]]
@@ -102,6 +103,7 @@ def test_every_benchmark_measures_each_figure_once(measured: dict[str, list[Figu
     assert len({figure.key for figure in figures}) == len(figures)
 
 
+@pytest.mark.clear
 def test_every_limit_names_figures_that_are_measured(measured: dict[str, list[Figure]]) -> None:
     """No limit waits for a figure that no benchmark measures, but for the sizes of the stores."""
     assert set(LIMITS) <= set(command.BENCHMARKS)
@@ -117,6 +119,7 @@ def kind_of(key: str) -> str:
     return key.rstrip("0123456789")
 
 
+@pytest.mark.clear
 def test_random_lookups_never_meet_a_token_twice_before_all_were_met(tmp_path: Path) -> None:
     """A token is read again only by a reader that was opened anew, at every size."""
     databases.fill_ours(tmp_path / "tokens.db", 30)
@@ -130,6 +133,7 @@ def test_random_lookups_never_meet_a_token_twice_before_all_were_met(tmp_path: P
     assert set(asked[0]) == set(databases.ids(30)[20:])
 
 
+@pytest.mark.clear
 def test_filled_databases_hold_whole_tokens(tmp_path: Path) -> None:
     """What the look-ups read is there: every id, with its secrets, in both kinds of database."""
     databases.fill_ours(tmp_path / "ours.db", 20)

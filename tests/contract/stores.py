@@ -1,48 +1,79 @@
-"""The stores and backends that the contracts are run over. A new backend is added here, and nowhere else."""
+"""The stores that the shared tests run over. A new one is added here, and nowhere else.
+
+The environment variable ``ZOHO_TEST_STORES`` names those to test, divided by blanks; without it all
+are. The Makefile sets it for the environments of older SDKs, which have no drivers.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from zoho_tokenstore import InMemoryStore, ListStore, RepositoryStore, SQLiteStore, TokenRepository
+import zoho_tokenstore as z
+from tests.contract import places
+from zoho_tokenstore import RepositoryStore, TokenRepository
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.backends.memory import MemoryBackend
-from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.registry import open_backend, open_store
+
+VARIABLE: Final = "ZOHO_TEST_STORES"
 
 
 class Case(NamedTuple):
-    """How to make a store and its backend, and how to open the same tokens a second time."""
+    """How to come by a store: by its class, by its URL, or by its backend alone.
 
-    make_backend: Callable[[Path], Backend]
-    make_store: Callable[[Path], Any]
-    reopen_backend: Callable[[Backend, Path], Backend]
-    reopen_store: Callable[[Any, Path], Any]
+    Arguments:
+        url: return where the store of a folder is. It has no tokens when it is first asked for.
+        make_store: make that store by its class, with the options that every store has.
+        is_shared: whether every handle on the URL, of any process, has the same tokens.
+    """
+
+    url: Callable[[Path], str]
+    make_store: Callable[..., RepositoryStore]
+    is_shared: bool = True
+
+    def make_backend(self, folder: Path) -> Backend:
+        """Return a backend without rows."""
+        return open_backend(self.url(folder))
+
+    def reopen_backend(self, backend: Backend, folder: Path) -> Backend:
+        """Return another handle on its rows, or the same where there can be no other."""
+        return open_backend(self.url(folder)) if self.is_shared else backend
+
+    def reopen_store(self, store: RepositoryStore, folder: Path, **options: Any) -> RepositoryStore:
+        """Return another handle on its tokens, as another process would open it."""
+        if self.is_shared:
+            return open_store(self.url(folder), **options)
+        return RepositoryStore(TokenRepository(store.repository._backend, **options))
 
 
-def _over_the_same_backend(store: Any, _: Path) -> Any:
-    return RepositoryStore(TokenRepository(store.repository._backend))
+def _dynamodb_store(folder: Path, **options: Any) -> RepositoryStore:
+    table, place = places.aws("dynamodb", folder)
+    return z.DynamoDBStore(table, **place, **options)
 
 
-CASES: Final = {
-    "sqlite": Case(
-        make_backend=lambda folder: SQLiteBackend(folder / "tokens.db"),
-        make_store=lambda folder: SQLiteStore(folder / "tokens.db"),
-        reopen_backend=lambda _, folder: SQLiteBackend(folder / "tokens.db"),
-        reopen_store=lambda _, folder: SQLiteStore(folder / "tokens.db"),
-    ),
-    "memory": Case(
-        make_backend=lambda _: MemoryBackend(),
-        make_store=lambda _: InMemoryStore(),
-        reopen_backend=lambda backend, _: backend,
-        reopen_store=_over_the_same_backend,
-    ),
-    "list": Case(
-        make_backend=lambda _: ListBackend(),
-        make_store=lambda _: ListStore(),
-        reopen_backend=lambda backend, _: backend,
-        reopen_store=_over_the_same_backend,
-    ),
+def _secretsmanager_store(folder: Path, **options: Any) -> RepositoryStore:
+    prefix, place = places.aws("secretsmanager", folder)
+    return z.SecretsManagerStore(prefix, **place, **options)
+
+
+def _sql(url: Callable[[Path], str]) -> Case:
+    return Case(url, lambda folder, **options: z.SQLStore(url(folder), **options))
+
+
+ALL: Final = {
+    "sqlite": Case(places.sqlite, lambda folder, **options: z.SQLiteStore(folder / "tokens.db", **options)),
+    "memory": Case(lambda _: "memory://", lambda _, **options: z.InMemoryStore(**options), is_shared=False),
+    "list": Case(lambda _: "list://", lambda _, **options: z.ListStore(**options), is_shared=False),
+    "csv": Case(places.csv, lambda folder, **options: z.CSVStore(folder / "tokens.csv", **options)),
+    "sql": _sql(places.other_sql),
+    "postgresql": _sql(places.postgresql),
+    "mariadb": _sql(places.mariadb),
+    "redis": Case(places.redis, lambda folder, **options: z.RedisStore(places.redis(folder), **options)),
+    "dynamodb": Case(places.dynamodb, _dynamodb_store),
+    "secretsmanager": Case(places.secretsmanager, _secretsmanager_store),
 }
+
+CASES: Final = {name: ALL[name] for name in os.environ.get(VARIABLE, "").split() or ALL}
+"""The stores to test, by the schemes of their URLs."""

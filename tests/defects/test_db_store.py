@@ -147,6 +147,7 @@ def test_d10_connections(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     assert connected == []
 
 
+@pytest.mark.clear
 @defect("D10", FILE)
 def test_d10_order_of_the_columns(case: Case) -> None:
     """A table whose columns stand in another order is read by their names."""

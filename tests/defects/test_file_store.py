@@ -225,6 +225,7 @@ def test_f12_locale(case: Case) -> None:
 MANY = 3_000
 
 
+@pytest.mark.clear
 @defect("F13", ("SQLite", "memory"), file_store=AssertionError)
 def test_f13_cost_of_a_look_up(case: Case, tmp_path: Path) -> None:
     """A look-up among thousands of tokens costs about what it costs among a few."""

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.clear  # its store is the SDK's own
 def test_sdk_logs_in_creates_and_reads(zoho: Emulator, tmp_path: Path) -> None:
     """SDK 8.0 is content with every answer: token, users, org, fields, create, records."""
     client, user = zoho.default_client, zoho.default_users[1]

@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.sqlite.conftest import FIXTURE
-from tests.sqlite.tokens import is_sound, query
+from tests.sqlite.tokens import holds_a_token, is_sound, query
 from tests.support import processes
+from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.repository import TokenRepository
 
-ROWS = "SELECT id, user_name, access_token FROM oauthtoken"
+
+def stored(path: Path) -> list[tuple[str | None, str | None, str | None]]:
+    with TokenRepository(SQLiteBackend(path)) as tokens:
+        return [(found.id, found.user_name, found.access_token) for found in tokens.scan()]
 
 
 def beside(path: Path) -> list[Path]:
@@ -23,7 +28,7 @@ def test_two_hundred_saves_of_eight_processes_are_all_there(tmp_path: Path) -> N
     path = tmp_path / "tokens.db"
     saved = [tuple(row) for rows in processes.together(8, "saver", path, 0) for row in rows]
     assert len(saved) == 200
-    assert sorted(query(path, ROWS)) == sorted(saved)
+    assert sorted(stored(path)) == sorted(saved)
     assert len({row_id for row_id, _, _ in saved}) == 200
     assert is_sound(path)
     assert beside(path) == []
@@ -34,8 +39,8 @@ def test_two_hundred_saves_for_five_owners_leave_five_rows(tmp_path: Path) -> No
     path = tmp_path / "tokens.db"
     saved = [tuple(row) for rows in processes.together(8, "saver", path, 5) for row in rows]
     assert len(saved) == 200
-    rows = query(path, ROWS)
-    assert sorted(name for _, name, _ in rows) == [f"user{number}" for number in range(5)]
+    rows = stored(path)
+    assert sorted(str(name) for _, name, _ in rows) == [f"user{number}" for number in range(5)]
     assert set(rows) <= set(saved)
     assert len({(row_id, name) for row_id, name, _ in saved}) == 5
     assert is_sound(path)
@@ -54,15 +59,15 @@ def test_what_a_killed_process_acknowledged_is_there(tmp_path: Path) -> None:
     assert [owner for owner in newest if not owner.startswith("place")] == []
     assert sum(1 for owner in newest if "new" in owner) > 20
     assert len(newest) > 50
-    rows = [(name, int(access.removeprefix("access-"))) for _, name, access in query(path, ROWS)]
-    stored = dict(rows)
-    assert len(rows) == len(stored)
-    lost = {owner: number for owner, number in newest.items() if stored.get(owner, -1) < number}
+    rows = [(name, int(str(access).removeprefix("access-"))) for _, name, access in stored(path)]
+    numbers = dict(rows)
+    assert len(rows) == len(numbers)
+    lost = {owner: number for owner, number in newest.items() if numbers.get(owner, -1) < number}
     assert lost == {}
     assert is_sound(path)
     assert processes.together(1, "opener", path) == [len(rows)]
     for abandoned in beside(path):  # the first processes were killed while they created the database
-        assert b"access-" not in abandoned.read_bytes()
+        assert not holds_a_token(abandoned)
         os.utime(abandoned, (0, 0))
     assert processes.together(1, "opener", path) == [len(rows) + 1]
     assert beside(path) == []
@@ -73,12 +78,13 @@ def test_eight_first_openings_at_once_make_one_new_database(tmp_path: Path, roun
     """Nobody meets a half-made file, and nobody's first token is lost to another one's creation."""
     path = tmp_path / "tokens.db"
     assert max(processes.together(8, "opener", path)) <= 7
-    assert len(query(path, ROWS)) == 8
+    assert len(stored(path)) == 8
     assert query(path, "SELECT * FROM zoho_tokenstore") == [("schema_version", "1")]
     assert is_sound(path)
     assert beside(path) == []
 
 
+@pytest.mark.clear
 @pytest.mark.parametrize("round_", range(2))
 def test_eight_first_openings_at_once_migrate_a_published_database_once(tmp_path: Path, round_: int) -> None:
     """All of them find its nine tokens; the columns are added once, and no token is touched."""
@@ -89,7 +95,7 @@ def test_eight_first_openings_at_once_migrate_a_published_database_once(tmp_path
     assert all(9 <= count <= 16 for count in found)
     after = query(path, "SELECT * FROM oauthtoken WHERE user_name IS NULL OR user_name NOT LIKE 'worker%'")
     assert sorted(row[:10] for row in after) == before
-    assert len(query(path, ROWS)) == 17
+    assert len(stored(path)) == 17
     assert query(path, "SELECT * FROM zoho_tokenstore") == [("schema_version", "1")]
     assert is_sound(path)
     assert beside(path) == []

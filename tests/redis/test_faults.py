@@ -251,11 +251,11 @@ def _is_busy(driver: Any) -> bool:
 
 def test_a_server_that_is_loading(open_store: Open) -> None:
     """A server that is still loading its data says so, to a store that is open and to a new one."""
-    with start_local(key_load_delay=2000, loading_process_events_interval_bytes=1024) as server:
+    with start_local(key_load_delay=500, loading_process_events_interval_bytes=1024) as server:
         store = open_store(server.url, timeout=TIMEOUT)
         _etags[store] = store.write(full("1"), expect=None)
         with server.driver() as driver:
-            driver.mset({f"other:{number}": "x" for number in range(1000)})
+            driver.mset({f"other:{number}": "x" for number in range(4000)})
             driver.save()
         server.kill()
         starting = threading.Thread(target=server.restart)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.redis.support import keys_of, prefix_of
+from tests.redis.support import keys_of, prefix_of, reopen
 from tests.support.hostile import HOSTILE_TEXTS
 from zoho_tokenstore.backends.redis import RedisBackend
 from zoho_tokenstore.errors import BackendError, RowChangedError
@@ -71,7 +71,9 @@ def test_a_row_is_pinned(backend: RedisBackend, driver: Any, base: str) -> None:
         f"{base}access_token:{sha1('1000.access')}",
         f"{base}grant_token:{sha1('1000.grant')}",
     }
-    assert {*keys_of(driver, base[1:-2])} == lookups | {f"{base}row:0123456789", f"{base}ids"}
+    rest = {f"{base}row:0123456789", f"{base}ids", f"{base}meta"}
+    assert {*keys_of(driver, base[1:-2])} == lookups | rest
+    assert stored_in(driver, f"{base}meta") == {"layout": "1"}
     assert all(set(driver.smembers(key)) == {b"0123456789"} for key in lookups)
     assert all(driver.ttl(key) == -1 for key in driver.scan_iter(f"{base}*"))
 
@@ -87,7 +89,17 @@ def test_the_stored_form_is_read(backend: RedisBackend, driver: Any, base: str) 
     backend.write(COMPLETE._replace(refresh_token="1000.new"), expect="e")
     assert not driver.exists(f"{base}refresh_token:{sha1('1000.refresh')}")
     assert backend.remove("0123456789") is True
-    assert keys_of(driver, base[1:-2]) == []
+    assert keys_of(driver, base[1:-2]) == [f"{base}meta"]
+
+
+def test_a_newer_layout_is_refused(backend: RedisBackend, driver: Any, base: str, tmp_path: Path) -> None:
+    """A store that a newer release has written in another form is not opened, and left as it is."""
+    backend.write(full_row(), expect=None)
+    driver.hset(f"{base}meta", "layout", "2")
+    before = {name: driver.dump(name) for name in driver.scan_iter(f"{base}*")}
+    with pytest.raises(BackendError, match=r"has layout 2; this release knows 1\. Upgrade"):
+        reopen(tmp_path)
+    assert {name: driver.dump(name) for name in driver.scan_iter(f"{base}*")} == before
 
 
 def test_digests_stand_beside_their_columns(backend: RedisBackend, driver: Any, base: str) -> None:
@@ -123,14 +135,11 @@ def test_nothing_is_left_behind(backend: RedisBackend, driver: Any, base: str, n
     columns: dict[str, Any] = dict.fromkeys(COLUMNS, text)
     etag = backend.write(Row(**columns), expect=None)
     backend.write(Row(id=text), expect=etag)
-    assert set(driver.scan_iter("{" + base[1:-2] + "}*")) == {
-        f"{base}row:{text}".encode(),
-        f"{base}ids".encode(),
-    }
+    assert set(keys_of(driver, base[1:-2])) == {f"{base}row:{text}", f"{base}ids", f"{base}meta"}
     backend.remove(text)
     backend.write(Row(**columns), expect=None)
     backend.clear()
-    assert keys_of(driver, base[1:-2]) == []
+    assert keys_of(driver, base[1:-2]) == [f"{base}meta"]
 
 
 def test_clear_and_remove_leave_the_rest_alone(backend: RedisBackend, driver: Any, base: str) -> None:

@@ -157,8 +157,8 @@ def test_a_missing_right_is_told_at_once(local: LocalRedis, open_store: Open, co
         open_store(with_user(local, f"-{command}"))
 
 
-def test_opening_leaves_no_key(local: LocalRedis, open_store: Open) -> None:
-    """Nothing of the trial at opening stays on the server."""
+def test_opening_leaves_one_key(local: LocalRedis, open_store: Open) -> None:
+    """Nothing of the trial at opening stays on the server, only what tells the stored form."""
     open_store(local.url)
     with local.driver() as driver:
-        assert keys_of(driver, "zoho-tokens") == []
+        assert keys_of(driver, "zoho-tokens") == ["{zoho-tokens}:meta"]

@@ -54,6 +54,7 @@ def test_two_hundred_tokens_are_refreshed_once_each(tmp_path: Path) -> None:
         assert set(zoho.counters().refreshes_by_token.values()) == {1}
 
 
+@pytest.mark.clear
 def test_the_storm_without_us(site: Site, tmp_path: Path) -> None:
     """With the SDK's own file store every process refreshes, and Zoho refuses from the eleventh on."""
     path = tmp_path / "sdk_tokens.txt"

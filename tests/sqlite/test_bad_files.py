@@ -28,6 +28,8 @@ from zoho_tokenstore.errors import (
 from zoho_tokenstore.registry import open_repository
 from zoho_tokenstore.repository import TokenRepository
 
+PUBLISHED = pytest.param("published", marks=pytest.mark.clear)
+
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
     """All files of a folder, with mode and bytes; only while no store in this process is open."""
@@ -205,7 +207,7 @@ def owned_by_nobody(path: Path) -> None:
 RIGHTS = "Give this user the right to write the file and its folder"
 
 
-@pytest.mark.parametrize("kind", ["ours", "published"])
+@pytest.mark.parametrize("kind", ["ours", PUBLISHED])
 def test_a_read_only_file_is_refused(kind: str) -> None:
     """It is refused when it is opened, before a one-time code is spent for a token that cannot be kept."""
     with public_folder() as folder:
@@ -219,7 +221,7 @@ def test_a_read_only_file_is_refused(kind: str) -> None:
         assert contents(folder) == before
 
 
-@pytest.mark.parametrize("kind", ["ours", "published"])
+@pytest.mark.parametrize("kind", ["ours", PUBLISHED])
 def test_a_database_in_a_read_only_folder_is_refused(kind: str) -> None:
     """SQLite needs to write its journals beside the file."""
     with public_folder() as folder:
@@ -276,7 +278,7 @@ def test_a_full_disk_refuses_a_new_database(tmp_path: Path) -> None:
         assert contents(tmp_path) == {}
 
 
-@pytest.mark.parametrize("kind", ["ours", "published"])
+@pytest.mark.parametrize("kind", ["ours", PUBLISHED])
 def test_a_full_disk_refuses_what_is_to_be_written(tmp_path: Path, kind: str) -> None:
     """Opening a published database, or a save to ours, fails; the tokens in it stay as they were."""
     path = tmp_path / "tokens.db"
@@ -329,7 +331,7 @@ def test_a_database_locked_by_others_is_told_in_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="this variant of SQLite's file access is for POSIX systems")
-@pytest.mark.parametrize("kind", ["new", "published"])
+@pytest.mark.parametrize("kind", ["new", PUBLISHED])
 def test_a_file_system_without_shared_memory_is_refused(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sqlite.conftest import Open
-from tests.sqlite.tokens import by_name, is_sound, query, token
+from tests.sqlite.tokens import by_name, is_sound, token
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.errors import BackendError
@@ -104,13 +104,13 @@ def test_no_update_between_threads_is_lost(tokens: TokenRepository) -> None:
     def work(number: int) -> None:
         field = fields[number % len(fields)]
         for round_ in range(20):
-            record = TokenRecord(id=row_id).changed(**{field: f"{field}-{round_}"})
-            assert getattr(tokens.save(record), field) == f"{field}-{round_}"
+            record = TokenRecord(id=row_id).changed(**{field: f"1000.{field}.{round_}"})
+            assert getattr(tokens.save(record), field) == f"1000.{field}.{round_}"
 
     in_threads(work)
     found = tokens.get(row_id)
     assert found is not None
-    assert {getattr(found, field) for field in fields} == {f"{field}-19" for field in fields}
+    assert {getattr(found, field) for field in fields} == {f"1000.{field}.19" for field in fields}
 
 
 def test_another_threads_commit_is_seen_at_once(tokens: TokenRepository) -> None:
@@ -246,6 +246,7 @@ def test_closing_amid_the_work_of_threads_ends_it_cleanly(quick_folder: Path) ->
     for thread in threads:
         thread.join()
     assert closed == [True] * THREADS
-    rows = dict(query(path, "SELECT user_name, access_token FROM oauthtoken"))
-    assert rows == {f"user{number}": f"access-{count}" for number, count in enumerate(newest)}
+    with TokenRepository(SQLiteBackend(path)) as again:
+        stored = {found.user_name: found.access_token for found in again.scan()}
+    assert stored == {f"user{number}": f"access-{count}" for number, count in enumerate(newest)}
     assert is_sound(path)

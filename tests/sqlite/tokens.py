@@ -14,8 +14,8 @@ def token(user_name: str, access_token: str = "access-1") -> TokenRecord:
     return TokenRecord(
         user_name=user_name,
         client_id="1000.C",
-        client_secret="secret",
-        refresh_token=f"refresh-{user_name}",
+        client_secret="secret-of-1000.C",
+        refresh_token=f"1000.refresh.{user_name}",
         access_token=access_token,
         expires_at_ms=4102444800000,
         api_domain="https://www.zohoapis.com",
@@ -30,6 +30,12 @@ def query(path: Path, statement: str, *values: object) -> list[Any]:
     """Read with plain sqlite3."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return connection.execute(statement, values).fetchall()
+
+
+def holds_a_token(path: Path) -> bool:
+    """Whether a file has something of a `token` in it, clear or sealed."""
+    content = path.read_bytes()
+    return b"access-" in content or b"zts1." in content
 
 
 def is_sound(path: Path) -> bool:

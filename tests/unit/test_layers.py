@@ -28,7 +28,7 @@ MAY_IMPORT: Final = {
     "backends": "errors clock records backend leases",
     "crypto": "errors records backend",
     "repository": "errors clock records matching events backend leases crypto",
-    "copying": "errors records matching backend crypto",
+    "copying": "errors clock records matching backend crypto",
     "coordinator": "errors clock records matching events leases policies repository",
     "registry": "errors backend policies repository",
     "sdk": "errors clock records matching events policies backend repository coordinator backends",

@@ -126,8 +126,10 @@ class TestConflicts:
         self, time: Time, tokens: TokenRepository, backend: FasterBackend
     ) -> None:
         """Two that insert one owner at once arrive at one id: the later one updates that row."""
-        row_id = next(matching.candidate_ids(ALICE))
-        backend.first = Row(row_id, "alice", "portal", access_token="a0", redirect_url="https://first")
+        elsewhere = ListBackend()
+        first = ALICE.changed(access_token="a0", refresh_token=None, redirect_url="https://first")
+        row_id = TokenRepository(elsewhere).save(first).id or ""
+        backend.first = elsewhere.load(row_id)
         saved = tokens.save(ALICE)
         assert (saved.id, saved.access_token, saved.redirect_url) == (row_id, "a1", "https://first")
         assert tokens.count() == 1
@@ -184,18 +186,18 @@ class TestIds:
         assert list(tokens.scan()) == before
         assert {record.id for record in before} == {alice.id, bob.id}
 
-    def test_the_first_free_candidate_is_taken(self, tokens: TokenRepository, backend: FasterBackend) -> None:
+    def test_the_first_free_candidate_is_taken(self, tokens: TokenRepository) -> None:
         """Where another owner has the derived id, the next in sequence is taken, and found again."""
         first, second, third = (id_ for id_, _ in zip(matching.candidate_ids(ALICE), range(3), strict=False))
         for number, taken in enumerate((first, second)):
-            backend.write(Row(taken, f"stranger{number}", "portal", access_token=f"s{number}"), expect=None)
+            tokens.save(ALICE.changed(id=taken, user_name=f"stranger{number}"))
         assert tokens.save(ALICE).id == third
         assert tokens.save(ALICE).id == third
         assert tokens.count() == 3
 
-    def test_an_own_row_elsewhere_keeps_its_id(self, tokens: TokenRepository, backend: FasterBackend) -> None:
-        """A row of the owner's that has another id, from an adopted database, is updated there."""
-        backend.write(Row("1", "alice", "portal", access_token="a0"), expect=None)
+    def test_an_own_row_elsewhere_keeps_its_id(self, tokens: TokenRepository) -> None:
+        """A row of the owner's that has another id, as in an adopted database, is updated there."""
+        tokens.save(ALICE.changed(id="1", access_token="a0"))
         assert tokens.save(ALICE).id == "1"
         assert tokens.count() == 1
 
@@ -264,7 +266,10 @@ class TestBookkeeping:
     def test_an_unreadable_row_spoils_no_other(self, tokens: TokenRepository, backend: FasterBackend) -> None:
         """A row whose expiry is no number is an error by its id, and the others are found."""
         alice = tokens.save(ALICE)
-        backend.write(Row("1", "bob", access_token="b", expiry_time="soon"), expect=None)
+        tokens.save(TokenRecord(id="1", user_name="bob", access_token="b"))
+        stored = backend.load("1")
+        assert stored is not None
+        backend.write(stored._replace(expiry_time="soon"), expect=stored.etag)
         with pytest.raises(BackendError, match="'1'"):
             tokens.get("1")
         assert tokens.find(TokenRecord(user_name="alice")) == alice

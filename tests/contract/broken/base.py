@@ -35,13 +35,15 @@ class Broken(ListStore):
 
     @property
     def rows(self) -> list[Row]:
-        return list(self.repository._backend.scan())
+        """What is stored, its secrets clear."""
+        return [row_from_record(record, record.id or "") for record in self.repository.scan()]
 
     def overwrite(self, record: TokenRecord, row_id: str) -> None:
         """Store a record under an id, whatever is there."""
         backend = self.repository._backend
         old = backend.load(row_id)
-        backend.write(row_from_record(record, row_id), expect=None if old is None else old.etag)
+        row = self.repository._sealing.seal(row_from_record(record, row_id))
+        backend.write(row, expect=None if old is None else old.etag)
 
     def first(self, fits: Callable[[Row], bool]) -> Row | None:
         return next((row for row in self.rows if fits(row)), None)

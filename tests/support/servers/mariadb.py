@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import pymysql  # type: ignore[import-untyped]
+import pymysql
 from sqlalchemy.engine import make_url
 
 from tests.support.servers import Server, Unavailable, given_url

@@ -107,7 +107,7 @@ class LocalRedis:
         atexit.unregister(self.stop)
 
     def _arguments(self, *, tls: bool, sentinel: bool) -> list[str]:
-        arguments = ["--bind", "127.0.0.1", "--dir", str(self.folder)]
+        arguments = ["--bind", "127.0.0.1", "--dir", str(self.folder), "--logfile", str(self.folder / "log")]
         arguments += ["--unixsocket", str(self._socket), "--unixsocketperm", "700"]
         if tls:
             return [*arguments, "--port", "0", "--tls-port", str(self.port)]
@@ -141,7 +141,8 @@ def start_local(
         arguments: of the command, as they stand.
         certificates: a folder with ``ca.crt``, ``server.crt`` and ``server.key``: it speaks TLS alone.
         sentinel: whether it is a Sentinel.
-        config: the server's directives, with underscores; ``requirepass`` is used by `driver` too.
+        config: the server's directives, with underscores, each a value or a function that returns one;
+            ``requirepass`` is used by `driver` too.
     """
     directives: dict[str, Any] = {} if sentinel else {"save": "", "appendonly": "no", **config}
     if certificates is not None:
@@ -150,22 +151,25 @@ def start_local(
             "tls_cert_file": certificates / "server.crt",
             "tls_key_file": certificates / "server.key",
         }
-    given = [
-        text for name, value in directives.items() for text in (f"--{name.replace('_', '-')}", str(value))
-    ]
-    password = config.get("requirepass")
-    for attempt in range(3):
+    for tries_left in (2, 1, 0):
         try:
             return LocalRedis(
-                [*given, *arguments],
+                [*_as_options(directives), *arguments],
                 tls=certificates is not None,
-                password=None if password is None else str(password),
+                password=config.get("requirepass"),
                 sentinel=sentinel,
             )
-        except AssertionError as error:
-            if "in use" not in str(error) or attempt == 2:
+        except AssertionError as error:  # somebody was faster to take a port that was free
+            if not tries_left or "in use" not in str(error):
                 raise
-    raise AssertionError("every free port was taken at once")
+    raise AssertionError("never reached")
+
+
+def _as_options(directives: dict[str, Any]) -> list[str]:
+    options = []
+    for name, value in directives.items():
+        options += [f"--{name.replace('_', '-')}", str(value() if callable(value) else value)]
+    return options
 
 
 def _user() -> str:

@@ -106,7 +106,7 @@ def until(is_so: Callable[[], bool], what: str) -> None:
 def _cluster_node(**config: Any) -> LocalRedis:
     return start_local(
         cluster_enabled="yes",
-        cluster_port=free_port(),
+        cluster_port=free_port,
         cluster_node_timeout=2000,
         repl_diskless_sync_delay=0,
         **config,

@@ -101,26 +101,27 @@ def _warn(location: str, what: str) -> None:
 def _settings(client: Client, key: str) -> dict[str, str]:
     """Return what the server tells of itself; managed ones forbid CONFIG, and few forbid INFO."""
     node = clients.node_options(client, key)
-    seen: dict[str, str] = {}
+    seen = _told_by_info(client, node)
+    missing = [name for name in ("maxmemory", "maxmemory-policy", "appendonly") if name not in seen]
+    if seen.get("appendonly") != "yes":
+        missing.append("save")
+    try:
+        for name in missing:
+            seen.update(client.execute_command("CONFIG GET", name, **node))
+    except ResponseError:
+        pass  # what is not seen is told, by `check`
+    return seen
+
+
+def _told_by_info(client: Client, node: Mapping[str, Any]) -> dict[str, str]:
     try:
         info: Mapping[str, Any] = client.execute_command("INFO", **node)
     except ResponseError:
-        info = {}
-    for name, told in (
-        ("role", "role"),
-        ("maxmemory", "maxmemory"),
-        ("maxmemory-policy", "maxmemory_policy"),
-    ):
-        if told in info:
-            seen[name] = str(info[told])
+        return {}
+    names = ("role", "maxmemory", "maxmemory_policy")
+    seen = {name.replace("_", "-"): str(info[name]) for name in names if name in info}
     if "aof_enabled" in info:
         seen["appendonly"] = "yes" if info["aof_enabled"] else "no"
-    for name in ("maxmemory", "maxmemory-policy", "appendonly", "save"):
-        if name not in seen:
-            try:
-                seen.update(client.execute_command("CONFIG GET", name, **node))
-            except ResponseError:
-                break
     return seen
 
 

@@ -28,11 +28,11 @@ _CODE_OF: Final[dict[type[Exception], str]] = {
 """The codes that redis-py turns into classes of their own; all others begin the text."""
 
 _IN_SCRIPTS: Final = {
-    "non local key": "TRYAGAIN",
+    "Script attempted to access a non local key": "TRYAGAIN",
     "ACL failure in script": "NOPERM",
-    "user executing the script can't": "NOPERM",  # before Redis 7.2
+    "The user executing the script can't": "NOPERM",  # before Redis 7.2
 }
-"""How an error reads that a script meets, where it loses its code."""
+"""How an error begins that a script meets, where it loses its code."""
 
 _UNAVAILABLE: Final = {
     "OOM": "its memory is full, so nothing new can be stored. Raise maxmemory, or free some memory",
@@ -68,8 +68,8 @@ def code_of(error: Exception) -> str | None:
     if not isinstance(error, driver.ResponseError):
         return None
     text = str(error)
-    for words, code in _IN_SCRIPTS.items():
-        if words in text:
+    for begin, code in _IN_SCRIPTS.items():
+        if text.startswith(begin):
             return code
     first = text.partition(" ")[0]
     return first if first.isascii() and first.isalpha() and first.isupper() else _PLAIN_ERROR
@@ -126,5 +126,5 @@ def _connection(error: Exception) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in text or "SSL" in text:
         return "TLS failed. Check the certificates and the ssl_ options of the URL"
     if isinstance(error, driver.RedisClusterException):
-        return "the cluster cannot be reached as a whole. Check its nodes, and CLUSTER INFO"
+        return f"the cluster cannot be reached as a whole. Check its nodes, and CLUSTER INFO. {_MAYBE_DONE}"
     return f"there is no connection, or it broke. Check the address and the network. {_MAYBE_DONE}; try again"
