@@ -7,8 +7,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.aws.support import make_dynamodb, make_secretsmanager, requests_of
 from tests.docs.pages import DOCS
 from zoho_tokenstore.coordinator import Coordinator

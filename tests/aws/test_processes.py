@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import warnings
 from collections.abc import Callable
@@ -66,6 +67,7 @@ def in_a_child(work: Callable[[], object]) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: threads of the test runner
         child = os.fork()
     if child == 0:
+        signal.alarm(30)  # a child that waits for a lock of its parent's ends so
         try:
             work()
             os._exit(0)
@@ -109,10 +111,12 @@ def test_a_fork_while_threads_are_at_work(make: Any, tmp_path: Path) -> None:
     threads = [threading.Thread(target=read) for _ in range(3)]
     for thread in threads:
         thread.start()
-    with backend._calls._client._lock:
-        in_a_child(lambda: backend.load("1").etag == etag or os._exit(2))
-    stop.set()
-    for thread in threads:
-        thread.join(30)
+    try:
+        with backend._calls._client._lock:
+            in_a_child(lambda: backend.load("1").etag == etag or os._exit(2))
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
     assert backend.load("1").etag == etag
     backend.close()

@@ -266,7 +266,7 @@ def test_a_name_that_is_blocked(tmp_path: Path, secretsmanager: SecretsManagerBa
     AWS answers CreateSecret with InvalidRequestException then; moto says that the secret exists.
     """
     backend = reopen_secretsmanager(tmp_path)
-    backend._calls.timeout = 1
+    backend._calls.timeout = 4
     backend.write(Row("1", user_name="alice"), expect=None)
     with raw_client("secretsmanager") as client:
         client.delete_secret(SecretId=f"{name_for(tmp_path)}/token/1", RecoveryWindowInDays=7)

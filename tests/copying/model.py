@@ -11,29 +11,66 @@ Fields = dict[str, str | int]
 Store = dict[str, Fields]
 
 _OWNER = ("user_name", "client_id", "api_domain")
+_PROOFS = ("user_name", "refresh_token", "grant_token", "access_token")
 _NOT_COMPARED = ("id", "updated_at_ms")
 
 
 def copied(source: Store, destination: Store, policy: str) -> Store:
-    """Return what the destination holds after a copy."""
+    """Return what the destination holds after a copy: passes are made until one has nothing to do."""
     left = {row_id: dict(row) for row_id, row in destination.items()}
-    for row_id in sorted(source):
-        target = _target(source, left, row_id)
-        if target is not None and _is_wanted(source, left, row_id, target, policy):
-            left[target] = source[row_id] | {"id": target}
+    while sum(_wrote(source, left, row_id, policy) for row_id in sorted(source)):
+        policy = "newer" if policy == "overwrite" else policy
     return left
+
+
+def planned(source: Store, destination: Store, policy: str) -> tuple[int, int]:
+    """Return what a dry run tells: how many rows would be copied, and overwritten, each judged for itself."""
+    targets = [target for row_id in source if (target := _wanted(source, destination, row_id, policy))]
+    copied = sum(target not in destination for target in targets)
+    return copied, len(targets) - copied
+
+
+def is_crossed(source: Store, destination: Store) -> bool:
+    """Tell whether an owner's row in the destination has the id of somebody else's row in the source.
+
+    Then what becomes of the second row depends on when the destination was read.
+    """
+    targets = ((row_id, _target(source, destination, row_id)) for row_id in source)
+    return any(target in source for row_id, target in targets if target != row_id)
+
+
+def _wrote(source: Store, left: Store, row_id: str, policy: str) -> bool:
+    target = _wanted(source, left, row_id, policy)
+    if target is not None:
+        left[target] = source[row_id] | {"id": target}
+    return target is not None
+
+
+def _wanted(source: Store, left: Store, row_id: str, policy: str) -> str | None:
+    target = _target(source, left, row_id)
+    return target if target is not None and _is_wanted(source, left, row_id, target, policy) else None
 
 
 def _target(source: Store, left: Store, row_id: str) -> str | None:
     """Return the id under which a row belongs in the destination; `None` if it has no place there."""
     row, there = source[row_id], left.get(row_id)
-    if there is not None and (_same(row, there) or _agree(row, there, "user_name", "client_id")):
+    if there is not None and (_same(row, there) or _is_same_login(row, there)):
         return row_id
     others = [other for other in _rows_of_owner(row, left) if other["id"] != row_id]
-    foreign = [other for other in others if not _has(source, row, str(other["id"]))]
+    foreign = [other for other in others if not _is_settled_by_id(source, other)]
     if foreign:
-        return str(max(foreign, key=_age)["id"])
+        same = [other for other in foreign if _same(row, other)]
+        return str((same or [_best(row, foreign)])[0]["id"])
     return row_id if there is None else None
+
+
+def _is_settled_by_id(source: Store, there: Fields) -> bool:
+    return str(there["id"]) in source and _is_same_login(source[str(there["id"])], there)
+
+
+def _is_same_login(one: Fields, other: Fields) -> bool:
+    proved = any(name in one and one[name] == other.get(name) for name in _PROOFS)
+    return proved and _agree(one, other, "user_name", "client_id")
 
 
 def _is_wanted(source: Store, left: Store, row_id: str, target: str, policy: str) -> bool:
@@ -44,7 +81,7 @@ def _is_wanted(source: Store, left: Store, row_id: str, target: str, policy: str
         return False
     if policy == "newer" and int(row.get("updated_at_ms", 0)) <= int(there.get("updated_at_ms", 0)):
         return False
-    return target == row_id or max(_rows_of_owner(row, source), key=_age)["id"] == row_id
+    return target == row_id or _best(there, _rows_of_owner(there, source))["id"] == row_id
 
 
 def _rows_of_owner(row: Fields, store: Store) -> list[Fields]:
@@ -67,8 +104,14 @@ def _keys(row: Fields) -> list[str]:
     return [key for key in keys if key in row]
 
 
-def _has(store: Store, row: Fields, row_id: str) -> bool:
-    return row_id in store and _agree(row, store[row_id], *_OWNER)
+def _best(row: Fields, rows: list[Fields]) -> Fields:
+    """Return the row that a save would update: that of the closest owner, the latest one of several."""
+
+    def rank(other: Fields) -> tuple[int, int, str]:
+        close = sum(name in row and row[name] == other.get(name) for name in _OWNER)
+        return close, int(other.get("updated_at_ms", 0)), str(other["id"])
+
+    return max(rows, key=rank)
 
 
 def _agree(one: Fields, other: Fields, *names: str) -> bool:
@@ -81,7 +124,3 @@ def _same(one: Fields, other: Fields) -> bool:
         name: value for name, value in row.items() if name not in _NOT_COMPARED
     }
     return columns(one) == columns(other)
-
-
-def _age(row: Fields) -> tuple[int, str]:
-    return int(row.get("updated_at_ms", 0)), str(row["id"])

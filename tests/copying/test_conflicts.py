@@ -110,10 +110,25 @@ def test_an_id_of_another_client_is_never_overwritten(policy: OnConflict) -> Non
     assert Copied([row("1", updated_at_ms=LATE)], [other], policy).rows == [other]
 
 
-def test_a_row_without_a_name_may_be_the_same_user() -> None:
-    """As for a save by id: what is missing on one side contradicts nothing."""
-    copied = Copied([row("1")], [theirs(user=None)], OVERWRITE)
-    assert copied.rows == [row("1")]
+def test_a_row_without_a_name_is_the_same_user_if_a_token_proves_it() -> None:
+    """The SDK fills a name in later. Otherwise it could be anybody's, and both stay."""
+    later = row("1", access_token="1000.access.later", updated_at_ms=LATE)
+    nameless = row("1", None)
+    for ours, there in ((later, nameless), (later._replace(user_name=None), row("1"))):
+        assert Copied([ours], [there], NEWER).rows == [ours]
+    for ours, there in ((row("1"), theirs(user=None)), (nameless, theirs())):
+        copied = Copied([ours], [there], OVERWRITE)
+        assert copied.rows == [there]
+        assert copied.ids(Outcome.TAKEN) == [("1", None)]
+
+
+def test_rows_without_names_are_told_apart_by_their_tokens() -> None:
+    """Zoho keeps a refresh token for good: with another one it is another login, perhaps another user's."""
+    refreshed = row("1", None, access_token="1000.access.later", updated_at_ms=LATE)
+    assert Copied([refreshed], [row("1", None)], NEWER).rows == [refreshed]
+    assert Copied([row("1", None, updated_at_ms=LATE)], [theirs(user=None)], NEWER).rows == [
+        theirs(user=None)
+    ]
 
 
 # ---- the owner has a row of another id

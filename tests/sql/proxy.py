@@ -21,7 +21,7 @@ class Proxy:
 
     `round_trips` counts how often the store asked and had to wait. While `is_silent`, nothing is
     passed on. If `swallow` is 1, the server's next answer is dropped and its connection ended; if it
-    is 2, the one after that.
+    is 2, the one after that; below zero, every one.
     """
 
     def __init__(self, url: str) -> None:
@@ -51,9 +51,10 @@ class Proxy:
             thread.join()
 
     def _is_to_swallow(self) -> bool:
-        left = self.swallow
-        self.swallow = max(left - 1, 0)
-        return left == 1
+        if self.swallow > 0:
+            self.swallow -= 1
+            return self.swallow == 0
+        return self.swallow < 0
 
     def _listen(self) -> None:
         with self._listener:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import hashlib
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -79,3 +80,8 @@ def query(url: str, statement: str) -> list[tuple[Any, ...]]:
     with driver(url) as connection:
         found = connection.exec_driver_sql(statement)
         return [tuple(row) for row in found] if found.returns_rows else []
+
+
+def incompressible(length: int) -> str:
+    """Return a text that takes as much room as it is long."""
+    return secrets.token_hex(length // 2)

@@ -137,6 +137,14 @@ def test_a_missing_driver_is_named_with_its_extra(
         SQLBackend(url)
 
 
+def test_a_driver_that_is_too_old_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older releases of psycopg cannot be told how long to wait."""
+    monkeypatch.delitem(sys.modules, "zoho_tokenstore.backends._sql.postgresql", raising=False)
+    monkeypatch.setattr("psycopg.__version__", "3.2.9")
+    with pytest.raises(MissingDependencyError, match=r"zoho-tokenstore\[postgresql\]"):
+        SQLBackend("postgresql://h/d")
+
+
 def test_missing_sqlalchemy_is_named_with_the_extras(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without SQLAlchemy the module itself tells what to install."""
     monkeypatch.delitem(sys.modules, "zoho_tokenstore.backends.sql")

@@ -18,7 +18,7 @@ from zoho_tokenstore.records import COLUMNS, Row
 TEN: Final = f"SELECT {', '.join(COLUMNS)} FROM oauthtoken ORDER BY id"
 SECOND: Final = "coordinator2@zylker.example:601234502"
 
-pytestmark = pytest.mark.parametrize("kind", [support.MARIADB])
+pytestmark = [pytest.mark.parametrize("kind", [support.MARIADB]), pytest.mark.clear]
 
 
 @pytest.fixture

@@ -141,6 +141,18 @@ def test_the_two_sqlite_stores_are_not_mixed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", support.KINDS)
+def test_what_was_left_half_done_is_finished(kind: str, homemade: str, open_: Open) -> None:
+    """A process that ended before it noted the version: the next opening does what is left."""
+    rows = list(open_().scan())
+    support.query(homemade, "DELETE FROM zoho_tokenstore")
+    support.query(homemade, "DROP TABLE zoho_tokenstore_lease")
+    again = open_()
+    assert list(again.scan()) == rows
+    assert [row.id for row in again.find("access_token", "a2")] == ["2"]
+    assert again.leases.acquire("a", "one", 1000).owner == "one"
+
+
+@pytest.mark.parametrize("kind", support.KINDS)
 def test_tables_of_two_names_are_two_stores(kind: str, open_: Open) -> None:
     """Rows of one are not the other's, and clearing one leaves the other; leases are shared."""
     one, two = open_(), open_(table="Other_tokens")

@@ -163,7 +163,8 @@ def test_what_the_indexes_are_on(kind: str, url: str, open_: Open) -> None:
     """Texts of any length are found: by hash indexes, or by the SHA-256 of the digest, or else the column."""
     open_().write(COMPLETE._replace(digests={"access_token": "digest"}, grant_token=None), expect=None)
     if kind == support.POSTGRESQL:
-        found = support.query(url, "SELECT indexdef FROM pg_indexes WHERE indexname LIKE 'oauthtoken_by%%'")
+        named = "schemaname = current_schema() AND indexname LIKE 'oauthtoken_by%%'"
+        found = support.query(url, f"SELECT indexdef FROM pg_indexes WHERE {named}")
         assert [" USING hash " in definition for (definition,) in found] == [True] * 4
         return
     found_by = [COMPLETE.user_name, COMPLETE.refresh_token, "digest", None]

@@ -27,7 +27,8 @@ _IN_FILES: Final = ("csv", "sqlite")
 _IN_A_PROCESS: Final = ("list", "memory")
 _EMPTY: Final = "list://"
 _LONGEST_ID: Final = 40
-"""How many characters of an id are shown."""
+_LONGEST_REASON: Final = 400
+"""How many characters of ids and errors are shown; an id may be of any length."""
 
 _SAID: Final = {
     Outcome.ELSEWHERE: (
@@ -43,8 +44,8 @@ _SAID: Final = {
         "the two, or let these users log in there."
     ),
     Outcome.TWICE: (
-        "These were copied while somebody else saved another row for the same owner: {}. Delete one of the "
-        "two."
+        "The owners of these have a second, new row in the destination: {}. They logged in there while they "
+        "were copied; delete the row that is not used."
     ),
     Outcome.SPOILT: "These did not come back as they were written: {}. The first: {reason}",
     Outcome.REFUSED: "The destination did not take these: {}. The first: {reason}",
@@ -94,9 +95,11 @@ def copy(
 ) -> None:
     """Copy all tokens to another store, while both are in use. Ends with 1 if it then lacks any."""
     with told(), contextlib.ExitStack() as stack:
-        source = _side(stack, _source_url(src), src_keys, "--src-keys")
+        source_url = _source_url(src)
         url, place = _destination_url(dst, dry_run=dry_run)
+        # First, as opening the source may change its form: not for nothing.
         destination = _side(stack, url, dst_keys, "--dst-keys")
+        source = _side(stack, source_url, src_keys, "--src-keys")
         _refuse_one_store(source.backend, destination.backend)
         done = _copy(source, destination, on_conflict, dry_run=dry_run)
         typer.echo(f"{done.rows:,} rows in {source.backend.location}")
@@ -118,8 +121,7 @@ def _copy(source: Side, destination: Side, on_conflict: OnConflict, *, dry_run: 
         return copy_rows(source, destination, on_conflict=on_conflict, dry_run=dry_run, on_progress=tell)
     except TokenStoreError:
         typer.echo(
-            f"It went wrong after {now.rows:,} rows. The {now.copied:,} that were copied stay; run it again "
-            "to go on.",
+            f"Not finished. The {now.copied:,} rows that were copied stay; run it again to go on.",
             err=True,
         )
         raise
@@ -139,7 +141,7 @@ def _destination_url(given: str, *, dry_run: bool) -> tuple[str, str]:
     """Return the URL to open, and what to call it if that is another one."""
     url = _named(given)
     path = _file_of(url)
-    if dry_run and path is not None and not path.exists():
+    if dry_run and path is not None and path.parent.is_dir() and not path.exists():
         return _EMPTY, f"{path} (not there yet)"  # opening it would create it
     return url, ""
 
@@ -179,7 +181,8 @@ def _side(stack: contextlib.ExitStack, url: str, keys: str | None, option: str) 
         check_store(backend, sealing)
     except SealingError as error:
         raise SealingError(
-            f"{error} That store is {backend.location}; its keys are given by {option}."
+            f"{error} That is about {backend.location}; {option} says where its keys are, and {option} clear "
+            "that it has none."
         ) from error
     return Side(backend, sealing)
 
@@ -199,7 +202,9 @@ def _refuse_one_store(source: Backend, destination: Backend) -> None:
 def _sum_up(done: Copying, place: str, *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
     typer.echo(f"{done.copied:,} {would}copied, {done.overwritten:,} {would}overwritten: {place}")
-    if done.source_digest == done.destination_digest:
+    if not done.rows:
+        typer.echo("The source is empty. If that is a surprise, check its URL.", err=True)
+    elif done.source_digest == done.destination_digest:
         typer.echo(f"All {done.rows:,} are equal there (SHA-256 {done.source_digest[:16]})")
     else:
         typer.echo(f"{done.count(Outcome.EQUAL):,} of {done.rows:,} are equal there")
@@ -211,7 +216,7 @@ def _explain(done: Copying) -> None:
     for outcome, sentence in _SAID.items():
         tally = done.outcomes.get(outcome)
         if tally is not None:
-            typer.echo(sentence.format(_some(tally), reason=tally.reason), err=True)
+            typer.echo(sentence.format(_some(tally), reason=tally.reason[:_LONGEST_REASON]), err=True)
     if done.late:
         typer.echo(
             f"The source goes on being written: the last time {done.late:,} rows had changed since they were "

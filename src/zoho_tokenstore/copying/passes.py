@@ -8,6 +8,7 @@ half-way has a destination of whole rows; run again, it goes on with those that 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from zoho_tokenstore import matching
+from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.copying.report import Copying, OnConflict, Outcome, Tally
 from zoho_tokenstore.copying.sides import (
     Side,
@@ -22,6 +24,7 @@ from zoho_tokenstore.copying.sides import (
     check,
     content,
     has_key,
+    is_same_login,
     record_of,
     side_by_side,
     times,
@@ -43,6 +46,9 @@ MOST_PASSES: Final = 5
 PATIENCE: Final = 10.0
 """For how many seconds a row is tried again while others keep changing it."""
 
+RECENT_MS: Final = 3_600_000
+"""For how long before the copy a row of the destination counts as new; clocks may differ."""
+
 OnProgress = Callable[[Copying], object]
 
 
@@ -53,6 +59,7 @@ def copy(
     on_conflict: OnConflict = OnConflict.FAIL,
     dry_run: bool = False,
     on_progress: OnProgress = lambda _: None,
+    clock: Clock = now_ms,
 ) -> Copying:
     """Copy every row with its id and its times, and compare all of them in the end.
 
@@ -65,6 +72,7 @@ def copy(
             this runs is only overwritten by what was saved later in the source.
         dry_run: write nothing, and tell what would be done.
         on_progress: called after every row, with the same object each time.
+        clock: the time in milliseconds since the epoch; for tests.
 
     Raises:
         ConfigurationError: both are one store.
@@ -72,10 +80,10 @@ def copy(
     """
     if source.backend is destination.backend:
         raise ConfigurationError("The source and the destination are one store. Give two.")
-    state = Copying()
+    state, since = Copying(), clock() - RECENT_MS
     while state.passes < MOST_PASSES:
         state.begin_pass()
-        _Pass(source, destination, on_conflict, dry_run, state).run(on_progress)
+        _Pass(source, destination, on_conflict, dry_run, since, state).run(on_progress)
         if dry_run or not state.late:
             break
     return state
@@ -94,24 +102,32 @@ class _Settled(NamedTuple):
 
 class _Pass:
     def __init__(
-        self, source: Side, destination: Side, on_conflict: OnConflict, dry_run: bool, state: Copying
+        self,
+        source: Side,
+        destination: Side,
+        on_conflict: OnConflict,
+        dry_run: bool,
+        since: int,
+        state: Copying,
     ) -> None:
         self._source = source
         self._destination = destination
         self._on_conflict = on_conflict
         self._dry_run = dry_run
+        self._since = since
         self._state = state
         self._digests = hashlib.sha256(), hashlib.sha256()
 
     def run(self, on_progress: OnProgress) -> None:
         state = self._state
         for row, theirs in side_by_side(self._source.backend.scan(), self._destination.backend.scan()):
-            if row is None:
+            if row is not None:
+                state.rows += 1
+                self._go_on(row, theirs)
+                on_progress(state)
+            elif theirs is not None:
                 state.others += 1
-                continue
-            state.rows += 1
-            self._go_on(row, theirs)
-            on_progress(state)
+                self._look_for_twin(theirs)
         state.source_digest, state.destination_digest = (digest.hexdigest() for digest in self._digests)
 
     def _go_on(self, stored: Row, theirs: Row | None) -> None:
@@ -150,7 +166,7 @@ class _Pass:
             except RowChangedError as change:
                 if time.monotonic() > deadline:
                     raise BackendError(
-                        f"Others kept changing row {row.id!r} there. Run it again."
+                        f"Others kept changing row {row.id!r} in the destination. Run it again."
                     ) from change
             # Jitter against lockstep, not a secret.
             time.sleep(random.uniform(0.001, 0.02))  # noqa: S311
@@ -163,21 +179,20 @@ class _Pass:
         return self._on_conflict
 
     def _try_to_settle(self, row: Row, theirs: Row | None, policy: OnConflict) -> _Settled:
-        record = record_of(row)
         if theirs is not None:
             if content(theirs) == content(row):
                 return _Settled(Outcome.EQUAL, theirs)
-            if matching.same_person(record, record_of(theirs)):
+            if is_same_login(row, theirs):
                 return self._resolve(row, theirs, policy)
-        others = self._others(row, self._destination.rows_of_owner(record))
+        others = self._others(row, self._destination.rows_of_owner(record_of(row)))
         if others:
             same = (other for other in others if content(other) == content(row._replace(id=other.id)))
             return self._resolve(row, next(same, None) or best_of(row, others), policy)
         if theirs is not None:
             return _Settled(Outcome.LEFT if policy is OnConflict.SKIP else Outcome.TAKEN, theirs)
-        kept, rows = self._write(row, None)
+        kept = self._write(row, None)
         self._state.copied += 1
-        return _Settled(Outcome.TWICE if self._others(row, rows) else Outcome.COPIED, kept)
+        return _Settled(Outcome.COPIED, kept)
 
     def _resolve(self, row: Row, theirs: Row, policy: OnConflict) -> _Settled:
         """Settle a row whose owner has another version in the destination, perhaps under another id."""
@@ -189,7 +204,7 @@ class _Pass:
         if content(wanted) != content(theirs):
             if self._is_outdated(row, theirs, policy):
                 return _Settled(Outcome.LEFT, theirs)
-            now = self._write(wanted, theirs.etag)[0] or theirs
+            now = self._write(wanted, theirs.etag) or theirs
             self._state.overwritten += 1
         return _Settled(Outcome.OVERWRITTEN if theirs.id == row.id else Outcome.ELSEWHERE, now)
 
@@ -199,7 +214,7 @@ class _Pass:
             return True
         if theirs.id == row.id:
             return False
-        return best_of(row, self._source.rows_of_owner(record_of(row))).id != row.id
+        return best_of(theirs, self._source.rows_of_owner(record_of(theirs))).id != row.id
 
     def _others(self, row: Row, rows: list[Row]) -> list[Row]:
         """Return those of an owner's rows in the destination that are another one than this.
@@ -210,19 +225,33 @@ class _Pass:
 
     def _is_settled_by_id(self, theirs: Row) -> bool:
         ours = self._source.load(theirs.id)
-        return ours is not None and matching.same_person(record_of(ours), record_of(theirs))
+        return ours is not None and is_same_login(ours, theirs)
 
-    def _write(self, row: Row, expect: object) -> tuple[Row | None, list[Row]]:
-        """Write a row and look it up; return what is there now, and all rows of its owner.
+    def _look_for_twin(self, stored: Row) -> None:
+        """Note if the owner of a new row in the destination has the source's row there as well.
+
+        That happens to a user who logs in there in the very moment in which his row is copied.
+        """
+        if (stored.created_at_ms or 0) < self._since:
+            return
+        with contextlib.suppress(SealingError):
+            theirs = self._destination.open(stored)
+            for row in self._source.rows_of_owner(record_of(theirs)):
+                twin = self._destination.load(row.id)
+                if twin is not None and matching.same_owner(record_of(twin), record_of(theirs)):
+                    self._note(row, _Settled(Outcome.TWICE, theirs))
+
+    def _write(self, row: Row, expect: object) -> Row | None:
+        """Write a row and look it up; return what is there then.
 
         Raises:
             _SpoiltError: the storage has not kept what was written, or does not find it.
         """
         if self._dry_run:
-            return None, []
+            return None
         etag = self._destination.write(row, expect)
-        owners = self._destination.rows_of_owner(record_of(row))
-        found = next((other for other in owners if other.id == row.id), None)
+        rows = self._destination.rows_of_owner(record_of(row))
+        found = next((other for other in rows if other.id == row.id), None)
         now = found or self._destination.load(row.id)
         # With another etag it has been changed since, by its owner.
         if now is not None and now.etag == etag:
@@ -233,14 +262,13 @@ class _Pass:
                     "Delete it there, and look for what is wrong with that store."
                 )
         self._state.late += 1
-        return now, owners
+        return now
 
     def _note(self, row: Row, settled: _Settled, *, was_seen: bool = True, reason: str = "") -> None:
         outcome, theirs = settled
         if theirs is not None and theirs.id == row.id:
             self._digests[1].update(_bytes(theirs))
-            is_new = was_seen or outcome in (Outcome.COPIED, Outcome.TWICE)
-            self._state.others -= not is_new
+            self._state.others -= not was_seen and outcome is not Outcome.COPIED
         tally = self._state.outcomes.setdefault(outcome, Tally())
         tally.add(row, theirs)
         tally.reason = tally.reason or reason

@@ -31,7 +31,7 @@ class Outcome(Enum):
     LEFT = "the destination's version stays, as was asked for"
     CONFLICT = "the destination's version stays, because nothing else was asked for"
     TAKEN = "its id is another user's in the destination"
-    TWICE = "it was copied, while somebody else inserted a row for its owner"
+    TWICE = "it is in the destination, and so is a new row of the same owner"
     SPOILT = "the destination has not kept it as it was written, or does not find it"
     REFUSED = "the destination does not take it"
     UNREADABLE = "it does not open with the source's keys"
@@ -47,9 +47,6 @@ _UNDONE: Final = (
     Outcome.UNREADABLE,
     Outcome.LOCKED,
 )
-
-_SEEN_ONCE: Final = (Outcome.TWICE, Outcome.SPOILT)
-"""What is found out when a row is written, and not by comparing."""
 
 
 @dataclass
@@ -77,9 +74,10 @@ class Copying:
 
     `copied` and `overwritten` count the rows written in all passes; in a dry run, those that would
     be. All else is about one pass: `rows` are those of the source, `outcomes` what has become of
-    them (`TWICE` and `SPOILT` stay from pass to pass), `others` the destination's rows with other
-    ids, `late` how many still had to be written. The digests are SHA-256 sums over ids and columns,
-    in clear and in order: of the source's rows, and of the destination's rows with the same ids.
+    them (`SPOILT` stays from pass to pass, as comparing does not find it), `others` the
+    destination's rows with other ids, `late` how many still had to be written. The digests are
+    SHA-256 sums over ids and columns, in clear and in order: of the source's rows, and of the
+    destination's rows with the same ids.
     """
 
     passes: int = 0
@@ -106,4 +104,5 @@ class Copying:
         """Start again with the first row."""
         self.passes += 1
         self.rows = self.others = self.late = 0
-        self.outcomes = {outcome: tally for outcome, tally in self.outcomes.items() if outcome in _SEEN_ONCE}
+        spoilt = self.outcomes.get(Outcome.SPOILT)
+        self.outcomes = {} if spoilt is None else {Outcome.SPOILT: spoilt}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from zoho_tokenstore import matching
 from zoho_tokenstore.backend import Backend
@@ -11,6 +11,8 @@ from zoho_tokenstore.crypto.sealing import Sealing, opened
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, Row, TokenRecord, check_text, record_from_row
 
 Content = tuple[str | None, ...]
+
+_PROOFS: Final = ("user_name", "refresh_token", "grant_token", "access_token")
 
 
 class Side:
@@ -91,6 +93,18 @@ def best_of(row: Row, rows: list[Row]) -> Row:
     chosen = (matching.choose_to_update(record, key, records) for key in matching.keys_of(record))
     found = next((record for record in chosen if record is not None), None)
     return row if found is None or found.id is None else by_id[found.id]
+
+
+def is_same_login(row: Row, other: Row) -> bool:
+    """Tell whether two clear rows with one id are those of one user and client.
+
+    Their names say so, or where one is missing, a token that both have; and nothing contradicts it.
+    """
+    one, two = record_of(row), record_of(other)
+    if not matching.same_person(one, two):
+        return False
+    proofs = ((getattr(one, name), getattr(two, name)) for name in _PROOFS)
+    return any(mine is not None and mine == theirs for mine, theirs in proofs)
 
 
 def has_key(row: Row) -> bool:

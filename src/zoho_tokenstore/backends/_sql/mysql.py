@@ -137,10 +137,11 @@ class MySQL(Dialect):
             )
 
     def failure(self, error: BaseException, *, connecting: bool) -> Failure:
-        name, code = type(error).__name__, error.args[0] if error.args else None
+        name = type(error).__name__
+        code = next((found for found in error.args[:1] if isinstance(found, int)), None)
         if "timed out" in str(error) and code in (2003, 2006, 2013):
             return failures.DEAF if connecting else failures.SILENT
-        if isinstance(code, int) and code in _CODES:
+        if code in _CODES:
             known = _CODES[code]
             return failures.UNREACHABLE if connecting and known is failures.LOST else known
         if code == 1030 and "error 28" in str(error):

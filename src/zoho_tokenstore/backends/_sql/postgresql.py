@@ -17,6 +17,9 @@ from zoho_tokenstore.backends._sql.failures import Failure
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import COLUMNS, LOOKUPS
 
+if tuple(map(int, psycopg.__version__.split(".")[:2])) < (3, 3):
+    raise ImportError("psycopg 3.3 or newer is needed: older ones wait for an answer without an end")
+
 _OLDEST: Final = (13,)
 _GRACE: Final = 2.0
 """How much longer than the server we wait, in seconds: it knows what became of the statement."""
@@ -215,6 +218,10 @@ class PostgreSQL(Dialect):
         except BaseException:
             connection.invalidate()  # which undoes it, whatever state it is in
             raise
+
+    def type_of(self, connection: sa.Connection, column: sa.Column[Any]) -> str:  # noqa: ARG002
+        kind = "bigint" if isinstance(column.type, sa.BigInteger) else _COLUMN_TYPE
+        return kind if column.nullable else f"{kind} NOT NULL"
 
     def adopt(self, connection: sa.Connection, missing: Sequence[str]) -> None:
         table = connection.dialect.identifier_preparer.quote(self.tokens.name)
