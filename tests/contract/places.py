@@ -6,6 +6,7 @@ What knows a driver is imported when it is needed: the environments of older SDK
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -41,13 +42,18 @@ def redis(folder: Path) -> str:
 
 
 def dynamodb(folder: Path) -> str:
-    table, options = aws("dynamodb", folder)
-    return f"dynamodb://{options['region']}/{table}?endpoint_url={quote(options['endpoint_url'], safe='')}"
+    return _on_aws("dynamodb", folder)
 
 
 def secretsmanager(folder: Path) -> str:
-    prefix, options = aws("secretsmanager", folder)
-    return f"secretsmanager://{options['region']}/{prefix}?endpoint_url={quote(options['endpoint_url'], safe='')}"
+    return _on_aws("secretsmanager", folder)
+
+
+def _on_aws(service: str, folder: Path) -> str:
+    name, options = aws(service, folder)
+    endpoint = quote(options["endpoint_url"], safe="")
+    # The emulator is slow while the machine has other things to do.
+    return f"{service}://{options['region']}/{name}?endpoint_url={endpoint}&timeout=30"
 
 
 @cache
@@ -55,7 +61,11 @@ def aws(service: str, folder: Path) -> tuple[str, dict[str, Any]]:
     """Return the name of a place on AWS, and the options that lead there."""
     from tests.aws import support
 
-    {"dynamodb": support.make_dynamodb, "secretsmanager": support.make_secretsmanager}[service](folder).close()
+    make: dict[str, Callable[[Path], Any]] = {
+        "dynamodb": support.make_dynamodb,
+        "secretsmanager": support.make_secretsmanager,
+    }
+    make[service](folder).close()
     return support.name_for(folder), {"region": support.REGION, "endpoint_url": support.endpoint()}
 
 
@@ -98,12 +108,13 @@ class _Database:
     def __init__(self, kind: str, number: int) -> None:
         from tests.sql import support
         from tests.support.servers import mariadb, server
+        from zoho_tokenstore.backends.sql import SQLBackend
 
         self.url = support.url(kind, Path(f"{os.getpid()}/{number}"))
         if isinstance(server(kind), mariadb.Local):
             # Ours has no TLS, and to offer it the driver reads all certificates for each connection.
             self.url += "?ssl_disabled=true"
-        support.SQLBackend(self.url).close()
+        SQLBackend(self.url).close()
         with support.driver(self.url) as connection:
             self._engine = connection.engine
 

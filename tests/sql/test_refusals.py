@@ -1,0 +1,302 @@
+"""What a server refuses, and how that is told: what it was, what to do, and no secret."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.sql import support
+from tests.sql.conftest import Local
+from tests.support.servers import mariadb, postgresql
+from zoho_tokenstore.backends.sql import SQLBackend
+from zoho_tokenstore.errors import BackendError, BackendUnavailableError
+from zoho_tokenstore.records import SECRET_COLUMNS, Row
+
+SECRET: Final = "1000.very-secret"
+PASSWORDS: Final = (mariadb.PASSWORD, postgresql.PASSWORD, "wrong-password")
+SECRET_ROW: Final = Row("1", **dict.fromkeys(SECRET_COLUMNS, SECRET))  # type: ignore[arg-type]
+
+
+def told(error: BaseException | None) -> str:
+    """Return every text that a traceback of this error shows."""
+    texts = []
+    while error is not None:
+        texts += [str(error), repr(error)]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n".join(texts)
+
+
+def changed(url: str, **parts: Any) -> str:
+    return str(make_url(url).set(**parts).render_as_string(hide_password=False))
+
+
+def admin(own: Local, statement: str) -> None:
+    """Run a statement as the administrator, in the database of the tests."""
+    own.admin(statement, "tokens")
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"password": "wrong-password"}, "refused the login"),
+        ({"username": "nobody", "password": "wrong-password"}, "refused the login"),
+        ({"database": "tokens_none"}, "is not on this server"),
+    ],
+)
+def test_a_login_that_is_refused(own: Local, parts: dict[str, str], says: str) -> None:
+    """The error tells which of them it was, with the driver's own as its cause, and shows no password."""
+    began = time.monotonic()
+    with pytest.raises(BackendUnavailableError, match=says) as refused:
+        SQLBackend(changed(own.url, **parts), timeout=2)
+    assert time.monotonic() - began < 5
+    assert refused.value.__cause__ is not None
+    assert not [password for password in PASSWORDS if password in told(refused.value)]
+
+
+def test_a_login_that_is_not_safe_enough(own: Local, own_kind: str, tmp_path: Path) -> None:
+    """Where TLS is asked for and cannot be had, nothing is sent in clear."""
+    asked = "sslmode=require" if own_kind == support.POSTGRESQL else f"ssl_ca={certificate(tmp_path)}"
+    with pytest.raises(BackendUnavailableError, match="could not be connected by TLS"):
+        SQLBackend(f"{own.url}?{asked}", timeout=2)
+
+
+def certificate(folder: Path) -> Path:
+    """Make a certificate that no server has."""
+    path = folder / "ca.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(path), "-subj", "/CN=nobody", "-days", "1"]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    return path
+
+
+def test_too_many_connections(own: Local, own_kind: str, place: str) -> None:
+    """The error says what to lower or raise; as soon as there is room again, the store opens."""
+    limit = (
+        "ALTER ROLE tokens CONNECTION LIMIT {}"
+        if own_kind == support.POSTGRESQL
+        else "ALTER USER tokens@'127.0.0.1' WITH MAX_USER_CONNECTIONS {}"
+    )
+    SQLBackend(place).close()
+    with contextlib.ExitStack() as stores:
+        admin(own, limit.format(1))
+        try:
+            with pytest.raises(BackendUnavailableError, match="allows no more connections"):
+                open_two(place, stores)
+        finally:
+            admin(own, limit.format(-1 if own_kind == support.POSTGRESQL else 0))
+        SQLBackend(place, timeout=1).close()
+
+
+def open_two(place: str, stores: contextlib.ExitStack) -> None:
+    """Open a store, which keeps a connection, and another one."""
+    for _ in range(2):
+        backend = SQLBackend(place, timeout=1)
+        stores.callback(backend.close)
+        backend.load("1")
+
+
+def test_a_server_that_only_reads(own: Local, backend: SQLBackend) -> None:
+    """Look-ups go on; saves and leases are refused before anything is spent; then all goes on by itself."""
+    etag = backend.write(SECRET_ROW, expect=None)
+    own.set_read_only(True)
+    try:
+        wait_for_refusal(backend)
+        assert backend.load("1") == SECRET_ROW._replace(etag=etag)
+        uses: list[Callable[[], object]] = [
+            lambda: backend.write(Row("1"), expect=etag),
+            lambda: backend.write(Row("2"), expect=None),
+            lambda: backend.remove("1"),
+            lambda: backend.clear(),
+            lambda: backend.leases.acquire("a", "one", 1000),
+        ]
+        for use in uses:
+            with pytest.raises(BackendUnavailableError, match="is read-only"):
+                use()
+    finally:
+        own.set_read_only(False)
+    backend._connections._engine.dispose()
+    backend.write(Row("1"), expect=etag)
+
+
+def wait_for_refusal(backend: SQLBackend) -> None:
+    """PostgreSQL's processes learn of a new setting a moment later."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            backend.write(Row("0"), expect=None)
+            backend.remove("0")
+        except BackendUnavailableError:
+            return
+        time.sleep(0.01)
+    raise AssertionError("it still writes")
+
+
+@pytest.fixture
+def clerk(own: Local, own_kind: str, place: str) -> Iterator[str]:
+    """The URL for a user who may do what the store's page says, and nothing else."""
+    SQLBackend(place).close()
+    for statement in GRANTS[own_kind]:
+        admin(own, statement)
+    yield changed(place, username="clerk", password="clerks")
+    for statement in REVOKES[own_kind]:
+        admin(own, statement)
+
+
+GRANTS: Final = {
+    support.POSTGRESQL: (
+        "CREATE ROLE clerk LOGIN PASSWORD 'clerks'",
+        "GRANT USAGE ON SCHEMA tokens_place TO clerk",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON tokens_place.oauthtoken TO clerk",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON tokens_place.zoho_tokenstore_lease TO clerk",
+        "GRANT SELECT ON tokens_place.zoho_tokenstore TO clerk",
+    ),
+    support.MARIADB: (
+        "CREATE USER clerk@'127.0.0.1' IDENTIFIED BY 'clerks'",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON tokens_place.oauthtoken TO clerk@'127.0.0.1'",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON tokens_place.zoho_tokenstore_lease TO clerk@'127.0.0.1'",
+        "GRANT SELECT ON tokens_place.zoho_tokenstore TO clerk@'127.0.0.1'",
+    ),
+}
+REVOKES: Final = {
+    support.POSTGRESQL: ("DROP OWNED BY clerk", "DROP ROLE clerk"),
+    support.MARIADB: ("DROP USER clerk@'127.0.0.1'",),
+}
+
+
+def test_a_user_with_few_rights(clerk: str) -> None:
+    """To use a store whose tables are there takes reading and writing rows, and nothing else."""
+    backend = SQLBackend(clerk)
+    etag = backend.write(Row("1", user_name="a"), expect=None)
+    backend.write(Row("1", user_name="b"), expect=etag)
+    assert [row.id for row in backend.find("user_name", "b")] == ["1"]
+    assert backend.leases.acquire("a", "one", 1000).owner == "one"
+    assert backend.leases.annotate("a", "", "note")
+    assert backend.leases.release("a", "one")
+    assert backend.remove("1")
+    assert backend.clear() == 0
+    backend.close()
+
+
+def test_a_user_with_too_few_rights(clerk: str) -> None:
+    """To create the tables takes more; the error says so, with the database's own as its cause."""
+    with pytest.raises(BackendUnavailableError, match="Grant this user the rights") as refused:
+        SQLBackend(clerk, table="other")
+    assert refused.value.__cause__ is not None
+
+
+def test_tables_that_are_dropped_while_the_store_is_open(place: str, backend: SQLBackend) -> None:
+    """A missing table is a failure, never an empty store; opening the store again creates it."""
+    backend.write(SECRET_ROW, expect=None)
+    support.query(place, "DROP TABLE oauthtoken")
+    support.query(place, "DELETE FROM zoho_tokenstore")
+    for use in (lambda: backend.load("1"), lambda: list(backend.scan()), lambda: backend.remove("1")):
+        with pytest.raises(BackendError, match="has lost a table"):
+            use()
+    again = SQLBackend(place)
+    assert list(again.scan()) == []
+    again.close()
+
+
+def test_a_rule_that_others_have_put_on_the_table(place: str, backend: SQLBackend) -> None:
+    """The database quotes the whole row in its error; ours has its kind, and not its text."""
+    etag = backend.write(SECRET_ROW, expect=None)
+    support.query(place, "ALTER TABLE oauthtoken ADD CONSTRAINT valid CHECK (redirect_url IS NULL)")
+    wrong = SECRET_ROW._replace(redirect_url="x")
+    for row, expect in ((wrong._replace(id="2"), None), (wrong, etag)):
+        with pytest.raises(BackendError, match=r"failed \(\w+, \d+\)") as refused:
+            backend.write(row, expect=expect)
+        assert SECRET not in told(refused.value)
+    assert backend.load("1") == SECRET_ROW._replace(etag=etag)
+
+
+@pytest.mark.parametrize("mode", ["", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT"])
+@pytest.mark.parametrize("own", [support.MARIADB], indirect=True)
+def test_the_modes_of_mysql(own: Local, place: str, mode: str) -> None:
+    """Whatever mode the server has, ours is strict: nothing is cut short, and quotes mean the same."""
+    ((usual,),) = own.admin("SELECT @@global.sql_mode")
+    own.admin(f"SET GLOBAL sql_mode = '{mode}'")
+    try:
+        backend = SQLBackend(place)
+        with pytest.raises(BackendError, match="refused a value as too long") as refused:
+            backend.write(Row("1", access_token="secret-" * 10_000), expect=None)
+        assert "secret-" not in told(refused.value)
+        assert backend.load("1") is None
+        backend.write(Row("a\\\"'", user_name="\\\"'"), expect=None)
+        assert [row.id for row in backend.find("user_name", "\\\"'")] == ["a\\\"'"]
+        backend.close()
+    finally:
+        own.admin(f"SET GLOBAL sql_mode = '{usual}'")
+
+
+@pytest.mark.parametrize("own", [support.POSTGRESQL], indirect=True)
+def test_a_full_disk(own: postgresql.Local, place: str) -> None:
+    """A save that does not fit is refused, with nothing changed; when there is room again, it is made."""
+    with small_disk(own) as disk:
+        own.admin(f"CREATE TABLESPACE small OWNER tokens LOCATION '{disk}'")
+        backend = SQLBackend(place, timeout=5)
+        support.query(place, "ALTER TABLE oauthtoken SET TABLESPACE small")
+        etag = backend.write(SECRET_ROW, expect=None)
+        ballast = disk / "ballast"
+        ballast.write_bytes(b"x" * 4_000_000)
+        with pytest.raises(BackendUnavailableError, match="has no room left") as full:
+            fill(backend)
+        assert SECRET not in told(full.value)
+        assert backend.load("1") == SECRET_ROW._replace(etag=etag)
+        ballast.unlink()
+        backend.write(Row("0"), expect=None)
+        backend.close()
+
+
+def fill(backend: SQLBackend) -> None:
+    for number in range(2, 1000):
+        wide = support.incompressible(20_000)
+        backend.write(Row(str(number), user_name=wide, client_id=wide, redirect_url=wide), expect=None)
+
+
+@contextlib.contextmanager
+def small_disk(own: postgresql.Local) -> Iterator[Path]:
+    """Give the server a disk of 8 MB."""
+    disk = own.folder / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False, timeout=30).returncode != 0:
+        pytest.skip("this user may not mount a small disk")
+    with contextlib.ExitStack() as stack:
+        stack.callback(disk.rmdir)
+        stack.callback(subprocess.run, ["umount", "--lazy", str(disk)], check=True, timeout=30)
+        shutil.chown(disk, postgresql.OWNER)
+        stack.callback(own.admin, "DROP TABLESPACE IF EXISTS small")
+        stack.callback(own.admin, "DROP SCHEMA tokens_place CASCADE", "tokens")
+        yield disk
+
+
+@pytest.mark.parametrize("own", [support.POSTGRESQL], indirect=True)
+def test_a_database_that_cannot_hold_all_texts(own: Local) -> None:
+    """A PostgreSQL database in another encoding is refused when the store is opened."""
+    latin = "ENCODING 'LATIN1' LOCALE 'C' LOCALE_PROVIDER libc TEMPLATE template0"
+    own.admin(f"CREATE DATABASE tokens_latin OWNER tokens {latin}")
+    try:
+        with pytest.raises(ValueError, match="keeps texts as LATIN1"):
+            SQLBackend(changed(own.url, database="tokens_latin"))
+    finally:
+        own.admin("DROP DATABASE tokens_latin WITH (FORCE)")
+
+
+def test_errors_of_a_closed_store(backend: SQLBackend) -> None:
+    """After `close` leases are refused as well as rows."""
+    backend.close()
+    uses: list[Callable[[], object]] = [
+        lambda: backend.leases.look("a"),
+        lambda: backend.leases.acquire("a", "one", 1),
+    ]
+    for use in uses:
+        with pytest.raises(BackendError, match="has been closed"):
+            use()
