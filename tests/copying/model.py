@@ -79,9 +79,15 @@ def _is_wanted(source: Store, left: Store, row_id: str, target: str, policy: str
         return True
     if _same(row, there) or policy in ("fail", "skip"):
         return False
-    if policy == "newer" and int(row.get("updated_at_ms", 0)) <= int(there.get("updated_at_ms", 0)):
+    if policy == "newer" and not _is_later(row, there):
         return False
     return target == row_id or _best(there, _rows_of_owner(there, source))["id"] == row_id
+
+
+def _is_later(row: Fields, there: Fields) -> bool:
+    """Tell whether a row is known to be the later one."""
+    name = "updated_at_ms"
+    return name in row and name in there and int(row[name]) > int(there[name])
 
 
 def _rows_of_owner(row: Fields, store: Store) -> list[Fields]:

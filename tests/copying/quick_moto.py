@@ -20,14 +20,23 @@ from moto.dynamodb.models.table import Table
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 from tests.support.servers._moto_server import main
 
+_transact = DynamoDBBackend.transact_write_items
 _update = DynamoDBBackend.update_item
+_frozen: dict[str, Table] = {}  # of one transaction, which makes all its copies before it begins
 
 
 def frozen(self: Table, _memo: object) -> Table:
     """Return the table as it is now."""
-    same = copy.copy(self)
-    same.items = defaultdict(dict, {kind: dict(items) for kind, items in self.items.items()})
-    return same
+    if self.name not in _frozen:
+        same = _frozen[self.name] = copy.copy(self)
+        same.items = defaultdict(dict, {kind: dict(items) for kind, items in self.items.items()})
+    return _frozen[self.name]
+
+
+def transact_write_items(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+    """Carry out a transaction."""
+    _frozen.clear()
+    _transact(self, transact_items)
 
 
 def update_item(
@@ -44,5 +53,6 @@ def update_item(
 
 if __name__ == "__main__":
     Table.__deepcopy__ = frozen  # type: ignore[attr-defined]
+    DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
     DynamoDBBackend.update_item = update_item  # type: ignore[method-assign]
     main(*sys.argv[1:])

@@ -79,17 +79,25 @@ def test_overwrite_takes_the_sources(updated: int) -> None:
     assert copied.again.overwritten == 0
 
 
-@pytest.mark.parametrize(
-    ("updated", "stays"), [(EARLY - 1, False), (EARLY, True), (LATE, True), (None, False)]
-)
-def test_newer_takes_the_one_that_was_updated_later(updated: int | None, stays: bool) -> None:
-    """At the same time the destination's stays; one without a time is the oldest."""
-    there = theirs()._replace(updated_at_ms=updated)
+@pytest.mark.parametrize(("updated", "stays"), [(EARLY - 1, False), (EARLY, True), (LATE, True)])
+def test_newer_takes_the_one_that_was_updated_later(updated: int, stays: bool) -> None:
+    """At the same time the destination's stays."""
+    there = theirs(updated_at_ms=updated)
     copied = Copied([row("1", updated_at_ms=EARLY)], [there], NEWER)
     assert copied.rows == [there if stays else row("1", updated_at_ms=EARLY)]
     assert copied.done.count(Outcome.LEFT) == stays
     assert copied.done.overwritten == (not stays)
     assert copied.done.is_complete
+
+
+@pytest.mark.parametrize(("ours", "there"), [(None, EARLY), (EARLY, None), (None, None)])
+def test_newer_does_not_guess(ours: int | None, there: int | None) -> None:
+    """The SDK's FileStore notes no times. Then nobody knows which is later: a conflict, as by default."""
+    other = theirs()._replace(updated_at_ms=there)
+    copied = Copied([row("1", updated_at_ms=ours)], [other], NEWER)
+    assert copied.rows == [other]
+    assert copied.ids(Outcome.CONFLICT) == [("1", None)]
+    assert not copied.done.is_complete
 
 
 @EVERY_POLICY

@@ -16,7 +16,7 @@ from tests.sqlite import published
 from zoho_tokenstore.backends.csv import CSVBackend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.copying import OnConflict, copy
+from zoho_tokenstore.copying import OnConflict, Outcome, copy
 from zoho_tokenstore.crypto.keyring import KeyRing
 from zoho_tokenstore.records import COLUMNS
 
@@ -94,6 +94,23 @@ def test_file_stores_file(file_store: Path, tmp_path: Path) -> None:
     found = columns_in(tmp_path / "to.db")
     assert [[text or "" for text in row] for row in found] == before
     assert len(found) == 24
+
+
+def test_what_file_store_saves_meanwhile_has_no_time(file_store: Path) -> None:
+    """It writes a row anew without our columns: `newer` tells of it as a conflict, `overwrite` copies it."""
+    destination = ListBackend()
+    with closing(CSVBackend(file_store)) as source:
+        copy(side(source), side(destination))
+        lines = file_store.read_text(encoding="utf-8").splitlines()
+        at = next(at for at, line in enumerate(lines) if line.startswith("2,"))
+        cells = lines[at].split(",")[: len(COLUMNS)]
+        cells[5] = "1000.access.refreshed"
+        lines[at] = ",".join(cells)
+        file_store.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        told = copy(side(source), side(destination), on_conflict=OnConflict.NEWER)
+        assert told.outcomes[Outcome.CONFLICT].ids == [("2", None)]
+        assert copy(side(source), side(destination), on_conflict=OnConflict.OVERWRITE).is_complete
+    assert [found.id for found in destination.find("access_token", "1000.access.refreshed")] == ["2"]
 
 
 def test_a_copy_of_a_file_can_be_copied_instead(sample: Path, file_store: Path, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def run_killed(*arguments: object) -> bool:
     """Run the command, kill it after a random time, and return whether it was still at work."""
     process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(random.uniform(0.2, 0.7))
+        process.wait(random.uniform(0.2, 0.5))
     cut_off = process.poll() is None
     process.kill()
     process.wait()
@@ -68,7 +68,7 @@ def filled(kind: str, folder: Path, rows: list[Row], keys: KeyRing) -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("kind", "name", "count"), [("sqlite", "tokens.db", 6000), ("csv", "tokens.csv", 500)]
+    ("kind", "name", "count"), [("sqlite", "tokens.db", 10_000), ("csv", "tokens.csv", 1200)]
 )
 def test_killed_twenty_times_it_ends_equal(quick_folder: Path, kind: str, name: str, count: int) -> None:
     """Run again after each kill, it goes on; the end is every row once, as it was, and nothing besides."""

@@ -37,14 +37,12 @@ ROWS: Final = in_order([*map(numbered, range(TOKENS - len(HOSTILE))), *HOSTILE])
 
 def dynamodb(folder: Path) -> str:
     aws.make_dynamodb(folder).close()
-    return f"dynamodb://{aws.REGION}/{aws.name_for(folder)}?endpoint_url={quote(aws.endpoint(), safe='')}"
+    return f"dynamodb://{aws.REGION}/{aws.name_for(folder)}?endpoint_url={quote(aws.endpoint())}&timeout=60"
 
 
 def secretsmanager(folder: Path) -> str:
     aws.make_secretsmanager(folder).close()
-    return (
-        f"secretsmanager://{aws.REGION}/{aws.name_for(folder)}?endpoint_url={quote(aws.endpoint(), safe='')}"
-    )
+    return f"secretsmanager://{aws.REGION}/{aws.name_for(folder)}?endpoint_url={quote(aws.endpoint())}"
 
 
 def redis_store(folder: Path) -> str:

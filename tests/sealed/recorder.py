@@ -66,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     _note_output(notes)
     logging.getLogger().addHandler(_LogWriter(_appended(places.said / f"log-{os.getpid()}.txt")))
     logging.getLogger().setLevel(logging.DEBUG)
+    logging.getLogger("botocore.hooks").setLevel(logging.INFO)  # the names of its events, all day long
 
 
 class _LogWriter(logging.Handler):

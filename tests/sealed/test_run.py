@@ -146,11 +146,11 @@ def test_a_run_that_never_ends_is_ended(
 
 def test_too_little_is_not_enough() -> None:
     """A run of the whole suite that notes or leaves next to nothing has not worked."""
-    little = _too_little(Notes({"secret": "somewhere"}, 0, 0), Findings())
+    little = _too_little(Notes({"secret": "somewhere"}, 0, 0), Findings(), LEAST)
     assert [line.partition(":")[0] for line in little] == [f"too few {name}" for name in LEAST]
     enough = Findings(kinds=Counter({"-wal": LEAST["-wal"], "-shm": LEAST["-shm"], "others": LEAST["files"]}))
     enough.size = LEAST["bytes"]
-    assert _too_little(Notes(dict.fromkeys(map(str, range(LEAST["secrets"])), ""), 0, 0), enough) == []
+    assert _too_little(Notes(dict.fromkeys(map(str, range(LEAST["secrets"])), ""), 0, 0), enough, LEAST) == []
 
 
 def found_in(output: str) -> set[str]:

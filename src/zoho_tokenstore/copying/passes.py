@@ -196,25 +196,30 @@ class _Pass:
 
     def _resolve(self, row: Row, theirs: Row, policy: OnConflict) -> _Settled:
         """Settle a row whose owner has another version in the destination, perhaps under another id."""
-        if policy is OnConflict.FAIL:
-            return _Settled(Outcome.CONFLICT, theirs)
         if policy is OnConflict.SKIP:
             return _Settled(Outcome.LEFT, theirs)
+        if policy is OnConflict.FAIL:
+            return _Settled(Outcome.CONFLICT, theirs)
         wanted, now = row._replace(id=theirs.id), theirs
         if content(wanted) != content(theirs):
-            if self._is_outdated(row, theirs, policy):
-                return _Settled(Outcome.LEFT, theirs)
+            stays = self._stays(row, theirs, policy)
+            if stays is not None:
+                return _Settled(stays, theirs)
             now = self._write(wanted, theirs.etag) or theirs
             self._state.overwritten += 1
         return _Settled(Outcome.OVERWRITTEN if theirs.id == row.id else Outcome.ELSEWHERE, now)
 
-    def _is_outdated(self, row: Row, theirs: Row, policy: OnConflict) -> bool:
-        """Tell whether there is a later version: in the destination, or of the same owner in the source."""
-        if policy is OnConflict.NEWER and (row.updated_at_ms or 0) <= (theirs.updated_at_ms or 0):
-            return True
-        if theirs.id == row.id:
-            return False
-        return best_of(theirs, self._source.rows_of_owner(record_of(theirs))).id != row.id
+    def _stays(self, row: Row, theirs: Row, policy: OnConflict) -> Outcome | None:
+        """Return why the destination's version stays, or `None` if the source's takes its place."""
+        if theirs.id != row.id:
+            ours = self._source.rows_of_owner(record_of(theirs))
+            if best_of(theirs, ours).id != row.id:
+                return Outcome.LEFT
+        if policy is not OnConflict.NEWER:
+            return None
+        if row.updated_at_ms is None or theirs.updated_at_ms is None:
+            return Outcome.CONFLICT
+        return Outcome.LEFT if row.updated_at_ms <= theirs.updated_at_ms else None
 
     def _others(self, row: Row, rows: list[Row]) -> list[Row]:
         """Return those of an owner's rows in the destination that are another one than this.
