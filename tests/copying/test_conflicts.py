@@ -192,6 +192,26 @@ def test_the_owners_row_is_taken_if_the_id_is_another_users() -> None:
     assert copied.rows == [bob, row("1")._replace(id="9")]
 
 
+def test_an_owners_row_may_have_the_id_of_somebody_elses_in_the_source() -> None:
+    """Alice's row there has Bob's id. She gets no second row, and he takes nothing of hers."""
+    hers = theirs("2", LATE)
+    copied = Copied([row("1"), row("2", "bob")], [hers], FAIL)
+    assert copied.rows == [hers]
+    assert (copied.ids(Outcome.CONFLICT), copied.ids(Outcome.TAKEN)) == ([("1", "2")], [("2", None)])
+    copied = Copied([row("1"), row("2", "bob")], [hers], OVERWRITE)
+    assert copied.rows == [row("1")._replace(id="2")]
+    assert copied.ids(Outcome.TAKEN) == [("2", None)]
+
+
+def test_of_an_owners_rows_there_the_one_with_this_login_is_enough() -> None:
+    """Also if another one is later: nothing is overwritten."""
+    there = [row("1")._replace(id="8"), theirs("9", LATE)]
+    copied = Copied([row("1")], there, OVERWRITE)
+    assert copied.rows == there
+    assert copied.ids(Outcome.ELSEWHERE) == [("1", "8")]
+    assert copied.done.overwritten == 0
+
+
 @EVERY_POLICY
 def test_two_rows_of_an_owner_in_the_source_stay_two(policy: OnConflict) -> None:
     """The published code leaves such rows. They are not made one, nor taken for a conflict."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.copying.conftest import Make
-from tests.copying.support import KINDS, in_order, numbered, put, row, rows_of, side
+from tests.copying.support import KINDS, in_order, make_backend, numbered, put, row, rows_of, side
 from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.copying import Copying, OnConflict, Outcome, copy
@@ -157,3 +160,24 @@ def _query(user: str | None, refresh_token: str | None) -> dict[str, Any]:
         "client_id": "1000.ZYLKER",
         "client_secret": "the-secret-of-zylker",
     }
+
+
+def test_memory_does_not_grow_with_the_stores(quick_folder: Path, old: KeyRing, new: KeyRing) -> None:
+    """Five times as many rows need the same: a page of each store."""
+    peaks = []
+    for count in (1500, 7500):
+        folders = [quick_folder / f"{name}{count}" for name in ("from", "to")]
+        for folder in folders:
+            folder.mkdir()
+        with (
+            closing(make_backend("sqlite", folders[0])) as from_,
+            closing(make_backend("sqlite", folders[1])) as to,
+        ):
+            put(from_, map(numbered, range(count)), old)
+            tracemalloc.start()
+            try:
+                assert copy(side(from_, old), side(to, new)).copied == count
+                peaks.append(tracemalloc.get_traced_memory()[1])
+            finally:
+                tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0], peaks

@@ -121,3 +121,24 @@ def test_there_and_back(kind: str, tmp_path: Path, old: KeyRing, new: KeyRing) -
         assert (told.copied, told.others) == (0, 0)
         assert copy(side(between, new), side(last, old)).is_complete
     assert rows_of(last, old) == rows
+
+
+def test_two_schemas_of_one_database_are_two_stores(tmp_path: Path, old: KeyRing) -> None:
+    """Though they look alike to people; one schema twice is refused."""
+    urls = {}
+    for name in ("FROM", "TO"):
+        (tmp_path / name).mkdir()
+        urls[name] = sql.url(sql.POSTGRESQL, tmp_path / name)
+    keys = tmp_path / "the.keys"
+    keys.touch(mode=0o600)
+    keys.write_text(old.to_text())
+    with closing(open_backend(urls["FROM"])) as source, closing(open_backend(urls["TO"])) as destination:
+        assert source.location == destination.location
+        put(source, ROWS[:20], old)
+        options = ("--src-keys", f"file:{keys}", "--dst-keys", f"file:{keys}")
+        assert run("env:FROM", "env:TO", *options, env=urls).exit_code == 0
+        assert rows_of(destination, old) == ROWS[:20]
+        again = run("env:FROM", "env:TO", *options, env=urls)
+        assert again.exit_code == 0, again.output
+    same = run("env:FROM", "env:FROM", *options, env=urls)
+    assert "are one store" in same.output

@@ -97,8 +97,10 @@ def test_a_store_that_is_broken_ends_the_run(source: ListBackend) -> None:
     """If it cannot be read any more, it is no row's fault."""
     put(source, ROWS)
     destination = Broken(BackendError("The table is gone."), "write", "scan", at=LATE)
+    seen = Copying()
     with pytest.raises(BackendError, match="The table is gone"):
-        copy(side(source), side(destination))
+        copy(side(source), side(destination), on_progress=lambda state: vars(seen).update(vars(state)))
+    assert (seen.passes, seen.rows, seen.copied) == (1, 7, 7)
     destination.broken = ()
     assert rows_of(destination) == ROWS[:7]
 
@@ -238,6 +240,24 @@ def test_a_row_that_only_its_id_finds_is_read_back_by_that(
     put(source, [Row("1"), Row("2", client_id="1000.ZYLKER")])
     assert copy(side(source), side(destination)).is_complete
     assert rows_of(destination) == [Row("1"), Row("2", client_id="1000.ZYLKER")]
+
+
+class Unordered(ListBackend):
+    """A store whose scan has an order of its own, as SQL databases have for very long ids."""
+
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+        return iter(list(super().scan(after=after, limit=limit))[::-1])
+
+
+def test_an_order_of_its_own_costs_no_row(source: ListBackend) -> None:
+    """Everything is copied once, found again, and counted right, in a dry run too."""
+    destination = Unordered()
+    put(source, ROWS)
+    put(destination, [row("0", "zoe"), row("77", "yan")])
+    for dry_run, copied in ((True, 12), (False, 12), (True, 0), (False, 0)):
+        done = copy(side(source), side(destination), dry_run=dry_run)
+        assert (done.copied, done.others, done.is_complete) == (copied, 2, True)
+    assert done.source_digest == done.destination_digest
 
 
 def test_one_store_is_refused(source: ListBackend) -> None:

@@ -34,7 +34,7 @@ _SAID: Final = {
     Outcome.ELSEWHERE: (
         "These are in the rows that their owners have in the destination, under other ids: {}."
     ),
-    Outcome.LEFT: "The destination has other versions of these, which stay: {}.",
+    Outcome.LEFT: "The destination has other rows in the place of these, and they stay: {}.",
     Outcome.CONFLICT: (
         "The destination has other versions of these, and was left as it is: {}. Say by --on-conflict which "
         "version stays, and run it again."
