@@ -41,7 +41,7 @@ def open_(url: str) -> Iterator[Open]:
 
 Local = mariadb.Local | postgresql.Local
 
-_OWN: Final = {support.POSTGRESQL: postgresql, support.MARIADB: mariadb}
+_OWN: Final[dict[str, Any]] = {support.POSTGRESQL: postgresql, support.MARIADB: mariadb}
 
 
 @pytest.fixture(scope="session")
@@ -58,13 +58,14 @@ def own(request: pytest.FixtureRequest, own_servers: dict[str, Local]) -> Local:
     """A server that the test may stop and cut off; it flushes every commit, as a real one does."""
     kind = request.param
     if kind not in own_servers:
-        own_servers[kind] = _started(kind)
+        own_servers[kind] = start_own(kind, durable=True)
     return own_servers[kind]
 
 
-def _started(kind: str) -> Local:
+def start_own(kind: str, **options: Any) -> Local:
+    """Start a server that the caller stops; where there is no program for it, skip the test."""
     try:
-        found: Local = _OWN[kind].start_local(durable=True)
+        found: Local = _OWN[kind].start_local(**options)
     except servers.Unavailable as missing:
         servers.used.setdefault(kind, f"NOT TESTED: {missing}")
         if os.environ.get("CI"):

@@ -117,6 +117,17 @@ def test_a_full_disk_of_mysql() -> None:
     assert MySQL("t").failure(broken, connecting=False).kind is Kind.FINAL
 
 
+def test_failed_logins_of_mysql() -> None:
+    """The driver has one number for all that kept it from a server."""
+    for text, failure in (
+        ("([Errno 111] Connection refused)", failures.UNREACHABLE),
+        ("(timed out)", failures.DEAF),
+        ("([SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed)", failures.INSECURE),
+    ):
+        error = err.OperationalError(2003, f"Can't connect to MySQL server on 'db' {text}")
+        assert MySQL("t").failure(error, connecting=True) is failure
+
+
 @pytest.mark.parametrize(
     ("dialect", "error"),
     [

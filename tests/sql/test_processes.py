@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from tests.sql import published, support
 from tests.sql.conftest import Local, Open
 from tests.support.processes import ROOT, Worker
+from zoho_tokenstore.backends._sql.connections import Gate
 from zoho_tokenstore.backends.sql import SQLBackend
 from zoho_tokenstore.records import COLUMNS, Row
 from zoho_tokenstore.repository import TokenRepository
@@ -145,6 +148,8 @@ def test_forks_amid_saves_disturb_nobody(own: Local, place: str, start: Callable
     assert names == sorted(["busy0", "busy1", *(f"child{number}" for number in range(20))])
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of the threads that the test runner has
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_child_does_not_end_the_connections_of_its_parent(place: str, tmp_path: Path) -> None:
     """While children come, use the store and go, the parent keeps the connection that it has."""
     backend = SQLBackend(place, pool_size=1)
@@ -164,6 +169,34 @@ def test_a_child_does_not_end_the_connections_of_its_parent(place: str, tmp_path
         assert backend.load("1") is not None
     assert id_of(asked) == own
     backend.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of the threads that the test runner has
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_waits_for_logins() -> None:
+    """The child inherits nothing half made: no lock of OpenSSL that nobody in it would give back."""
+    gate = Gate()
+    entered, done = threading.Event(), threading.Event()
+
+    def log_in() -> None:
+        with gate:
+            entered.set()
+            time.sleep(0.3)
+            done.set()
+
+    thread = threading.Thread(target=log_in)
+    thread.start()
+    assert entered.wait(10)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        with gate:
+            os._exit(not done.is_set())
+    assert done.is_set()
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+    with gate:
+        assert done.is_set()
 
 
 def id_of(engine: Any) -> object:

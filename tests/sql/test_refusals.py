@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.sql import support
-from tests.sql.conftest import Local
+from tests.sql.conftest import Local, start_own
 from tests.support.servers import mariadb, postgresql
+from tests.support.servers._process import Certificate
 from zoho_tokenstore.backends.sql import SQLBackend
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError
 from zoho_tokenstore.records import SECRET_COLUMNS, Row
@@ -63,18 +64,55 @@ def test_a_login_that_is_refused(own: Local, parts: dict[str, str], says: str) -
 
 def test_a_login_that_is_not_safe_enough(own: Local, own_kind: str, tmp_path: Path) -> None:
     """Where TLS is asked for and cannot be had, nothing is sent in clear."""
-    asked = "sslmode=require" if own_kind == support.POSTGRESQL else f"ssl_ca={certificate(tmp_path)}"
+    asked = trusting(own_kind, Certificate.made_in(tmp_path, "127.0.0.1"))
     with pytest.raises(BackendUnavailableError, match="could not be connected by TLS"):
         SQLBackend(f"{own.url}?{asked}", timeout=2)
 
 
-def certificate(folder: Path) -> Path:
-    """Make a certificate that no server has."""
-    path = folder / "ca.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    command += ["-keyout", str(folder / "key.pem"), "-out", str(path), "-subj", "/CN=nobody", "-days", "1"]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
-    return path
+@pytest.mark.parametrize("kind", support.SERVERS)
+def test_tls(kind: str, tmp_path: Path) -> None:
+    """The URL's options reach the driver: the server's certificate is checked, and so is its name."""
+    folders = [tmp_path / name for name in ("server", "other", "elsewhere")]
+    for folder in folders:
+        folder.mkdir()
+    server, other = (Certificate.made_in(folder, "127.0.0.1") for folder in folders[:2])
+    elsewhere = Certificate.made_in(folders[2], "127.0.0.2")
+    with running(kind, server) as url:
+        backend = SQLBackend(f"{url}?{trusting(kind, server)}")
+        assert is_encrypted(backend)
+        backend.close()
+        with pytest.raises(BackendUnavailableError, match="could not be connected by TLS"):
+            SQLBackend(f"{url}?{trusting(kind, other)}", timeout=2)
+    with (
+        running(kind, elsewhere) as url,
+        pytest.raises(BackendUnavailableError, match="could not be connected by TLS"),
+    ):
+        SQLBackend(f"{url}?{trusting(kind, elsewhere)}", timeout=2)
+
+
+@contextlib.contextmanager
+def running(kind: str, certificate: Certificate) -> Iterator[str]:
+    server = start_own(kind, certificate=certificate)
+    try:
+        yield server.url
+    finally:
+        server.stop()
+
+
+def trusting(kind: str, certificate: Certificate) -> str:
+    """Return the options of a URL that trust one certificate and check the server's name."""
+    if kind == support.POSTGRESQL:
+        return f"sslmode=verify-full&sslrootcert={certificate.path}"
+    return f"ssl_ca={certificate.path}"
+
+
+def is_encrypted(backend: SQLBackend) -> bool:
+    with backend._connections._engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            asked = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+            return bool(connection.exec_driver_sql(asked).scalar())
+        ((_, cipher),) = connection.exec_driver_sql("SHOW STATUS LIKE 'Ssl_cipher'").all()
+        return bool(cipher)
 
 
 def test_too_many_connections(own: Local, own_kind: str, place: str) -> None:

@@ -63,3 +63,15 @@ def test_look_ups_stay_one_round_trip(backend: SQLBackend, wire: proxy.Proxy) ->
     for _ in range(30):
         backend.load("1")
     assert wire.round_trips - before == 30 + wire.url.startswith("postgresql")
+
+
+@pytest.mark.parametrize("wire", [support.POSTGRESQL], indirect=True)
+def test_statements_need_not_be_prepared(wire: proxy.Proxy) -> None:
+    """For a pooler that cannot keep them, psycopg is told so in the URL."""
+    backend = SQLBackend(f"{wire.url}&prepare_threshold=none")
+    backend.load("1")
+    before = wire.round_trips
+    for _ in range(30):
+        backend.load("1")
+    assert wire.round_trips - before == 30
+    backend.close()

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -122,3 +123,33 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that signs itself, and its key."""
+
+    path: Path
+    key: Path
+
+    @classmethod
+    def made_in(cls, folder: Path, address: str) -> Certificate:
+        """Make one for a server at this address."""
+        made = cls(folder / "certificate.pem", folder / "key.pem")
+        command = [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", "1", "-subj", "/CN=test", "-addext", f"subjectAltName=IP:{address}",
+            "-keyout", str(made.key), "-out", str(made.path),
+        ]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
+        return made
+
+    def copied_to(self, folder: Path, user: str) -> Certificate:
+        """Return a copy that a server of this user can read, and nobody else."""
+        copy = Certificate(folder / self.path.name, folder / self.key.name)
+        for source, target in ((self.path, copy.path), (self.key, copy.key)):
+            shutil.copyfile(source, target)
+            target.chmod(0o600)
+            if os.geteuid() == 0:
+                shutil.chown(target, user)
+        return copy

@@ -19,7 +19,14 @@ import pymysql
 from sqlalchemy.engine import make_url
 
 from tests.support.servers import Server, Unavailable, given_url
-from tests.support.servers._process import PATIENCE, ServerProcess, as_user, folder_for, free_port
+from tests.support.servers._process import (
+    PATIENCE,
+    Certificate,
+    ServerProcess,
+    as_user,
+    folder_for,
+    free_port,
+)
 
 OWNER: Final = "mysql"
 USER: Final = "tokens"
@@ -50,9 +57,10 @@ class Local:
 
     Arguments:
         durable: flush every commit to the disk, as a real server does.
+        certificate: what it shows to clients that ask for TLS; without one it has none.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, certificate: Certificate | None = None) -> None:
         self._server = _binary("mariadbd", "mysqld")
         self._install = _binary("mariadb-install-db", "mysql_install_db")
         self._folder = folder_for(OWNER)
@@ -70,6 +78,7 @@ class Local:
                 f"--socket={self._socket}", f"--pid-file={self._folder / 'pid'}",
                 "--bind-address=127.0.0.1", f"--port={self._port}", "--skip-name-resolve",
                 f"--innodb-flush-log-at-trx-commit={flush}", "--innodb-buffer-pool-size=32M",
+                *self._tls(certificate),
             ],
             user=OWNER, folder=self._folder, stop="KILL",
         )  # fmt: skip
@@ -136,6 +145,12 @@ class Local:
         """Start it, after `halt` or `kill`."""
         self._process.start(self._is_ready)
 
+    def _tls(self, certificate: Certificate | None) -> list[str]:
+        if certificate is None:
+            return []
+        own = certificate.copied_to(self._folder, OWNER)
+        return [f"--ssl-cert={own.path}", f"--ssl-key={own.key}"]
+
     def _is_ready(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:  # the driver would leave its own open
             if probe.connect_ex(str(self._socket)) != 0:
@@ -160,9 +175,9 @@ def start() -> Server:
     return Given(url) if url else start_local()
 
 
-def start_local(*, durable: bool = False) -> Local:
+def start_local(*, durable: bool = False, certificate: Certificate | None = None) -> Local:
     """Start a server that the caller stops."""
-    return Local(durable=durable)
+    return Local(durable=durable, certificate=certificate)
 
 
 @contextmanager

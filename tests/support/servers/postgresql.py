@@ -17,7 +17,14 @@ from typing import Any, Final
 import psycopg
 
 from tests.support.servers import Server, Unavailable, given_url
-from tests.support.servers._process import PATIENCE, ServerProcess, as_user, folder_for, free_port
+from tests.support.servers._process import (
+    PATIENCE,
+    Certificate,
+    ServerProcess,
+    as_user,
+    folder_for,
+    free_port,
+)
 
 OWNER: Final = "postgres"
 USER: Final = "tokens"
@@ -44,9 +51,10 @@ class Local:
 
     Arguments:
         durable: flush every commit to the disk (`fsync`), as a real server does.
+        certificate: what it shows to clients that ask for TLS; without one it has none.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, certificate: Certificate | None = None) -> None:
         self._bin = _binaries()
         self._folder = folder_for(OWNER)
         self._port = free_port()
@@ -61,7 +69,7 @@ class Local:
                 self._bin / "postgres", "-D", self._folder / "data", "-p", str(self._port),
                 "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self._folder}",
                 "-c", f"fsync={fsync}", "-c", "dynamic_shared_memory_type=mmap",
-                "-c", "log_min_messages=fatal",
+                "-c", "log_min_messages=fatal", *self._tls(certificate),
             ],
             user=OWNER, folder=self._folder, stop="QUIT",
         )  # fmt: skip
@@ -123,6 +131,13 @@ class Local:
         """Start it, after `halt` or `kill`."""
         self._process.start(self._is_ready)
 
+    def _tls(self, certificate: Certificate | None) -> list[str]:
+        if certificate is None:
+            return []
+        own = certificate.copied_to(self._folder, OWNER)
+        settings = ("ssl=on", f"ssl_cert_file={own.path}", f"ssl_key_file={own.key}")
+        return [word for setting in settings for word in ("-c", setting)]
+
     def _is_ready(self) -> bool:
         try:
             self.admin("SELECT 1")
@@ -148,9 +163,9 @@ def start() -> Server:
     return Given(url) if url else start_local()
 
 
-def start_local(*, durable: bool = False) -> Local:
+def start_local(*, durable: bool = False, certificate: Certificate | None = None) -> Local:
     """Start a server that the caller stops."""
-    return Local(durable=durable)
+    return Local(durable=durable, certificate=certificate)
 
 
 def _binaries() -> Path:

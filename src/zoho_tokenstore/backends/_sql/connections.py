@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, TypeVarTuple
@@ -10,6 +11,7 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from zoho_tokenstore.backends import _forks
 from zoho_tokenstore.backends._sql import failures
 from zoho_tokenstore.backends._sql.dialect import Dialect
 from zoho_tokenstore.backends._sql.failures import Failure, Kind
@@ -68,7 +70,8 @@ class Connections:
         self._size = size
         self._closed = False
         self._left_alone: list[sa.Pool] = []
-        self._engine = _make_engine(url, dialect, timeout, size)
+        self._gate = Gate()
+        self._engine = _make_engine(url, dialect, timeout, size, self._gate)
         self._driver_error = self._engine.dialect.loaded_dbapi.Error
         begin_anew_after_fork(self)
 
@@ -162,6 +165,37 @@ class Connections:
         return error
 
 
+class Gate:
+    """Lets no fork happen while a connection is being made.
+
+    Drivers spend that time in OpenSSL, with its locks held: a child that inherits one of them waits
+    for good at its first connection.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._quiet = threading.Condition(self._lock)
+        self._inside = 0
+        _forks.register(self)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            self._quiet.notify_all()
+
+    def rest(self) -> None:
+        self._lock.acquire()
+        while self._inside:
+            self._quiet.wait()
+
+    def resume(self) -> None:
+        self._lock.release()
+
+
 class _Call:
     """How often, and for how long, one call is tried again."""
 
@@ -208,7 +242,7 @@ def _orig(error: Exception) -> BaseException:
     return error if orig is None else orig
 
 
-def _make_engine(url: sa.URL, dialect: Dialect, timeout: float, size: int) -> sa.Engine:
+def _make_engine(url: sa.URL, dialect: Dialect, timeout: float, size: int, gate: Gate) -> sa.Engine:
     options = {"skip_autocommit_rollback": True} if dialect.is_plain else {}
     engine = sa.create_engine(
         url,
@@ -224,5 +258,11 @@ def _make_engine(url: sa.URL, dialect: Dialect, timeout: float, size: int) -> sa
         connect_args=dialect.connect_args(timeout),
         **options,
     )
+
+    @sa.event.listens_for(engine, "do_connect")
+    def connect(driver: sa.Dialect, _record: object, args: Any, options: dict[str, Any]) -> Any:
+        with gate:
+            return dialect.connect(driver, args, options, timeout)
+
     dialect.prepare(engine, timeout)
     return engine

@@ -20,7 +20,6 @@ DIGESTED: Final = tuple(name for name in SECRET_COLUMNS if name in LOOKUPS)
 DIGEST_COLUMNS: Final = tuple(f"{name}_digest" for name in DIGESTED)
 OWN_COLUMNS: Final = (*BOOKKEEPING, *DIGEST_COLUMNS, "etag", "long_id")
 KEY_COLUMNS: Final = {name: f"{name}_key" for name in LOOKUPS}
-KEY_LENGTH: Final = 64
 
 Values = dict[str, Any]
 
@@ -75,7 +74,7 @@ class Dialect:
         if name == "id":
             return sa.Column(name, self.id_type(), primary_key=True)
         if name in KEY_COLUMNS.values():
-            return sa.Column(name, sa.String(KEY_LENGTH))
+            return sa.Column(name, sa.String(texts.DIGEST_LENGTH))
         if name in BOOKKEEPING or name == "etag":
             return sa.Column(name, sa.BigInteger)
         return sa.Column(name, self.text_type())
@@ -94,8 +93,12 @@ class Dialect:
         """Return what an index finds its rows by; indexed exactly so."""
         return self.tokens.c[KEY_COLUMNS[index]]
 
-    def key(self, text: str) -> str:
-        """Return what `lookup` must equal where the text does."""
+    def key(self, text: sa.BindParameter[str]) -> sa.ColumnElement[Any]:
+        """Return what `lookup` equals where a text is looked up whose `key_value` this is."""
+        return text
+
+    def key_value(self, text: str) -> str:
+        """Return what is sent to the database to look a text up."""
         return texts.digest(text)
 
     def encoded(self, text: str) -> str:
@@ -125,6 +128,10 @@ class Dialect:
     def connect_args(self, timeout: float) -> dict[str, Any]:  # noqa: ARG002
         """Return the driver's options that bound the time of each call: none, for one we do not know."""
         return {}
+
+    def connect(self, dialect: sa.Dialect, args: Any, options: dict[str, Any], timeout: float) -> Any:  # noqa: ARG002
+        """Return a new connection of the driver."""
+        return dialect.connect(*args, **options)
 
     def prepare(self, engine: sa.Engine, timeout: float) -> None:
         """Fit an engine that has not connected yet."""

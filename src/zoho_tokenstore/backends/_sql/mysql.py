@@ -14,7 +14,6 @@ from zoho_tokenstore.backends._sql import failures, texts
 from zoho_tokenstore.backends._sql.dialect import (
     DIGESTED,
     KEY_COLUMNS,
-    KEY_LENGTH,
     OWN_COLUMNS,
     Dialect,
     Values,
@@ -34,6 +33,7 @@ _CHANGED_AT: Final = "TIMESTAMP(6) NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE C
 
 _SLASH: Final[sa.ColumnElement[str]] = sa.literal_column("'/'")
 _THOUSAND: Final[sa.ColumnElement[int]] = sa.literal_column("1000")
+_SHA_256: Final[sa.ColumnElement[int]] = sa.literal_column("256")
 
 _CODES: Final = {
     **dict.fromkeys((2006, 2013, 2014, 2055, 1053, 1152, 1158, 1159, 1160, 1161, 1927, 4031), failures.LOST),
@@ -90,6 +90,12 @@ class MySQL(Dialect):
             return sa.func.coalesce(column, changed)
         return sa.func.coalesce(changed, column) if name == "updated_at_ms" else column
 
+    def key(self, text: sa.BindParameter[str]) -> sa.ColumnElement[Any]:
+        return sa.func.sha2(text, _SHA_256)
+
+    def key_value(self, text: str) -> str:
+        return text
+
     def etag_of(self, mark: int) -> object:
         return str(mark)
 
@@ -141,6 +147,8 @@ class MySQL(Dialect):
         code = next((found for found in error.args[:1] if isinstance(found, int)), None)
         if "timed out" in str(error) and code in (2003, 2006, 2013):
             return failures.DEAF if connecting else failures.SILENT
+        if code == 2003 and ("[SSL" in str(error) or "certificate" in str(error)):
+            return failures.INSECURE
         if code in _CODES:
             known = _CODES[code]
             return failures.UNREACHABLE if connecting and known is failures.LOST else known
@@ -196,6 +204,6 @@ def _generated(column: str) -> str:
     index = next(index for index, key in KEY_COLUMNS.items() if key == column)
     found_by = f"COALESCE({index}_digest, {index})" if index in DIGESTED else index
     return (
-        f"CHAR({KEY_LENGTH}) CHARACTER SET ascii COLLATE ascii_bin "
+        f"CHAR({texts.DIGEST_LENGTH}) CHARACTER SET ascii COLLATE ascii_bin "
         f"GENERATED ALWAYS AS (SHA2({found_by}, 256)) VIRTUAL"
     )

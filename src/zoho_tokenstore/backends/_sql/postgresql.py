@@ -139,7 +139,7 @@ class PostgreSQL(Dialect):
             return columns[index]
         return sa.func.coalesce(columns[f"{index}_digest"], columns[index])
 
-    def key(self, text: str) -> str:
+    def key_value(self, text: str) -> str:
         return texts.escape(text)
 
     def encoded(self, text: str) -> str:
@@ -165,21 +165,19 @@ class PostgreSQL(Dialect):
             "keepalives_count": 3,
         }
 
+    def connect(self, dialect: sa.Dialect, args: Any, options: dict[str, Any], timeout: float) -> Any:  # noqa: ARG002
+        threshold = options.get("prepare_threshold")
+        if threshold is not None:  # psycopg knows it as an argument only
+            options["prepare_threshold"] = int(threshold) if threshold.isdecimal() else None
+        connection = PatientConnection.connect(*args, **options)
+        connection.patience = timeout + _GRACE
+        return connection
+
     def prepare(self, engine: sa.Engine, timeout: float) -> None:
         wait = max(1, round(timeout * 1000))
         # Waiting for a lock ends first, so that its error says what it was.
         limits = f"SET lock_timeout = {wait}; SET statement_timeout = {wait + 500}"
         begin_with(engine, limits, first=False)  # when each statement is a transaction
-        patience = timeout + _GRACE
-
-        @sa.event.listens_for(engine, "do_connect")
-        def connect(_dialect: Any, _record: Any, args: list[Any], options: dict[str, Any]) -> Any:
-            threshold = options.get("prepare_threshold")
-            if threshold is not None:  # psycopg knows it as an argument only
-                options["prepare_threshold"] = int(threshold) if threshold.isdecimal() else None
-            connection = PatientConnection.connect(*args, **options)
-            connection.patience = patience
-            return connection
 
     def check(self, connection: sa.Connection, location: str) -> None:
         version = connection.dialect.server_version_info or ()

@@ -34,16 +34,9 @@ class Table:
         this_row = columns.id == sa.bindparam("row_id", type_=columns.id.type)
         rows = sa.select(*_selected(dialect))
         self._load = connections.query(rows.where(this_row))
-        self._find = {
-            index: rows.where(dialect.lookup(index).in_(sa.bindparam("keys", expanding=True))).order_by(
-                columns.id
-            )
-            for index in LOOKUPS
-        }
-        self._scan = (
-            rows.where(columns.id > sa.bindparam("after", type_=columns.id.type))
-            .order_by(columns.id)
-            .limit(sa.bindparam("size", type_=sa.Integer))
+        self._rows = rows.order_by(columns.id)
+        self._scan = self._rows.where(columns.id > sa.bindparam("after", type_=columns.id.type)).limit(
+            sa.bindparam("size", type_=sa.Integer)
         )
         self._etag = sa.select(dialect.etag()).where(this_row)
         self._insert = sa.insert(tokens)
@@ -72,7 +65,9 @@ class Table:
     def find(self, index: str, *keys: str) -> list[Row]:
         if not keys:
             return []
-        return self._fetch(self._find[index], {"keys": [self._dialect.key(key) for key in keys]})
+        names = [f"key_{number}" for number in range(len(keys))]
+        values = dict(zip(names, map(self._dialect.key_value, keys), strict=True))
+        return self._fetch(self._find(index, *names), values)
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
         left = limit
@@ -110,6 +105,11 @@ class Table:
 
     def close(self) -> None:
         self._connections.close()
+
+    def _find(self, index: str, *names: str) -> sa.Select[Any]:
+        """Return the query for the rows under keys that are parameters of these names."""
+        keys = [self._dialect.key(sa.bindparam(name, type_=sa.UnicodeText())) for name in names]
+        return self._rows.where(self._dialect.lookup(index).in_(keys))
 
     def _fetch(self, statement: sa.Select[Any], parameters: Values) -> list[Row]:
         return [self._row(stored) for stored in self._connections.run(_rows, statement, parameters)]

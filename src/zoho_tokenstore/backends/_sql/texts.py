@@ -9,7 +9,8 @@ from typing import Final
 LONGEST_ID: Final = 190
 """Longer ids are stored by their beginning and a digest; the whole id then stands in `long_id`."""
 
-ID_LENGTH: Final = 255  # 190 and the 64 of a digest fit
+DIGEST_LENGTH: Final = 64
+ID_LENGTH: Final = 255  # the beginning of an id and a digest fit
 
 _ESCAPED: Final = re.compile("\x01([\x01\x02])")
 _UNESCAPED: Final = {"\x01": "\0", "\x02": "\x01"}
@@ -30,8 +31,12 @@ def id_key(text: str) -> str:
 
 
 def digest(text: str) -> str:
-    """Return a text of fixed length that stands for any other one in an index."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return a text of fixed length that stands for any other one in an index.
+
+    By BLAKE2, which Python brings itself: a child must not need OpenSSL, whose locks another thread
+    may have held when its parent forked.
+    """
+    return hashlib.blake2b(text.encode(), digest_size=DIGEST_LENGTH // 2).hexdigest()
 
 
 def needs_escape(text: str) -> bool:
