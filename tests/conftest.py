@@ -1,4 +1,4 @@
-"""What all tests share: which of them are about clear stores, and on which servers a run was made."""
+"""What all tests share: which are about clear stores, and on which stores and servers a run was made."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Final
 import pytest
 
 from tests.support import servers
+from tests.support.chosen import VARIABLE as STORES
+from tests.support.chosen import chosen
 from zoho_tokenstore.crypto.sources import VARIABLE
 
 _used: Final[dict[str, set[str]]] = {}
@@ -21,6 +23,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         if item.get_closest_marker("clear") is not None:
             patch.delenv(VARIABLE, raising=False)
         return (yield)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of stores that are not chosen: those have no parameters."""
+    if chosen():
+        left_out = [item for item in items if _has_no_parameters(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not _has_no_parameters(item)]
+
+
+def _has_no_parameters(item: pytest.Item) -> bool:
+    reasons = [str(mark.kwargs.get("reason", "")) for mark in item.iter_markers("skip")]
+    return any(reason.startswith("got empty parameter set") for reason in reasons)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -37,6 +52,9 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if chosen():
+        terminalreporter.section("stores")
+        terminalreporter.write_line(f"No others than {', '.join(chosen())} were tested: {STORES} says so.")
     if _used:
         terminalreporter.section("servers")
     for kind, found in sorted(_used.items()):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
 from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.repository import TokenRepository
 
@@ -108,15 +108,42 @@ def _class_for(scheme: str) -> Any:
         return getattr(import_module(module), name)
     others = _of_other_packages()
     if scheme in others:
-        return others[scheme].load()
+        return _loaded(scheme, others[scheme])
     raise ConfigurationError(
         f"No store is known by the scheme {scheme!r}. Known: {', '.join(sorted({*_BACKENDS, *others}))}."
     )
 
 
-def _of_other_packages() -> dict[str, EntryPoint]:
-    """Return the backends that installed packages offer. None of them takes the place of one of ours."""
-    return {point.name: point for point in entry_points(group=ENTRY_POINTS) if point.name not in _BACKENDS}
+def _of_other_packages() -> dict[str, list[EntryPoint]]:
+    """Return what installed packages offer, by scheme. None of it takes the place of one of ours."""
+    offers: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name not in {*_BACKENDS, *_ALIASES}:
+            offers.setdefault(point.name, []).append(point)
+    return offers
+
+
+def _loaded(scheme: str, offers: list[EntryPoint]) -> Any:
+    packages = ", ".join(sorted(point.dist.name if point.dist else "?" for point in offers))
+    if len(offers) > 1:
+        raise ConfigurationError(
+            f"Several packages offer a backend for {scheme}://: {packages}. Uninstall all but one."
+        )
+    try:
+        found = offers[0].load()
+    except TokenStoreError:  # it says by itself what is missing
+        raise
+    except Exception as error:  # whatever the import of that package raises
+        raise ConfigurationError(
+            f"The backend for {scheme}:// cannot be loaded: {offers[0].value} of the package {packages} "
+            f"raises {type(error).__name__}: {error}. Install that package again, or a newer one."
+        ) from error
+    if not hasattr(found, "from_url"):
+        raise ConfigurationError(
+            f"The backend for {scheme}://, {offers[0].value} of the package {packages}, has no from_url. "
+            "It was made for something else; ask its author."
+        )
+    return found
 
 
 def _split(url: str | None) -> SplitResult:

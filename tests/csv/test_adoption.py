@@ -16,6 +16,8 @@ from zoho_tokenstore.backends.csv import CSVBackend
 from zoho_tokenstore.errors import BackendError, ConfigurationError
 from zoho_tokenstore.records import Row, TokenRecord
 
+pytestmark = pytest.mark.clear  # the SDK's files are
+
 ALICE = "1,alice,1000.C,secret,refresh-1,access-1,,4102444800000,https://p.example/cb,https://www.zohoapis.eu"
 BOB = "2,bob,1000.C,secret,refresh-2,access-2,grant-2,4102444800000,,"
 

@@ -61,6 +61,7 @@ def test_a_new_file_too(path: Path, steps: list[str]) -> None:
     assert steps == STEPS
 
 
+@pytest.mark.clear
 def test_a_file_of_the_sdk_too(path: Path, steps: list[str]) -> None:
     """It is replaced, never written."""
     shutil.copyfile(FIXTURE, path)

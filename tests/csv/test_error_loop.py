@@ -184,6 +184,7 @@ def test_a_failing_first_opening_leaves_nothing_or_a_store(
 
 @LASTING
 @FAULTS
+@pytest.mark.clear
 def test_a_failing_take_over_loses_no_token(quick_folder: Path, fault: Fault, once: bool) -> None:
     """The tokens of a file of the SDK's are there after every failure of the opening."""
     with open_tokens(shutil.copyfile(FIXTURE, quick_folder / NAME)) as tokens:

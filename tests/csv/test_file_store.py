@@ -19,6 +19,8 @@ from zoho_tokenstore.backends.csv import CSVBackend
 from zoho_tokenstore.errors import RowChangedError
 from zoho_tokenstore.records import Row, TokenRecord
 
+pytestmark = pytest.mark.clear  # the SDK's own store is
+
 SCRIPT: Final = Path(__file__).with_name("published.py")
 INTERPRETERS: Final = {  # the file store of 8.0 up to 6.0.0 is that of 7.0, byte for byte
     "8.0": Path(sys.executable),

@@ -180,6 +180,7 @@ def test_a_time_that_is_no_number(tmp_path: Path) -> None:
     assert [row.id for row in backend.scan()] == ["2"]
 
 
+@pytest.mark.clear
 def test_a_person_can_read_it(tmp_path: Path) -> None:
     """Any csv reader finds the ten columns under the SDK's names."""
     tokens = support.open_tokens(tmp_path / NAME)

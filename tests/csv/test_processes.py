@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.csv import support
-from tests.csv.support import NAME, beside, lines_of, open_tokens
+from tests.csv.support import NAME, beside, open_tokens
 
 FORKS = 50
 
@@ -42,7 +42,8 @@ def test_what_a_killed_process_acknowledged_is_there(path: Path) -> None:
     newest = told["newest"]
     assert [owner for owner in newest if not owner.startswith("place")] == []
     assert len(newest) > 10
-    rows = [(line[1], int(line[5].removeprefix("access-"))) for line in lines_of(path)[1:]]
+    with open_tokens(path) as tokens:
+        rows = [(one.user_name, int(str(one.access_token).removeprefix("access-"))) for one in tokens.scan()]
     stored = dict(rows)
     assert len(rows) == len(stored)
     lost = {owner: number for owner, number in newest.items() if stored.get(owner, -1) < number}

@@ -19,6 +19,8 @@ from zoho_tokenstore.backends.csv import CSVBackend
 from zoho_tokenstore.errors import BackendTimeoutError
 from zoho_tokenstore.records import COLUMNS, Row
 
+pytestmark = pytest.mark.clear  # its rows are those of another program, or of a backend alone
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:

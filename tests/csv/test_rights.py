@@ -84,6 +84,7 @@ def test_new_files_are_the_owners_alone_at_every_moment(
     assert seen == {(name, 0o600) for name in ALL}
 
 
+@pytest.mark.clear
 def test_a_file_of_the_sdk_is_closed_to_others(path: Path, seen: set[tuple[str, int]]) -> None:
     """World-readable as FileStore leaves it, it is closed before it is read; its group keeps its rights."""
     shutil.copyfile(FIXTURE, path)
@@ -137,6 +138,7 @@ def test_a_file_of_ours_is_closed_to_others_when_it_is_opened(path: Path) -> Non
 
 
 @NEEDS_ROOT
+@pytest.mark.clear
 def test_owner_and_group_are_kept(path: Path) -> None:
     """What root saves in somebody's file stays his: file, leases, and locks that did not exist yet."""
     shutil.copyfile(FIXTURE, path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.stores import CASES
 from tests.refresh.support import Site
 from zoho_tokenstore.emulator import Emulator
 
@@ -16,5 +17,7 @@ def zoho() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def site(zoho: Emulator, tmp_path: Path) -> Site:
-    return Site(zoho, tmp_path)
+def site(request: pytest.FixtureRequest, zoho: Emulator, tmp_path: Path) -> Site:
+    """A site on SQLite, or on the store that a test is parametrised by: its name in `CASES`."""
+    name = getattr(request, "param", "sqlite")
+    return Site(zoho, tmp_path, None if name == "sqlite" else CASES[name].url(tmp_path))

@@ -7,6 +7,7 @@ told: every call and every event of the store, also of workers that were killed 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
@@ -20,6 +21,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -32,10 +34,11 @@ from zohocrmsdk.src.com.zoho.crm.api.sdk_config import SDKConfig
 
 from tests.sdk.app import environment
 from zoho_tokenstore import Event, EventKind, TokenRepository
-from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.errors import BackendUnavailableError
 from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import Row
+from zoho_tokenstore.registry import open_backend
 from zoho_tokenstore.sdk import RepositoryStore
 
 logging.raiseExceptions = False  # the SDK's malformed log calls
@@ -46,8 +49,9 @@ class Orders:
     """What a fleet does.
 
     Arguments:
-        url: the local Zoho.
-        database: the SQLite file.
+        zoho: the URL of the local Zoho.
+        store: the URL of the store.
+        folder: where the fleet may write.
         tokens: the constructor's arguments of the tokens; each call takes the next one.
         processes: how many workers.
         threads: how many threads in each of them.
@@ -62,13 +66,13 @@ class Orders:
         kill_every: every so many seconds a worker is killed and replaced.
         give_up: after so many seconds those that are still at work are killed.
         failing_writes: so many writes of rows fail in every process.
-        timeout: for how many seconds a lock of the database is waited for.
-        locked: from the start on nobody can write to the database.
+        locked: from the start on nobody can write to this SQLite database.
         file_store: the SDK's own store on this file, instead of ours.
     """
 
-    url: str
-    database: str
+    zoho: str
+    store: str
+    folder: str
     tokens: list[dict[str, str]]
     processes: int = 1
     threads: int = 1
@@ -83,8 +87,7 @@ class Orders:
     kill_every: float | None = None
     give_up: float = 1e9
     failing_writes: int = 0
-    timeout: float = 30.0
-    locked: bool = False
+    locked: str = ""
     file_store: str = ""
 
 
@@ -105,13 +108,25 @@ class Fleet:
 
     def run(self) -> dict[str, Any]:
         """Let all workers go at once, and return what they told."""
+        if not self._orders.file_store:
+            open_backend(self._orders.store).close()  # its driver is imported here, not in every worker
         for number in range(self._orders.processes):
             self._fork(number)
         for pipe in self._pids:
             os.read(pipe, 1)  # the worker is ready
-        lock = sqlite3.connect(self._orders.database, isolation_level=None)
-        if self._orders.locked:
+        with self._lock():
+            return self._let_go()
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        if not self._orders.locked:
+            yield
+            return
+        with contextlib.closing(sqlite3.connect(self._orders.locked, isolation_level=None)) as lock:
             lock.execute("BEGIN IMMEDIATE")
+            yield
+
+    def _let_go(self) -> dict[str, Any]:
         os.close(self._gate_in)
         started = time.time()
         next_kill = started + (self._orders.kill_every or 1e9)
@@ -125,7 +140,6 @@ class Fleet:
             if time.time() >= next_kill:
                 next_kill += self._orders.kill_every or 1e9
                 self._replace_one(started)
-        lock.close()
         answers = [[json.loads(line) for line in bytes(text).splitlines()] for text in self._texts]
         return {"started": started, "killed": self._killed, "answers": answers}
 
@@ -165,7 +179,7 @@ class Fleet:
             os.kill(pid, signal.SIGKILL)
 
     def _let_holder_go_on(self) -> None:
-        marker = Path(f"{self._orders.database}.holder")
+        marker = _marker(self._orders)
         if self._orders.holder != "stop" or not marker.exists() or not marker.read_text():
             return
         stopped_at = marker.stat().st_mtime + self._orders.holder_after
@@ -203,7 +217,7 @@ class Worker:
 
     def _initialize(self) -> None:
         """Set the SDK up as `Initializer.initialize` does, without the first look-up that it makes."""
-        url = self._orders.url
+        url = self._orders.zoho
         initializer = Initializer()
         initializer.environment = environment((url, f"{url}/oauth/v2/token", url))
         initializer.store = self._store()
@@ -217,7 +231,9 @@ class Worker:
             from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
 
             return FileStore(orders.file_store)
-        backend = Failing(orders)
+        backend: Any = open_backend(orders.store)
+        if orders.failing_writes:
+            backend = Failing(backend, orders.failing_writes)
         return RepositoryStore(
             TokenRepository(backend, on_event=self._on_event), refresh=policy(orders.policy)
         )
@@ -256,7 +272,7 @@ class Worker:
 
     def _be_the_holder(self) -> None:
         try:
-            marker = os.open(f"{self._orders.database}.holder", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            marker = os.open(_marker(self._orders), os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
             return
         os.write(marker, str(os.getpid()).encode())
@@ -268,18 +284,26 @@ class Worker:
         os.write(self._answer, json.dumps({**what, "worker": self._number}).encode() + b"\n")
 
 
-class Failing(SQLiteBackend):
-    """A database in which the first writes of rows fail."""
+class Failing:
+    """A backend whose first writes of rows fail."""
 
-    def __init__(self, orders: Orders) -> None:
-        super().__init__(orders.database, timeout=orders.timeout)
-        self._left = orders.failing_writes
+    def __init__(self, backend: Backend, count: int) -> None:
+        self._backend = backend
+        self._left = count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
 
     def write(self, row: Row, *, expect: object) -> object:
         if self._left > 0:
             self._left -= 1
             raise BackendUnavailableError("The disk is full.")
-        return super().write(row, expect=expect)
+        return self._backend.write(row, expect=expect)
+
+
+def _marker(orders: Orders) -> Path:
+    """Return the file that names the process of the first holder."""
+    return Path(orders.folder) / "holder"
 
 
 def policy(values: dict[str, float]) -> RefreshPolicy:

@@ -12,10 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.contract.stores import SHARED
 from zoho_tokenstore import TokenRecord, open_repository
 from zoho_tokenstore.emulator import Emulator
 
 ROOT = Path(__file__).resolve().parents[2]
+WITH_LEASES = [name for name in SHARED if name not in ("sql", "secretsmanager")]
+"""The stores whose leases are tested with processes: `sql` is PostgreSQL's code on another dialect."""
+
 PATIENCE = 110.0  # seconds; only a failing test waits so long
 
 
@@ -54,15 +58,24 @@ class Report:
 
 
 class Site:
-    """A database, the local Zoho, and fleets that use them."""
+    """A store, the local Zoho, and fleets that use them.
 
-    def __init__(self, zoho: Emulator, folder: Path) -> None:
+    Arguments:
+        zoho: the local Zoho.
+        folder: a folder of its own.
+        url: the store; by default a database in that folder.
+    """
+
+    def __init__(self, zoho: Emulator, folder: Path, url: str | None = None) -> None:
         self.zoho = zoho
+        self.folder = folder
         self.database = folder / "zohooauth.db"
+        self.url = f"sqlite:///{self.database}" if url is None else url
 
     def fleet(self, tokens: list[dict[str, str]], *, patience: float = PATIENCE, **orders: Any) -> Report:
         """Run a fleet to its end."""
-        orders = {"url": self.zoho.url, "database": str(self.database), "tokens": tokens, **orders}
+        place = {"zoho": self.zoho.url, "store": self.url, "folder": str(self.folder)}
+        orders = {**place, "tokens": tokens, **orders}
         environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         done = subprocess.run(
             [sys.executable, "-m", "tests.refresh.fleet"],
@@ -90,7 +103,7 @@ class Site:
         """Store several logins of one user name each."""
         client, user = self.zoho.default_client, self.zoho.default_users[0]
         ids = []
-        with open_repository(f"sqlite:///{self.database}") as repository:
+        with open_repository(self.url) as repository:
             for number in range(count):
                 record = TokenRecord(
                     user_name=f"{number}:{user.user_name}",
@@ -106,7 +119,7 @@ class Site:
 
     def stored(self, token: dict[str, str]) -> TokenRecord:
         """Return the stored token with an id."""
-        with open_repository(f"sqlite:///{self.database}") as repository:
+        with open_repository(self.url) as repository:
             found = repository.get(token["id"])
         assert found is not None
         return found

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from tests.refresh.support import Site
+import pytest
+
+from tests.refresh.support import WITH_LEASES, Site
 
 LEASE = 2.0
 POLICY = {"lease": LEASE, "wait": 8.0}
 
+on_every_store = pytest.mark.parametrize("site", WITH_LEASES, indirect=True)
+on_some = pytest.mark.parametrize(
+    "site", [name for name in WITH_LEASES if name in ("sqlite", "postgresql")], indirect=True
+)
 
+
+@on_every_store
 def test_killed_before_the_request(site: Site) -> None:
     """Killed between look-up and request, the holder is waited for until its lease ends, not longer."""
     report = site.fleet([site.store_token()], processes=6, policy=POLICY, holder="kill")
@@ -32,6 +40,7 @@ def test_killed_before_the_save(site: Site) -> None:
     assert sorted(reasons, key=str) == [None, "the holder before brought no token"]
 
 
+@on_some
 def test_stopped_past_its_lease(site: Site) -> None:
     """A holder that continues after its lease passed on undoes nothing, and gets the newer token."""
     site.zoho.fault("token:refresh_token", "slow", times=1, seconds=0.8, after=True)

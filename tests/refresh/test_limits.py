@@ -28,7 +28,7 @@ def _spend(site: Site, token: dict[str, str]) -> None:
 
 
 def _change_expiry(site: Site, token: dict[str, str], seconds: float) -> None:
-    with open_repository(f"sqlite:///{site.database}") as repository:
+    with open_repository(site.url) as repository:
         repository.save(site.stored(token).changed(expires_at_ms=int((time.time() + seconds) * 1000)))
 
 

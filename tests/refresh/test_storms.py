@@ -8,16 +8,22 @@ from pathlib import Path
 import pytest
 from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
 
-from tests.refresh.support import Site
+from tests.contract.stores import SHARED
+from tests.refresh.support import WITH_LEASES, Site
 from tests.sdk.app import token_of
 from zoho_tokenstore.emulator import Emulator
 
-FLEETS = [(48, 1), (8, 8)]
+on_every_store = pytest.mark.parametrize(
+    ("site", "processes", "threads"),
+    [("sqlite", 48, 1), ("sqlite", 8, 8), *((name, 16, 1) for name in WITH_LEASES if name != "sqlite")],
+    indirect=["site"],
+)
 
 
-@pytest.mark.parametrize(("processes", "threads"), FLEETS)
+@on_every_store
 def test_expired_token_is_refreshed_once(site: Site, processes: int, threads: int) -> None:
     """Whoever wakes up to an expired token gets the same new one, from a single refresh."""
+    site.zoho.fault("token:refresh_token", "slow", seconds=0.2)  # so that everybody comes while it runs
     token = site.store_token()
     report = site.fleet([token], processes=processes, threads=threads)
     print(f"{processes} × {threads}: {site.requests} request, all served after {report.slowest:.2f} s")
@@ -28,7 +34,7 @@ def test_expired_token_is_refreshed_once(site: Site, processes: int, threads: in
     assert report.events["refresh_started"] == report.events["refreshed"] == 1
 
 
-@pytest.mark.parametrize(("processes", "threads"), FLEETS)
+@on_every_store
 @pytest.mark.parametrize("credential", ["refresh_token", "grant_token"])
 def test_cold_start_exchanges_once(site: Site, credential: str, processes: int, threads: int) -> None:
     """Of workers that start with the same credentials one exchanges them, the others find its row."""
@@ -39,6 +45,29 @@ def test_cold_start_exchanges_once(site: Site, credential: str, processes: int, 
     assert site.requests == 1
     assert len(report.access_tokens) == 1
     assert report.events["created"] == 1
+
+
+@pytest.mark.parametrize("site", SHARED.keys() & {"secretsmanager"}, indirect=True)
+def test_without_leases_each_process_refreshes_once(site: Site) -> None:
+    """On Secrets Manager the threads of a process share a refresh, and processes lose nothing by theirs."""
+    token = site.store_token()
+    report = site.fleet([token], processes=6, threads=4)
+    assert report.failures == []
+    assert len(report.calls) == 24
+    starts = [one["worker"] for one in report.told if one.get("event") == "refresh_started"]
+    assert len(set(starts)) == len(starts) == site.requests
+    stored = site.stored(token).access_token
+    assert stored in report.access_tokens
+    assert site.zoho.is_live(stored or "")
+    assert site.fleet([token], processes=2).access_tokens == {stored}
+
+
+@pytest.mark.parametrize("site", SHARED.keys() & {"secretsmanager"}, indirect=True)
+def test_without_leases_threads_refresh_once(site: Site) -> None:
+    """On Secrets Manager all threads of one process get the same new token, from a single refresh."""
+    report = site.fleet([site.store_token()], threads=16)
+    assert report.failures == []
+    assert site.requests == len(report.access_tokens) == 1
 
 
 def test_two_hundred_tokens_are_refreshed_once_each(tmp_path: Path) -> None:

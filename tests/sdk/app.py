@@ -24,7 +24,7 @@ from zohocrmsdk.src.com.zoho.crm.api.record import BodyWrapper, GetRecordsParam,
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
 from tests.sdk.generation import SDK
-from zoho_tokenstore import SQLiteStore
+from zoho_tokenstore import SQLiteStore, open_store
 
 __all__ = ["Initializer", "OAuthToken", "RefusedError", "SDKException", "connect", "create_lead", "leads"]
 
@@ -100,9 +100,8 @@ def main() -> None:
     """Do what standard input asks for."""
     sys.addaudithook(_refuse_foreign_hosts)
     task = json.load(sys.stdin)
-    database = Path(task["database"])
     token = token_of(**task["token"])
-    with (LockedOutStore if task.get("locked") else SQLiteStore)(database) as store:
+    with LockedOutStore(Path(task["locked"])) if "locked" in task else open_store(task["url"]) as store:
         connect(token, store, task["urls"], Path(task["resources"]))
         if "create" in task:
             create_lead(task["create"])

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.contract.stores import CASES
 from tests.sdk.app import check_loopback
 from tests.sdk.portal import Portal, forget_sdk_state
-from zoho_tokenstore import Event, InMemoryStore, ListStore, SQLiteStore
+from zoho_tokenstore import Event
 from zoho_tokenstore.emulator import Client, Emulator
 from zoho_tokenstore.sdk import RepositoryStore
 
@@ -61,18 +62,20 @@ def events() -> list[Event]:
     return []
 
 
-@pytest.fixture(params=["sqlite", "memory", "list"])
+@pytest.fixture(params=CASES)
 def open_store(
     request: pytest.FixtureRequest, tmp_path: Path, events: list[Event]
 ) -> Iterator[Callable[[], RepositoryStore]]:
-    """Return how a store is opened; after a restart, SQLite's file is, and the others live on."""
+    """Return how a store is opened; after a restart it is opened anew, or lives on in this process."""
+    case = CASES[request.param]
     opened: list[RepositoryStore] = []
 
     def open_again() -> RepositoryStore:
-        if request.param == "sqlite" or not opened:
-            for one in opened:
-                one.close()
-            opened.append(_new_store(request.param, tmp_path, events))
+        if not opened:
+            opened.append(case.make_store(tmp_path, on_event=events.append))
+        elif case.is_shared:
+            opened[-1].close()
+            opened.append(case.reopen_store(opened[-1], tmp_path, on_event=events.append))
         return opened[-1]
 
     yield open_again
@@ -80,13 +83,7 @@ def open_store(
         one.close()
 
 
-def _new_store(kind: str, folder: Path, events: list[Event]) -> RepositoryStore:
-    if kind == "sqlite":
-        return SQLiteStore(folder / "zohooauth.db", on_event=events.append)
-    return {"memory": InMemoryStore, "list": ListStore}[kind](on_event=events.append)
-
-
 @pytest.fixture
 def portal(zoho: Emulator, tmp_path: Path, open_store: Callable[[], RepositoryStore]) -> Portal:
-    """The application on each of the three stores in turn."""
+    """The application on each of the stores in turn."""
     return Portal(zoho, tmp_path, open_store)

@@ -151,13 +151,9 @@ class Portal:
         self.zoho.expire_access_tokens()
         self.store.repository.save(replace(record, expires_at_ms=1))
 
-    def process(self, database: Path, **task: Any) -> subprocess.CompletedProcess[str]:
-        """Run the application as a process of its own, on a SQLite store."""
-        task |= {
-            "database": str(database),
-            "urls": self.zoho.environment_args(),
-            "resources": str(self._resources()),
-        }
+    def process(self, **task: Any) -> subprocess.CompletedProcess[str]:
+        """Run the application as a process of its own, on the store at the task's `url`."""
+        task |= {"urls": self.zoho.environment_args(), "resources": str(self._resources())}
         return subprocess.run(
             [sys.executable, "-m", "tests.sdk.app"],
             input=json.dumps(task),

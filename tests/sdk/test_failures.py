@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from zohocrmsdk.src.com.zoho.api.authenticator.token import Token
 
+from tests.contract.stores import CASES
 from tests.sdk import app
 from tests.sdk.generation import SDK
 from tests.sdk.portal import Portal, of_kind
@@ -23,9 +24,6 @@ from zoho_tokenstore import (
     RepositoryStore,
     TokenRepository,
 )
-from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.backends.memory import MemoryBackend
-from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.emulator import Emulator
 
 _SAVING = "Exception in saving tokens"
@@ -44,14 +42,9 @@ class Flaky:
         return getattr(self._backend, name)
 
 
-@pytest.fixture(params=["sqlite", "memory", "list"])
+@pytest.fixture(params=CASES)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flaky]:
-    make: dict[str, Callable[[], Any]] = {
-        "sqlite": lambda: SQLiteBackend(tmp_path / "zohooauth.db"),
-        "memory": MemoryBackend,
-        "list": ListBackend,
-    }
-    flaky = Flaky(make[request.param]())
+    flaky = Flaky(CASES[request.param].make_backend(tmp_path))
     yield flaky
     flaky.close()
 
@@ -144,8 +137,8 @@ def test_failed_save_is_told(
     assert isinstance(failed.error, BackendUnavailableError)
     assert failed.client_id == flaky_portal.zoho.default_client.client_id
     assert failed.user_name == (flaky_portal.zoho.default_users[0].user_name if SDK.looks_users_up else None)
-    (line,) = [one for one in caplog.records if one.name == "zoho_tokenstore"]
-    assert line.levelno == logging.ERROR
+    told = [one for one in caplog.records if one.name == "zoho_tokenstore"]
+    (line,) = [one for one in told if one.levelno == logging.ERROR]
     assert line.getMessage().endswith("The storage is not there.")
 
 
@@ -217,7 +210,7 @@ def test_failed_save_shows_no_secret(zoho: Emulator, tmp_path: Path) -> None:
     """Nothing that a process prints of a failed save, the SDK's broken log calls included, is a secret."""
     portal = Portal(zoho, tmp_path, ListStore)
     grant = portal.grant()
-    done = portal.process(tmp_path / "zohooauth.db", token=grant, locked=True)
+    done = portal.process(token=grant, locked=str(tmp_path / "zohooauth.db"))
     assert (done.returncode == 0) is SDK.swallows_failed_saves
     assert "A token could not be saved in" in done.stderr
     for secret in (grant["grant_token"], grant["client_secret"], "1000."):

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.contract.stores import SHARED, Case
 from tests.sdk import app
 from tests.sdk.portal import Portal
-from zoho_tokenstore import SQLiteStore
+from zoho_tokenstore import ListStore
 from zoho_tokenstore.emulator import Emulator
 
 
@@ -55,39 +56,34 @@ def test_many_restarts_leave_one_row(portal: Portal) -> None:
     assert portal.zoho.counters().minted == 1
 
 
-@pytest.fixture
-def sqlite_portal(zoho: Emulator, tmp_path: Path) -> Portal:
-    return Portal(zoho, tmp_path, lambda: SQLiteStore(tmp_path / "other.db"))
-
-
-def test_other_processes_find_the_login(sqlite_portal: Portal, tmp_path: Path) -> None:
-    """A second process with the spent grant, and a third with the id alone, need no login."""
-    portal, database = sqlite_portal, tmp_path / "zohooauth.db"
-    grant = portal.grant()
-    answers: list[dict[str, Any]] = []
-    for token in (grant, grant):
-        done = portal.process(database, token=token, create=f"Kumar {len(answers)}")
-        assert done.returncode == 0, done.stderr
-        answers.append(json.loads(done.stdout))
-    token_id = answers[0]["id"]
-    done = portal.process(database, token={"id": token_id})
+def _answer(portal: Portal, **task: Any) -> dict[str, Any]:
+    done = portal.process(**task)
     assert done.returncode == 0, done.stderr
-    name = portal.zoho.default_users[0].full_name
-    assert json.loads(done.stdout) == {"id": token_id, "leads": {"Kumar 0": name, "Kumar 1": name}}
-    assert answers[1]["id"] == token_id
-    counters = portal.zoho.counters()
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_other_processes_find_the_login(zoho: Emulator, tmp_path: Path) -> None:
+    """A second process with the spent grant, and a third with the id alone, need no login."""
+    portal, url = Portal(zoho, tmp_path, ListStore), f"sqlite:///{tmp_path}/tokens.db"
+    grant = portal.grant()
+    first, second = (_answer(portal, url=url, token=grant, create=f"Kumar {number}") for number in range(2))
+    name = zoho.default_users[0].full_name
+    third = _answer(portal, url=url, token={"id": first["id"]})
+    assert third == {"id": first["id"], "leads": {"Kumar 0": name, "Kumar 1": name}}
+    assert second["id"] == first["id"]
+    counters = zoho.counters()
     assert (counters.count("token"), counters.minted) == (1, 1)
 
 
-def test_two_processes_on_one_database(zoho: Emulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in SHARED.items()])
+def test_two_processes_on_one_store(zoho: Emulator, tmp_path: Path, case: Case) -> None:
     """A running application sees the token that another process has refreshed, and uses it."""
-    database = tmp_path / "zohooauth.db"
-    with SQLiteStore(database) as store:
+    with case.make_store(tmp_path) as store:
         portal = Portal(zoho, tmp_path, lambda: store)
         token = portal.log_in()
         portal.let_expire(token)
-        done = portal.process(database, token={"id": token.get_id()})
-        assert done.returncode == 0, done.stderr
+        _answer(portal, url=case.url(tmp_path), token={"id": token.get_id()})
         portal.trace.take()
         app.create_lead("Kumar")
         assert "token:refresh_token" not in portal.trace.take()

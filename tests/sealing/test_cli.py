@@ -156,6 +156,7 @@ def test_seal_and_rotate_leave_a_store_that_the_new_key_alone_opens(tmp_path: Pa
     assert f"zts1.{KeyRing.from_text(old).ids[0]}".encode() not in bytes_on_disk(tmp_path)
 
 
+@pytest.mark.clear
 def test_rotate_goes_on_after_rows_that_do_not_open(tmp_path: Path) -> None:
     """Clear rows are none of a rotation's business: they are listed, and it ends with 1."""
     fill(tmp_path / "tokens.db", 3, None)

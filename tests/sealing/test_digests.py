@@ -85,6 +85,7 @@ class TestChanged:
         assert tokens.find(queries(BOB)[index]) is None
 
     @pytest.mark.parametrize("planted", ANYTHING, ids=range(len(ANYTHING)))
+    @pytest.mark.clear
     def test_one_of_anything_else_hides_the_row(
         self, backend: Backend, ids: list[str], index: str, planted: str
     ) -> None:

@@ -39,7 +39,7 @@ from zoho_tokenstore.crypto.sealing import secrets_of
 from zoho_tokenstore.leases import Lease, names_of
 from zoho_tokenstore.records import Row
 
-pytestmark = pytest.mark.usefixtures("no_keys")
+pytestmark = pytest.mark.clear  # most of it is about what comes of clear rows
 
 SEALED_VALUE = OLD.seal("1000.x", "access_token", b".")
 

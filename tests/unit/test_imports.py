@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-HEAVY = {
-    *("zohocrmsdk", "requests", "sqlite3", "typer", "rich", "click", "starlette", "uvicorn"),
+DRIVERS = {
+    *("sqlite3", "filelock", "sqlalchemy", "psycopg", "pymysql", "mysql", "redis", "boto3", "botocore"),
+    *("cryptography", "keyring"),
+}
+
+HEAVY = DRIVERS | {
+    *("zohocrmsdk", "requests", "typer", "rich", "click", "starlette", "uvicorn"),
     *("pytest", "hypothesis", "asyncio"),
     *(f"zoho_tokenstore.{part}" for part in ("sdk", "cli", "emulator", "testing")),
 }
@@ -44,12 +50,85 @@ def test_the_package_loads_nothing_heavy(name: str) -> None:
     assert sorted(HEAVY & set(loaded)) == []
 
 
+def test_the_registry_loads_nothing_heavy() -> None:
+    """The registry knows its backends by text: it loads none of them, and no driver."""
+    loaded = output("import sys, zoho_tokenstore.registry; print(*sys.modules)").split()
+    assert sorted(HEAVY & set(loaded)) == []
+    assert [name for name in loaded if name.startswith("zoho_tokenstore.backends")] == []
+
+
+@pytest.mark.clear
 def test_a_repository_loads_its_own_driver_only() -> None:
     """Opening a repository by URL loads the backend that the URL names, and still no SDK."""
     code = "import sys, zoho_tokenstore as z; z.open_repository('list://').close(); print(*sys.modules)"
     loaded = output(code).split()
     assert "zoho_tokenstore.backends.list" in loaded
     assert sorted(HEAVY & set(loaded)) == []
+
+
+NOBODY = "127.0.0.1:1"  # where no server is
+AWS = f"eu-central-1/name?endpoint_url=http://{NOBODY}&timeout=0.5"
+
+OWN_DRIVERS = {
+    "memory://": "sqlite3",
+    "sqlite:///{folder}/tokens.db": "sqlite3",
+    "csv:///{folder}/tokens.csv": "filelock",
+    "sql+sqlite:///{folder}/tokens.db": "sqlalchemy sqlite3",
+    f"postgresql://u@{NOBODY}/d": "sqlalchemy psycopg",
+    f"mysql://u@{NOBODY}/d": "sqlalchemy pymysql cryptography",
+    f"mariadb://u@{NOBODY}/d": "sqlalchemy pymysql cryptography",
+    f"redis://{NOBODY}/0": "redis cryptography",
+    f"dynamodb://{AWS}": "boto3 botocore",
+    f"secretsmanager://{AWS}": "boto3 botocore",
+}
+"""What opening a store may load, by its URL. pymysql and redis-py load cryptography where it is installed."""
+
+
+@pytest.mark.clear
+@pytest.mark.parametrize("url", OWN_DRIVERS)
+def test_a_store_loads_its_own_driver_only(url: str, tmp_path: Path) -> None:
+    """Whoever opens one store pays for the driver of that store, and for no other."""
+    place = url.format(folder=tmp_path)
+    code = (
+        "import os, sys, zoho_tokenstore as z\n"
+        "os.environ.update(AWS_ACCESS_KEY_ID='testing', AWS_SECRET_ACCESS_KEY='testing')\n"
+        f"try:\n    z.open_repository({place!r}).close()\n"
+        "except z.BackendUnavailableError:\n    pass\n"
+        "print(*sys.modules)"
+    )
+    loaded = DRIVERS & set(output(code).split())
+    assert loaded <= set(OWN_DRIVERS[url].split())
+    assert OWN_DRIVERS[url].split()[0] in loaded
+
+
+@pytest.mark.parametrize(
+    ("url", "driver", "extra"),
+    [
+        ("csv:///tokens.csv", "filelock", "csv"),
+        ("sql+sqlite:///tokens.db", "sqlalchemy", "sql"),
+        (f"postgresql://u@{NOBODY}/d", "sqlalchemy", "postgresql"),
+        (f"postgresql://u@{NOBODY}/d", "psycopg", "postgresql"),
+        (f"mysql://u@{NOBODY}/d", "sqlalchemy", "mysql"),
+        (f"mysql://u@{NOBODY}/d", "pymysql", "mysql"),
+        (f"mariadb://u@{NOBODY}/d", "pymysql", "mysql"),
+        (f"redis://{NOBODY}/0", "redis", "redis"),
+        (f"rediss+cluster://{NOBODY}", "redis", "redis"),
+        (f"dynamodb://{AWS}", "boto3", "dynamodb"),
+        (f"secretsmanager://{AWS}", "boto3", "secretsmanager"),
+    ],
+)
+def test_a_missing_driver_is_told_by_its_extra(url: str, driver: str, extra: str) -> None:
+    """Without its driver a store says what to install, and the other stores work."""
+    code = BLOCK.format(name=driver) + (
+        "import zoho_tokenstore as z\n"
+        "assert z.open_repository('list://').count() == 0\n"
+        f"try:\n    z.open_repository({url!r})\n"
+        "except z.MissingDependencyError as error:\n"
+        "    assert isinstance(error, ImportError)\n    print(error)\n"
+    )
+    told = output(code)
+    assert "pip install" in told
+    assert f'"zoho-tokenstore[{extra}]"' in told
 
 
 @pytest.mark.parametrize("name", ["ListStore", "open_store('list://')", "sdk"])
