@@ -4,11 +4,11 @@ BIN := .venv/bin
 SDKS := 8.0-6.0.0 7.0 6.0 5.0
 SDK_ENVS := $(SDKS:%=.venv-sdk-%/.ready)
 PYTEST_ARGS ?=
-SERVER_TESTS := tests/sql tests/redis tests/aws tests/copying tests/sealed
 LOCAL_STORES := sqlite memory list csv
+SERVER_TESTS := tests/sql tests/redis tests/aws tests/copying
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-main test-servers test-sealed test-sdks lint types bench docs lock clean
+.PHONY: help demo test test-main test-sealed test-sealed-servers test-sdks lint types bench docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -16,24 +16,24 @@ help:  ## list the targets
 demo: .venv/.ready  ## a login from grant to revocation, against the local Zoho
 	$(BIN)/python -m demos.portal
 
-test: test-main test-sdks  ## all tests that need no server, also with every supported release of the SDK
+test: test-main test-sealed test-sdks  ## all tests, also sealed, and with every supported release of the SDK
 
 test-main: .venv/.ready
-	ZOHO_TEST_STORES="$(LOCAL_STORES)" \
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(SERVER_TESTS:%=--ignore=%) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
-test-servers: .venv/.ready  ## the stores on servers: PostgreSQL, MariaDB, Redis, and AWS emulated by moto
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(filter-out tests/sealed,$(SERVER_TESTS)) tests/contract $(PYTEST_ARGS)
+test-sealed: .venv/.ready  ## tests with every store sealed, and a search for clear secrets in all they leave
+	ZOHO_TEST_STORES="$(LOCAL_STORES)" $(BIN)/python -m tests.sealed \
+	  $(if $(PYTEST_ARGS),,--whole) --ignore=tests/sealed $(SERVER_TESTS:%=--ignore=%) $(PYTEST_ARGS)
 
-test-sealed: .venv/.ready  ## all tests with every store sealed, and a search for clear secrets in what they leave
-	$(BIN)/python -m tests.sealed $(PYTEST_ARGS)
+test-sealed-servers: .venv/.ready  ## the same for the stores on servers, and for all files of the servers
+	$(BIN)/python -m tests.sealed $(SERVER_TESTS) tests/contract $(PYTEST_ARGS)
 
 test-sdks: $(SDKS:%=test-sdk-%)
 
 test-sdk-%: .venv-sdk-%/.ready
 	@echo "== SDK $* =="
 	ZOHO_TEST_STORES="sqlite memory list" \
-	.venv-sdk-$*/bin/python -m pytest -n 2 --dist worksteal tests/sdk tests/contract tests/unit/sdk \
+	.venv-sdk-$*/bin/python -m pytest -n 2 --dist worksteal tests/sdk tests/contract/test_stores.py tests/unit/sdk \
 	  tests/refresh/test_storms.py $(PYTEST_ARGS)
 
 lint: .venv/.ready  ## ruff: rules and format

@@ -81,7 +81,11 @@ class _LogWriter(logging.Handler):
         self._file = file
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = f"{record.levelname} {record.name}: {self.format(record)}\n"
+        try:
+            text = self.format(record)
+        except (TypeError, ValueError):  # as the SDK's own records, whose arguments do not fit
+            text = f"{record.msg} {record.args}"
+        line = f"{record.levelname} {record.name}: {text}\n"
         _write(self._file, line.encode("utf-8", "surrogatepass"))
 
 

@@ -77,6 +77,7 @@ class Findings:
     exempted: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     size: int = 0
+    said: int = 0
 
 
 def search(root: Path, places: Iterable[Path], wanted: Wanted) -> Findings:
@@ -88,6 +89,7 @@ def search(root: Path, places: Iterable[Path], wanted: Wanted) -> Findings:
         with file.open("rb") as opened:
             size = os.fstat(opened.fileno()).st_size
             findings.size += size
+            findings.said += size * place.startswith("said/")
             if size:
                 with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
                     _search(place, content, wanted, findings)

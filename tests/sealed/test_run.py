@@ -149,7 +149,7 @@ def test_too_little_is_not_enough() -> None:
     little = _too_little(Notes({"secret": "somewhere"}, 0, 0), Findings(), LEAST)
     assert [line.partition(":")[0] for line in little] == [f"too few {name}" for name in LEAST]
     enough = Findings(kinds=Counter({"-wal": LEAST["-wal"], "-shm": LEAST["-shm"], "others": LEAST["files"]}))
-    enough.size = LEAST["bytes"]
+    enough.size, enough.said = LEAST["bytes"], LEAST["bytes of output"]
     assert _too_little(Notes(dict.fromkeys(map(str, range(LEAST["secrets"])), ""), 0, 0), enough, LEAST) == []
 
 

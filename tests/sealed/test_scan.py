@@ -40,7 +40,8 @@ def test_a_secret_is_found_in_a_file_and_in_the_output(tmp_path: Path) -> None:
         "said/pytest.txt, byte 18: access_token of a test",
     ]
     assert findings.kinds == {"-wal": 1, "others": 2}
-    assert findings.size == 5000 + len(SECRET) + 1 + 5000 + 19 + len(SECRET)
+    assert findings.said == 19 + len(SECRET)
+    assert findings.size == findings.said + 5000 + len(SECRET) + 1 + 5000
 
 
 @pytest.mark.parametrize(

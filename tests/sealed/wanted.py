@@ -54,7 +54,7 @@ def read_notes(folder: Path) -> Notes:
         else:
             others.add(text)
     shared = secrets.keys() & others
-    common = {text for text in secrets if len(text) < SHORTEST or len(set(text)) < PLAINEST} - shared
+    common = {text for text in secrets if _is_common(text.lstrip("\0"))} - shared
     told = {text: note for text, note in secrets.items() if text not in shared | common}
     return Notes(told, len(common), len(shared))
 
@@ -104,8 +104,14 @@ def _expression(tree: dict[int | None, Any]) -> bytes:
     return branches[0] if len(branches) == 1 else b"(?:" + b"|".join(branches) + b")"
 
 
+def _is_common(text: str) -> bool:
+    return len(text) < SHORTEST or len(set(text)) < PLAINEST
+
+
 def _forms_of(text: str) -> set[bytes]:
     """Return how a text can stand in a file, in JSON, in a representation, or in a URL."""
+    # Without what files are full of: at every NUL, a text that begins with one would have to be tried.
+    text = text.lstrip("\0")
     plain = text.encode("utf-8", "surrogatepass")
     written = (json.dumps(text)[1:-1], repr(text)[1:-1], quote(plain))
     return {
