@@ -40,6 +40,13 @@ class Fence(NamedTuple):
     refresh_token: str | None = None
 
 
+class Stored(NamedTuple):
+    """A row as it is stored, and the token in it."""
+
+    row: Row
+    record: TokenRecord
+
+
 class TokenRepository:
     """Tokens in a backend, under the rules of docs/explanation/matching.md.
 
@@ -181,33 +188,36 @@ class TokenRepository:
         return _until_settled(lambda: self._try_to_save(record, fence))
 
     def _try_to_save(self, record: TokenRecord, fence: Fence | None) -> TokenRecord:
-        row = self._row_to_update(record)
-        if row is None:
+        stored = self._stored_for(record)
+        if stored is None:
             return self._insert(record)
-        stored = self._record(row)
-        if fence is not None and matching.is_outrun(record, stored, fence, self._clock()):
-            record = matching.yielding(record, stored)
-            self.emit(EventKind.FENCED, stored, reason="another refresh was saved meanwhile")
-        return self._write(matching.merge(record, stored), row)
+        if fence is not None and matching.is_outrun(record, stored.record, fence, self._clock()):
+            record = matching.yielding(record, stored.record)
+            self.emit(EventKind.FENCED, stored.record, reason="another refresh was saved meanwhile")
+        return self._write(matching.merge(record, stored.record), stored)
 
-    def _row_to_update(self, record: TokenRecord) -> Row | None:
+    def _stored_for(self, record: TokenRecord) -> Stored | None:
+        """Return what saving `record` updates."""
         if record.id is not None:
-            return self._row_of_own_id(record, record.id)
+            return self._of_own_id(record, record.id)
         for key in matching.keys_of(record):
-            rows = {row.id: row for row in self._rows_under(key)}
-            found = matching.choose_to_update(record, key, map(self._record, rows.values()))
+            candidates = {stored.row.id: stored for stored in self._under(key)}
+            found = matching.choose_to_update(record, key, (stored.record for stored in candidates.values()))
             if found is not None and found.id is not None:
-                return rows[found.id]
+                return candidates[found.id]
         return None
 
-    def _row_of_own_id(self, record: TokenRecord, token_id: str) -> Row | None:
+    def _of_own_id(self, record: TokenRecord, token_id: str) -> Stored | None:
         row = self._backend.load(token_id)
-        if row is not None and not matching.same_person(record, self._record(row)):
+        if row is None:
+            return None
+        stored = Stored(row, self._record(row))
+        if not matching.same_person(record, stored.record):
             raise ConflictError(
                 f"The id {token_id!r} is that of another user or client, whose token was left as it is. "
                 "Save this token without an id, or delete that one first."
             )
-        return row
+        return stored
 
     def _insert(self, record: TokenRecord) -> TokenRecord:
         self._check_store()
@@ -233,27 +243,34 @@ class TokenRepository:
             raise RowChangedError(f"Row {row_id!r} was inserted since its owner was looked for.")
         return True
 
-    def _write(self, record: TokenRecord, replaced: Row | None) -> TokenRecord:
+    def _write(self, record: TokenRecord, replaced: Stored | None) -> TokenRecord:
         now = self._clock()
-        row_id = replaced.id if replaced is not None else record.id or ""
+        row, known = replaced or (None, None)
+        row_id = row.id if row is not None else record.id or ""
         saved = record.changed(
             id=row_id,
-            created_at_ms=now if replaced is None else replaced.created_at_ms,
+            created_at_ms=now if row is None else row.created_at_ms,
             updated_at_ms=now,
-            last_used_at_ms=None if replaced is None else replaced.last_used_at_ms,
+            last_used_at_ms=None if row is None else row.last_used_at_ms,
         )
-        row = self._sealing.seal(
-            row_from_record(saved, row_id), replaced, None if replaced is None else self._record(replaced)
-        )
-        self._backend.write(row, expect=None if replaced is None else replaced.etag)
-        self.emit(EventKind.CREATED if replaced is None else EventKind.UPDATED, saved)
+        sealed = self._sealing.seal(row_from_record(saved, row_id), row, known)
+        self._backend.write(sealed, expect=None if row is None else row.etag)
+        self.emit(EventKind.CREATED if row is None else EventKind.UPDATED, saved)
         return saved
 
     def _candidates(self, key: Key) -> list[TokenRecord]:
         if key.index == "id":
             found = self.get(key.value)
             return [] if found is None else [found]
-        return [self._record(row) for row in self._rows_under(key)]
+        return [stored.record for stored in self._under(key)]
+
+    def _under(self, key: Key) -> list[Stored]:
+        found = [Stored(row, self._record(row)) for row in self._rows_under(key)]
+        for row, record in found:
+            # A digest that leads to another secret was put there by somebody else.
+            if key.index in row.digests and getattr(record, key.index) != key.value:
+                raise refusal(row.id)
+        return found
 
     def _rows_under(self, key: Key) -> list[Row]:
         texts = self._sealing.lookup_keys(key.index, key.value)
@@ -262,10 +279,6 @@ class TokenRepository:
             self._sealing.renewed()  # or another thread has done so since the texts were made
             again = self._sealing.lookup_keys(key.index, key.value)
             rows = self._backend.find(key.index, *again) if again != texts else rows
-        for row in rows:
-            # A digest that leads to another secret was put there by somebody else.
-            if key.index in row.digests and getattr(self._record(row), key.index) != key.value:
-                raise refusal(row.id)
         return rows
 
     def _record(self, row: Row) -> TokenRecord:

@@ -86,6 +86,7 @@ def test_two_hundred_tokens_are_refreshed_once_each(tmp_path: Path) -> None:
 @pytest.mark.clear
 def test_the_storm_without_us(site: Site, tmp_path: Path) -> None:
     """With the SDK's own file store every process refreshes, and Zoho refuses from the eleventh on."""
+    site.zoho.fault("token:refresh_token", "slow", seconds=0.5)  # so that nobody saves before all came
     path = tmp_path / "sdk_tokens.txt"
     credentials = site.login(refresh_token=site.zoho.mint_refresh_token())
     token = token_of("patricia", access_token="1000.old", api_domain=site.zoho.url, **credentials)
