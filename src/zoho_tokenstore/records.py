@@ -30,9 +30,6 @@ BOOKKEEPING: Final = ("created_at_ms", "updated_at_ms", "last_used_at_ms")
 SECRET_COLUMNS: Final = ("client_secret", "refresh_token", "access_token", "grant_token")
 """The columns that nobody but their user may read."""
 
-NO_SECRETS: Final[Mapping[str, str]] = MappingProxyType({})
-"""What is to be put in the place of a row's own secrets where these are clear."""
-
 NO_DIGESTS: Final[Mapping[str, str]] = MappingProxyType({})
 """What a row has whose look-ups find it by its own columns."""
 
@@ -200,12 +197,8 @@ _EXPIRY: Final = ROW_FIELDS.index("expiry_time")
 _new: Final = object.__new__
 
 
-def record_from_row(row: Row, secrets: Mapping[str, str] = NO_SECRETS) -> TokenRecord:
-    """Return the token in a row.
-
-    Arguments:
-        row: the row.
-        secrets: its secrets by column, where those in the row are sealed.
+def record_from_row(row: Row) -> TokenRecord:
+    """Return the token in a row, its secrets clear.
 
     Raises:
         BackendError: the stored expiry is no number, so whether the token is alive is unknown.
@@ -213,7 +206,6 @@ def record_from_row(row: Row, secrets: Mapping[str, str] = NO_SECRETS) -> TokenR
     record = _new(TokenRecord)
     held = record.__dict__  # the constructor would take longer than the read, and check again
     held.update(zip(_RECORD_FIELDS, row))  # noqa: B905  # digests and etag are left over
-    held.update(secrets)
     expiry = row.expiry_time
     try:
         held["expires_at_ms"] = int(expiry) if expiry else None

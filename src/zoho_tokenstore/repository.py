@@ -164,7 +164,7 @@ class TokenRepository:
 
     def scan(self) -> Iterator[TokenRecord]:
         """Yield all tokens in the order of their ids."""
-        return (record_from_row(row, self._sealing.open(row)) for row in self._backend.scan())
+        return (record_from_row(self._sealing.open(row)) for row in self._backend.scan())
 
     def clear(self) -> int:
         """Delete all tokens in one step; return how many there were."""
@@ -285,7 +285,7 @@ class TokenRepository:
         known = self._records.get(row.id)
         if known is not None and known[0] is row:
             return known[1]
-        record = record_from_row(row, self._sealing.open(row))
+        record = record_from_row(self._sealing.open(row))
         if self._records.is_asked_again(row.id):
             self._records.keep(row.id, (row, record))
         return record

@@ -111,27 +111,30 @@ class Key:
     def unseal(self, sealed: str, column: str, place: bytes) -> str | None:
         """Return the value of a text that `seal` made with the same key, column and place, else `None`."""
         opened = self.unseal_all([sealed if name == column else None for name in SECRET_COLUMNS], place)
-        return None if opened is None else opened[column]
+        return None if opened is None else opened[SECRET_COLUMNS.index(column)]
 
-    def unseal_all(self, secrets: Iterable[str | None], place: bytes) -> dict[str, str] | None:
-        """Return the values of a row's secrets by column, or `None` if one of them does not open.
+    def unseal_all(self, secrets: Iterable[str | None], place: bytes) -> tuple[str | None, ...] | None:
+        """Return the values of a row's secrets, or `None` if one of them does not open.
 
-        They come in the order of `SECRET_COLUMNS`. All of them at once, because this runs for every
-        row that is read: a call for each would take a tenth longer.
+        Both in the order of `SECRET_COLUMNS`. All of them at once, because this runs for every row
+        that is read: a call for each would take a tenth longer.
         """
-        heading, decrypt, opened = self.heading, self._decrypt, {}
+        heading, decrypt = self.heading, self._decrypt
+        opened: list[str | None] = []
         try:
-            for (column, associated), sealed in zip(self._associated.items(), secrets, strict=True):
+            for sealed, associated in zip(secrets, self._associated.values()):  # noqa: B905  # of one length
                 if sealed:
                     content = a2b_base64(sealed[HEADING:])
                     # A text of another length had something in it that is no base64.
-                    if not sealed.startswith(heading) or 4 * len(content) != 3 * (len(sealed) - HEADING):
+                    if sealed[:HEADING] != heading or 4 * len(content) != 3 * (len(sealed) - HEADING):
                         return None
                     clear = decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], associated + place)
-                    opened[column] = clear[clear[0] :].decode()
+                    opened.append(clear[clear[0] :].decode())
+                else:
+                    opened.append(sealed)
         except (InvalidTag, ValueError):  # the latter: a text that is no base64, or is cut short
             return None
-        return opened
+        return tuple(opened)
 
     def digest(self, index: str, value: str) -> str:
         """Return the text under which `index` finds a secret value: an HMAC that tells nothing of it."""

@@ -127,7 +127,7 @@ def _key_id(text: str) -> str:
 
 def _opens(sealing: Sealed, row: Row) -> bool:
     try:
-        secrets = sealing.open(row)
+        clear = sealing.open(row)
     except SealingError:
         return False
-    return sealing.finds(row, secrets)
+    return sealing.finds(row, clear)

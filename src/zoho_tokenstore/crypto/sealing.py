@@ -6,7 +6,6 @@ Without keys `Clear` does as little as can be, and imports no cryptography.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from zoho_tokenstore.backend import Backend
@@ -14,7 +13,7 @@ from zoho_tokenstore.crypto import values
 from zoho_tokenstore.crypto.sources import VARIABLE
 from zoho_tokenstore.crypto.values import HEADING
 from zoho_tokenstore.errors import BackendError, InvalidTokenError, SealingError
-from zoho_tokenstore.records import LOOKUPS, NO_DIGESTS, NO_SECRETS, SECRET_COLUMNS, Row, TokenRecord
+from zoho_tokenstore.records import LOOKUPS, NO_DIGESTS, SECRET_COLUMNS, Row, TokenRecord
 
 if TYPE_CHECKING:
     from zoho_tokenstore.crypto.keyring import KeyRing
@@ -27,8 +26,8 @@ _new: Final = tuple.__new__
 class Sealing(Protocol):
     """How the secrets of a store are kept."""
 
-    def open(self, row: Row) -> Mapping[str, str]:
-        """Return the clear secrets of a stored row by their columns; those that it holds in clear may lack.
+    def open(self, row: Row) -> Row:
+        """Return a stored row with clear secrets; its digests stay.
 
         Raises:
             SealingError: one of them is not as it was sealed, or not under a key that is here.
@@ -102,8 +101,7 @@ def secrets_of(row: Row) -> Secrets:
 
 def opened(sealing: Sealing, row: Row) -> Row:
     """Return a stored row with clear secrets, which it is found by."""
-    secrets: Mapping[str, Any] = sealing.open(row)
-    return row._replace(digests=NO_DIGESTS, **secrets)
+    return sealing.open(row)._replace(digests=NO_DIGESTS)
 
 
 def with_secrets(row: Row, secrets: Secrets) -> Row:
@@ -127,10 +125,10 @@ def _is_under(text: str, key: Key) -> bool:
 class Clear:
     """Secrets as they are."""
 
-    def open(self, row: Row) -> Mapping[str, str]:
+    def open(self, row: Row) -> Row:
         if not self.suits(row):
             raise refusal(row.id)
-        return NO_SECRETS
+        return row
 
     def seal(self, row: Row, stored: Row | None = None, known: TokenRecord | None = None) -> Row:  # noqa: ARG002
         for column, text in zip(SECRET_COLUMNS, secrets_of(row), strict=True):
@@ -157,29 +155,28 @@ class Sealed:
     def __init__(self, keys: KeyRing) -> None:
         self.keys: Final = keys
 
-    def open(self, row: Row) -> Mapping[str, str]:
+    def open(self, row: Row) -> Row:
         secrets, place = secrets_of(row), values.place_of(row)
-        key = self._key_of(next(filter(None, secrets), ""))
+        first = next(filter(None, secrets), "")
+        key = self.keys.now.by_heading.get(first[:HEADING])
         opened = None if key is None else key.unseal_all(secrets, place)
         if opened is None:
-            opened = self._open_each(row, place)
+            opened = self._open_each(secrets, place)
         if opened is None:  # and raised here, where a traceback with its values shows no secret
             raise refusal(row.id)
-        return opened
+        return with_secrets(row, opened)
 
-    def _open_each(self, row: Row, place: bytes) -> dict[str, str] | None:
+    def _open_each(self, secrets: Secrets, place: bytes) -> Secrets | None:
         """Open secrets that are not all under one known key; `None` if one of them does not open."""
-        held = {column: text for column, text in zip(SECRET_COLUMNS, secrets_of(row), strict=True) if text}
         # All keys first: looking for one can fail, and that traceback would show what was opened before.
-        keys = {column: self._key_of(text) or self._sought(text) for column, text in held.items()}
-        opened: dict[str, str] = {}
-        for column, text in held.items():
-            key = keys[column]
-            value = self._clear(text) if key is None else key.unseal(text, column, place)
-            if value is None:
+        keys = [(self._key_of(text) or self._sought(text)) if text else None for text in secrets]
+        opened: list[str | None] = []
+        for column, text, key in zip(SECRET_COLUMNS, secrets, keys, strict=True):
+            value = self._clear(text) if key is None else key.unseal(text or "", column, place)
+            if text and value is None:
                 return None
-            opened[column] = value
-        return opened
+            opened.append(value)
+        return tuple(opened)
 
     def _key_of(self, text: str) -> Key | None:
         return self.keys.now.by_heading.get(text[:HEADING])
@@ -225,11 +222,11 @@ class Sealed:
             if text
         )
 
-    def finds(self, row: Row, secrets: Mapping[str, str]) -> bool:
+    def finds(self, row: Row, clear: Row) -> bool:
         """Tell whether a stored row is found by each of its secrets, and by nothing else."""
         return all(
             row.lookup_key(index) in self.lookup_keys(index, value)
-            if (value := secrets.get(index))
+            if (value := getattr(clear, index))
             else not row.lookup_key(index)
             for index in LOOKUPS
             if index in SECRET_COLUMNS
@@ -242,5 +239,5 @@ class Sealed:
         self.keys.renewed(missing=True)  # or another thread has done so
         return self._key_of(text)
 
-    def _clear(self, text: str) -> str | None:
-        return text if self.keys.now.accepts_clear and not values.is_sealed(text) else None
+    def _clear(self, text: str | None) -> str | None:
+        return text if text and self.keys.now.accepts_clear and not values.is_sealed(text) else None

@@ -66,12 +66,12 @@ def new_token(record: TokenRecord) -> Any:
     would not do: the SDK leaves bound methods there.
     """
     token = _new(OAuthToken)
-    attributes = token.__dict__
-    attributes.update(_CONSTANT)
+    token.__dict__ = attributes = _BLANK.copy()
     attributes.update(zip(_ATTRIBUTES, _values_of(record.__dict__)))  # noqa: B905  # of one length
-    name, expires_at_ms = record.user_name, record.expires_at_ms
-    attributes[_SIGNATURE] = None if name is None else UserSignature(name)
-    attributes[_EXPIRES_IN] = None if expires_at_ms is None else str(expires_at_ms)
+    if record.user_name is not None:
+        attributes[_SIGNATURE] = UserSignature(record.user_name)
+    if record.expires_at_ms is not None:
+        attributes[_EXPIRES_IN] = str(record.expires_at_ms)
     return token
 
 
@@ -86,16 +86,19 @@ _PLAIN: Final = tuple(name for name in COLUMNS if name not in ("user_name", "exp
 
 
 def _layout() -> tuple[dict[str, Any], dict[str, str]]:
-    """Learn by the public constructor and setter which private attribute holds which field."""
+    """Learn by the public constructor and setter which private attribute holds which field.
+
+    Returned are all attributes of a token that has no fields, and the names by field.
+    """
     signature = UserSignature("user_name")
     probe = OAuthToken(**{name: f"<{name}>" for name in _PLAIN}, user_signature=signature)
     probe.set_expires_in("<expires_in>")
     names = {f"<{name}>": name for name in (*_PLAIN, "expires_in")} | {signature: "user_signature"}
     where = {names[value]: name for name, value in vars(probe).items() if value in names}
-    return {name: value for name, value in vars(probe).items() if value not in names}, where
+    return {name: None if value in names else value for name, value in vars(probe).items()}, where
 
 
-_CONSTANT, _WHERE = _layout()
+_BLANK, _WHERE = _layout()
 _ATTRIBUTES: Final = tuple(_WHERE[name] for name in _PLAIN)
 _SIGNATURE: Final = _WHERE["user_signature"]
 _EXPIRES_IN: Final = _WHERE["expires_in"]

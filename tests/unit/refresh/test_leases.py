@@ -97,7 +97,7 @@ def test_time_is_read_when_the_lease_is_had(tmp_path: Path) -> None:
     one, two = SQLiteBackend(tmp_path / "zohooauth.db"), SQLiteBackend(tmp_path / "zohooauth.db")
     clock = FakeClock()
     one.leases._clock = two.leases._clock = clock
-    connection = one._connections._own_handle().open()
+    connection = one._connections._local.handle.open()
     connection.execute("BEGIN IMMEDIATE")
     waiting = Running(lambda: two.leases.acquire("a", "two", TTL))
     threading.Event().wait(0.05)

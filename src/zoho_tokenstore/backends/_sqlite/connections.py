@@ -144,7 +144,10 @@ class Connections:
             BackendTimeoutError: the database stayed locked for longer than the timeout.
             BackendError: SQLite failed, or the store has been closed.
         """
-        handle = self._shared or self._own_handle()
+        try:  # and not in a function of its own: this runs before nearly every API call
+            handle: Handle = self._shared or self._local.handle
+        except AttributeError:
+            handle = self._own_handle()
         with handle.lock:
             try:
                 return work(handle, *args)
@@ -176,11 +179,8 @@ class Connections:
         self._gate.release()
 
     def _own_handle(self) -> Handle:
-        try:
-            handle: Handle = self._local.handle
-        except AttributeError:
-            handle = self._local.handle = self._new_handle()
-            self._local.last_will = _LastWill(handle, self._handles)
+        handle = self._local.handle = self._new_handle()
+        self._local.last_will = _LastWill(handle, self._handles)
         return handle
 
     def _new_handle(self) -> Handle:
