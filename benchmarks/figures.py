@@ -51,6 +51,15 @@ LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
         Limit("growth from 1,000 to 1,000,000 tokens", "random/store/1000000", "random/store/1000", 2.0),
     ),
     "saves": (Limit("durable save after a refresh", "save/store", "save/update_ours", 1.6),),
+    "sealed": (
+        Limit("hot sealed look-up", "sealed/hot/store", "sealed/hot/select", 1.0),
+        Limit("sealed look-up of a random token", "sealed/random/store", "sealed/random/select", 3.0),
+        Limit("durable sealed save after a refresh", "sealed/save/store", "sealed/save/update", 1.7),
+    ),
+    "servers": tuple(
+        Limit(f"look-up on {kind}", f"{kind}/store", f"{kind}/driver", 1.3)
+        for kind in ("postgresql", "mariadb", "redis", "dynamodb")
+    ),
     "imports": (Limit("import zoho_tokenstore", "import/package", "import/nothing", 0.060, "seconds more"),),
 }
 """By benchmark. `python -m benchmarks` fails if one of them is not kept."""

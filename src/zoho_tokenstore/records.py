@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from operator import itemgetter
 from types import MappingProxyType
@@ -154,6 +154,7 @@ class Row(NamedTuple):
         return column
 
 
+S = TypeVar("S")
 T = TypeVar("T")
 _MOST: Final = 1024
 
@@ -186,6 +187,22 @@ class Recent(dict[str, T]):
         if len(self) >= _MOST:
             self.clear()
         self[key] = value
+
+
+class Built(Recent[tuple[S, T]]):
+    """What was built of things that are likely to come again unchanged."""
+
+    __slots__ = ()
+
+    def of(self, key: str, source: S, build: Callable[[S], T]) -> T:
+        """Return what `build` makes of the source, or has made of an equal one of this key."""
+        known = self.get(key)
+        if known is not None and (known[0] is source or known[0] == source):
+            return known[1]
+        value = build(source)
+        if self.is_asked_again(key):
+            self.keep(key, (source, value))
+        return value
 
 
 ROW_FIELDS: Final = (*COLUMNS, *BOOKKEEPING)

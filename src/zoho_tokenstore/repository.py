@@ -18,7 +18,7 @@ from zoho_tokenstore.leases import Leases, LocalLeases
 from zoho_tokenstore.matching import Key
 from zoho_tokenstore.records import (
     SECRET_COLUMNS,
-    Recent,
+    Built,
     Row,
     TokenRecord,
     check_text,
@@ -78,7 +78,7 @@ class TokenRepository:
         # A storage without leases of its own: then they hold among the threads of this process.
         self._leases: Leases = getattr(backend, "leases", None) or LocalLeases()
         # A backend hands out the same Row while nobody changed it: then its record holds too.
-        self._records: Recent[tuple[Row, TokenRecord]] = Recent()
+        self._records: Built[Row, TokenRecord] = Built()
 
     def __repr__(self) -> str:
         return f"TokenRepository({self.location!r})"
@@ -164,7 +164,7 @@ class TokenRepository:
 
     def scan(self) -> Iterator[TokenRecord]:
         """Yield all tokens in the order of their ids."""
-        return (record_from_row(self._sealing.open(row)) for row in self._backend.scan())
+        return map(self._opened, self._backend.scan())
 
     def clear(self) -> int:
         """Delete all tokens in one step; return how many there were."""
@@ -282,13 +282,10 @@ class TokenRepository:
         return rows
 
     def _record(self, row: Row) -> TokenRecord:
-        known = self._records.get(row.id)
-        if known is not None and known[0] is row:
-            return known[1]
-        record = record_from_row(self._sealing.open(row))
-        if self._records.is_asked_again(row.id):
-            self._records.keep(row.id, (row, record))
-        return record
+        return self._records.of(row.id, row, self._opened)
+
+    def _opened(self, row: Row) -> TokenRecord:
+        return record_from_row(self._sealing.open(row))
 
     def _not_matched(self, query: TokenRecord, reason: str) -> None:
         self.emit(EventKind.NOT_MATCHED, query, reason=reason)

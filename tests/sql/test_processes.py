@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from tests.sql import published, support
 from tests.sql.conftest import Local, Open
@@ -154,20 +155,19 @@ def test_a_child_does_not_end_the_connections_of_its_parent(place: str, tmp_path
     """While children come, use the store and go, the parent keeps the connection that it has."""
     backend = SQLBackend(place, pool_size=1)
     backend.write(Row("1"), expect=None)
-    asked = backend._connections._engine
-    own = id_of(asked)
+    own = id_of(backend)
     for _ in range(5):
         child = os.fork()
         if child == 0:
             signal.alarm(30)
             status = 1
             try:
-                status = int(id_of(asked) == own or backend.load("1") is None)
+                status = int(id_of(backend) == own or backend.load("1") is None)
             finally:
                 os._exit(status)
         assert os.waitpid(child, 0)[1] == 0
         assert backend.load("1") is not None
-    assert id_of(asked) == own
+    assert id_of(backend) == own
     backend.close()
 
 
@@ -199,8 +199,11 @@ def test_a_fork_waits_for_logins() -> None:
         assert done.is_set()
 
 
-def id_of(engine: Any) -> object:
+def id_of(backend: SQLBackend) -> object:
     """Return the server's name for the connection that is used next."""
-    asked = "pg_backend_pid()" if engine.dialect.name == "postgresql" else "connection_id()"
-    with engine.connect() as connection:
-        return connection.exec_driver_sql(f"SELECT {asked}").scalar()
+    return backend._connections.run(_id_of)
+
+
+def _id_of(connection: Connection) -> object:
+    asked = "pg_backend_pid()" if connection.dialect.name == "postgresql" else "connection_id()"
+    return connection.exec_driver_sql(f"SELECT {asked}").scalar()

@@ -15,12 +15,14 @@ from zoho_tokenstore.backends._redis.leases import RedisLeases
 from zoho_tokenstore.backends._redis.rows import ENCODED_FIELDS, fields_of, row_of
 from zoho_tokenstore.backends._redis.settings import settings_of
 from zoho_tokenstore.errors import RowChangedError
-from zoho_tokenstore.records import Row
+from zoho_tokenstore.records import Built, Row
 
 DEFAULT_PREFIX: Final = "zoho-tokens"
 DEFAULT_TIMEOUT: Final = 5.0
 
 _BATCH: Final = 500
+
+Stored = list[bytes | None]
 
 
 class RedisBackend:
@@ -59,6 +61,7 @@ class RedisBackend:
         self.location = f"{settings.address}?prefix={quote(settings.prefix, safe='')}"
         self._connections = Connections(settings, self.location)
         self.leases = RedisLeases(self._connections, self._keys)
+        self._known: Built[Stored, Row | None] = Built()
         try:
             checks.check(self._connections, self._keys.probes, allow_eviction=settings.allow_eviction)
         except BaseException:
@@ -74,7 +77,7 @@ class RedisBackend:
         return f"RedisBackend({self.location!r})"
 
     def load(self, row_id: str) -> Row | None:
-        return row_of(self._connections.run(_load, self._keys.rows + row_id), self.location)
+        return self._known.of(row_id, self._connections.run(_load, self._keys.rows + row_id), self._row)
 
     def find(self, index: str, *keys: str) -> list[Row]:
         if not keys:
@@ -135,10 +138,13 @@ class RedisBackend:
 
     def close(self) -> None:
         self._connections.close()
+        self._known.clear()
 
-    def _rows(self, stored: list[list[bytes | None]]) -> list[Row]:
-        rows = (row_of(values, self.location) for values in stored)
-        return [row for row in rows if row is not None]
+    def _row(self, stored: Stored) -> Row | None:
+        return row_of(stored, self.location)
+
+    def _rows(self, stored: list[Stored]) -> list[Row]:
+        return [row for row in map(self._row, stored) if row is not None]
 
 
 def _load(client: Client, key: str) -> Any:

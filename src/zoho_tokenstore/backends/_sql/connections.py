@@ -15,6 +15,7 @@ from zoho_tokenstore.backends import _forks
 from zoho_tokenstore.backends._sql import failures
 from zoho_tokenstore.backends._sql.dialect import Dialect
 from zoho_tokenstore.backends._sql.failures import Failure, Kind
+from zoho_tokenstore.backends._sql.standby import Standby, Taken
 from zoho_tokenstore.errors import BackendError, BackendTimeoutError
 from zoho_tokenstore.leases import begin_anew_after_fork
 
@@ -26,7 +27,6 @@ _MOST_LOSSES: Final = 3
 
 _SHORTEST_PAUSE: Final = 0.001
 _LONGEST_PAUSE: Final = 0.05
-_CURSOR: Final = "zoho_tokenstore.cursor"
 _PING: Final = sa.select(sa.literal(1))
 
 T = TypeVar("T")
@@ -69,10 +69,11 @@ class Connections:
         self._dialect = dialect
         self._size = size
         self._closed = False
-        self._left_alone: list[sa.Pool] = []
+        self._left_alone: list[object] = []
         self._gate = Gate()
         self._engine = _make_engine(url, dialect, timeout, size, self._gate)
         self._driver_error = self._engine.dialect.loaded_dbapi.Error
+        self._standby = Standby(self._engine.raw_connection, _RECYCLE)
         begin_anew_after_fork(self)
 
     def run(self, work: Callable[[sa.Connection, *Ts], T], *args: *Ts, repeatable: bool = True) -> T:
@@ -90,7 +91,7 @@ class Connections:
             self._check_open()
             connecting, sent = True, False
             try:
-                with self._engine.connect() as connection:
+                with self._connect() as connection:
                     connecting = False
                     if not repeatable:
                         connection.execute(_PING)
@@ -116,11 +117,16 @@ class Connections:
         """
         self._check_open()
         if self._dialect.is_plain:
-            pooled = self._take()
+            taken = self._take()
             try:
-                return _fetch_by_driver(pooled, query, value)
+                found = taken.fetch_one(query.text, query.driver_values(value))
             except self._driver_error as error:
                 caught = error
+            else:
+                self._standby.put(taken)
+                if self._closed:  # meanwhile
+                    self._standby.give_back()
+                return found
             failure = self._failure(caught, connecting=False)
             if failure.kind not in (Kind.LOST, Kind.PASSING):
                 raise self._told(failure, caught)
@@ -129,16 +135,23 @@ class Connections:
     def close(self) -> None:
         """Close the connections. Later work raises a `BackendError`."""
         self._closed = True
+        self._standby.give_back()
         self._engine.dispose()
 
     def begin_anew(self) -> None:
         """In a child after a fork: leave the parent's connections alone, and make own ones."""
-        self._left_alone.append(self._engine.pool)  # nor may the garbage collector close them
+        # Nor may the garbage collector close them.
+        self._left_alone += [self._engine.pool, self._standby]
+        self._standby = Standby(self._engine.raw_connection, _RECYCLE)
         self._engine.dispose(close=False)
 
-    def _take(self) -> sa.PoolProxiedConnection:
+    def _connect(self) -> sa.Connection:
+        with self._standby.left_to_pool():
+            return self._engine.connect()
+
+    def _take(self) -> Taken:
         try:
-            return self._engine.raw_connection()
+            return self._standby.take()
         except (self._driver_error, exc.TimeoutError) as error:
             caught = error
         raise self._told(self._failure(caught, connecting=True), caught)
@@ -152,6 +165,7 @@ class Connections:
             return failures.all_in_use(self._size, self.timeout)
         failure = self._dialect.failure(_orig(error), connecting=connecting)
         if failure.kind is Kind.ELSEWHERE:
+            self._standby.give_back()
             self._engine.dispose()
         if failure.kind is Kind.FINAL and failure.error is not BackendTimeoutError and not connecting:
             is_lost = getattr(error, "connection_invalidated", False)
@@ -220,20 +234,6 @@ class _Call:
 def _fetch(connection: sa.Connection, query: Query, value: object) -> Any:
     found = connection.execute(query.statement, query.values(value)).first()
     return None if found is None else tuple(found)
-
-
-def _fetch_by_driver(pooled: sa.PoolProxiedConnection, query: Query, value: object) -> Any:
-    try:
-        cursor = pooled.info.get(_CURSOR)
-        if cursor is None:  # Kept with its connection: to make one takes a tenth of a look-up.
-            cursor = pooled.info[_CURSOR] = pooled.cursor()
-        cursor.execute(query.text, query.driver_values(value))
-        found = cursor.fetchone()
-    except BaseException:
-        pooled.invalidate()  # Whatever it is in the midst of, nobody else may go on with.
-        raise
-    pooled.close()
-    return found
 
 
 def _orig(error: Exception) -> BaseException:

@@ -85,9 +85,20 @@ class Dialect:
         """Return what tells one version of a row from another."""
         return sa.func.coalesce(self.tokens.c.etag, sa.literal_column("0"))
 
-    def time(self, name: str) -> sa.ColumnElement[Any]:
-        """Return a time of the bookkeeping."""
-        return self.tokens.c[name]
+    def selected(self) -> list[sa.ColumnElement[Any]]:
+        """Return what is read of a row: the published columns, the times, the digests, etag and long id."""
+        columns = self.tokens.c
+        return [
+            *(columns[name] for name in COLUMNS),
+            *(columns[name] for name in BOOKKEEPING),
+            *(columns[name] for name in DIGEST_COLUMNS),
+            self.etag(),
+            columns.long_id,
+        ]
+
+    def values_of(self, selected: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the values of what was read of a row, its texts as they were given."""
+        return self.decoded(selected)
 
     def lookup(self, index: str) -> sa.ColumnElement[Any]:
         """Return what an index finds its rows by; indexed exactly so."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 import sqlalchemy as sa
@@ -12,6 +14,7 @@ from sqlalchemy.dialects import mysql
 
 from zoho_tokenstore.backends._sql import failures, texts
 from zoho_tokenstore.backends._sql.dialect import (
+    DIGEST_COLUMNS,
     DIGESTED,
     KEY_COLUMNS,
     OWN_COLUMNS,
@@ -21,7 +24,7 @@ from zoho_tokenstore.backends._sql.dialect import (
 )
 from zoho_tokenstore.backends._sql.failures import Failure
 from zoho_tokenstore.errors import BackendTimeoutError, ConfigurationError
-from zoho_tokenstore.records import COLUMNS
+from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, ROW_FIELDS
 
 _OLDEST: Final = {False: (8, 0, 17), True: (10, 2, 3)}  # MySQL, MariaDB
 _COLLATIONS: Final = {False: "utf8mb4_0900_bin", True: "utf8mb4_nopad_bin"}
@@ -32,7 +35,6 @@ _CHANGED_AT: Final = "TIMESTAMP(6) NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE C
 """Set by the server when anybody writes a row who does not know this column. We set it to null."""
 
 _SLASH: Final[sa.ColumnElement[str]] = sa.literal_column("'/'")
-_THOUSAND: Final[sa.ColumnElement[int]] = sa.literal_column("1000")
 _SHA_256: Final[sa.ColumnElement[int]] = sa.literal_column("256")
 
 _CODES: Final = {
@@ -83,12 +85,22 @@ class MySQL(Dialect):
         columns = self.tokens.c
         return sa.func.concat_ws(_SLASH, columns.etag, sa.func.unix_timestamp(columns.changed_at))
 
-    def time(self, name: str) -> sa.ColumnElement[Any]:
-        column = self.tokens.c[name]
-        changed = sa.cast(sa.func.unix_timestamp(self.tokens.c.changed_at) * _THOUSAND, mysql.BIGINT)
-        if name == "created_at_ms":
-            return sa.func.coalesce(column, changed)
-        return sa.func.coalesce(changed, column) if name == "updated_at_ms" else column
+    def selected(self) -> list[sa.ColumnElement[Any]]:
+        # All as one column: PyMySQL spends a twentieth of a look-up on each. And as they are: the
+        # server would spend a tenth on working out what `values_of` does.
+        columns = self.tokens.c
+        names = (*COLUMNS, *BOOKKEEPING, *DIGEST_COLUMNS, "etag", "long_id")
+        changed = sa.func.concat(sa.func.unix_timestamp(columns.changed_at))
+        return [sa.func.json_array(*(columns[name] for name in names), changed)]
+
+    def values_of(self, selected: tuple[Any, ...]) -> tuple[Any, ...]:
+        *published, created, updated, used = (values := json.loads(selected[0]))[: len(ROW_FIELDS)]
+        *digests, mark, long_id, changed = values[len(ROW_FIELDS) :]
+        etag = "/".join(str(part) for part in (mark, changed) if part is not None)  # as `etag` has it
+        if changed is not None:
+            updated = int(Decimal(changed) * 1000)
+            created = updated if created is None else created
+        return (*published, created, updated, used, *digests, etag, long_id)
 
     def key(self, text: sa.BindParameter[str]) -> sa.ColumnElement[Any]:
         return sa.func.sha2(text, _SHA_256)

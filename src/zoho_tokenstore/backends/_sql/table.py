@@ -13,7 +13,7 @@ from zoho_tokenstore.backends._sql import texts
 from zoho_tokenstore.backends._sql.connections import Connections
 from zoho_tokenstore.backends._sql.dialect import DIGEST_COLUMNS, DIGESTED, Dialect, Values
 from zoho_tokenstore.errors import RowChangedError
-from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, NO_DIGESTS, ROW_FIELDS, Recent, Row
+from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, NO_DIGESTS, ROW_FIELDS, Built, Row
 
 _BATCH: Final = 1000
 _INSERTS: Final = 3  # the row in the way may be gone when we look
@@ -32,7 +32,7 @@ class Table:
         self._dialect = dialect
         tokens, columns = dialect.tokens, dialect.tokens.c
         this_row = columns.id == sa.bindparam("row_id", type_=columns.id.type)
-        rows = sa.select(*_selected(dialect))
+        rows = sa.select(*dialect.selected())
         self._load = connections.query(rows.where(this_row))
         self._rows = rows.order_by(columns.id)
         self._scan = self._rows.where(columns.id > sa.bindparam("after", type_=columns.id.type)).limit(
@@ -42,7 +42,7 @@ class Table:
         self._insert = sa.insert(tokens)
         self._update = sa.update(tokens).where(this_row, dialect.etag() == sa.bindparam("expect"))
         self._delete = sa.delete(tokens).where(this_row)
-        self._recent: Recent[tuple[Stored, Row]] = Recent()
+        self._recent: Built[Stored, Row] = Built()
 
     @property
     def location(self) -> str:
@@ -52,15 +52,8 @@ class Table:
         stored = self._connections.one(self._load, self._id_key(row_id))
         if stored is None:
             return None
-        known = self._recent.get(row_id)
-        if known is not None and known[0] == stored:
-            return known[1]
-        row = self._row(stored)
-        if row.id != row_id:  # in a database that takes different texts for one
-            return None
-        if self._recent.is_asked_again(row_id):
-            self._recent.keep(row_id, (stored, row))
-        return row
+        row = self._recent.of(row_id, stored, self._row)
+        return row if row.id == row_id else None  # else in a database that takes different texts for one
 
     def find(self, index: str, *keys: str) -> list[Row]:
         if not keys:
@@ -158,7 +151,7 @@ class Table:
         return values | self._dialect.derived({index: row.lookup_key(index) for index in LOOKUPS})
 
     def _row(self, stored: Stored) -> Row:
-        values = self._dialect.decoded(stored)
+        values = self._dialect.values_of(stored)
         digests: Mapping[str, str] = NO_DIGESTS
         if values[_DIGESTS] != _NULLS:
             digests = {name: d for name, d in zip(DIGESTED, values[_DIGESTS], strict=True) if d is not None}
@@ -166,19 +159,6 @@ class Table:
         row_id = values[0] if long_id is None else long_id
         # Not by the class: its constructor would unpack and check the values again.
         return _new(Row, (row_id, *values[1 : _DIGESTS.start], digests, etag))
-
-
-def _selected(dialect: Dialect) -> Iterator[sa.ColumnElement[Any]]:
-    """Yield what is read of a row, in the order that `_row` expects."""
-    columns = dialect.tokens.c
-    for name in COLUMNS:
-        yield columns[name]
-    for name in BOOKKEEPING:
-        yield dialect.time(name)
-    for name in DIGEST_COLUMNS:
-        yield columns[name]
-    yield dialect.etag()
-    yield columns.long_id
 
 
 def _rows(connection: sa.Connection, statement: sa.Select[Any], parameters: Values) -> list[Stored]:
