@@ -18,7 +18,7 @@ demo: .venv/.ready  ## a login from grant to revocation, against the local Zoho
 
 test: test-main test-sealed test-sdks  ## all tests, also sealed, and with every supported release of the SDK
 
-test-main: .venv/.ready
+test-main: .venv/.ready $(SDK_ENVS)  # some tests use stores with all of them
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 test-sealed: .venv/.ready  ## tests with every store sealed, and a search for clear secrets in all they leave

@@ -17,7 +17,8 @@
         ├── BackendUnavailableError (ConnectionError)
         └── BackendTimeoutError (TimeoutError)
 
-No message carries a secret. The driver's own exception is chained as ``__cause__``.
+No message carries a secret. The driver's own exception is chained as ``__cause__``, unless its text could
+quote a stored value or a password.
 """
 
 
@@ -52,8 +53,9 @@ class RowChangedError(ConflictError):
 class SealingError(TokenStoreError):
     """A stored secret does not open with the keys that are here, or the keys cannot be had.
 
-    One message for all of it: a missing or wrong key, a changed or moved value, one that was never
-    sealed. Nothing was overwritten, and the row is not taken for absent.
+    One message for a missing or wrong key, a changed or moved value, and one that was never sealed.
+    Nothing was overwritten, and the row is not taken for absent. That keys cannot be had is another
+    message, with the reason as its cause.
     """
 
 

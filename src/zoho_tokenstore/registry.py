@@ -11,9 +11,10 @@ import os
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 from zoho_tokenstore.backend import Backend
+from zoho_tokenstore.backends._urls import parts_of
 from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
 from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.repository import TokenRepository
@@ -150,10 +151,11 @@ def _split(url: str | None) -> SplitResult:
     text = os.environ.get(URL_VARIABLE) if url is None else url
     if not text:
         raise ConfigurationError(f"There is no store URL: pass one, or set {URL_VARIABLE}.")
-    try:
-        parts = urlsplit(text)
-    except ValueError as error:
-        raise ConfigurationError("The store URL cannot be read.") from error
+    parts = parts_of(text)
+    if parts is None:
+        raise ConfigurationError(
+            "The store URL cannot be read. In a password, write special characters as %XX."
+        )
     if not parts.scheme or "://" not in text:
         # The text is not shown: what is no URL may be a secret pasted by mistake.
         raise ConfigurationError("The store URL has no scheme. It looks like sqlite:///zohooauth.db.")

@@ -19,6 +19,7 @@ from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.copying import Side
 from zoho_tokenstore.crypto.keyring import KeyRing
 from zoho_tokenstore.crypto.resealing import take_stock
+from zoho_tokenstore.crypto.sealing import Sealed
 from zoho_tokenstore.errors import BackendUnavailableError
 from zoho_tokenstore.records import Row
 
@@ -116,6 +117,30 @@ def test_the_environments_keys_are_those_of_both_sides(tmp_path: Path) -> None:
     succeeded(DESTINATION, "sqlite:///clear.db", "--dst-keys", "clear", **named)
     with closing(SQLiteBackend("sealed.db")) as sealed, closing(SQLiteBackend("clear.db")) as clear:
         assert rows_of(sealed, keys) == rows_of(clear) == ROWS
+
+
+def test_nothing_is_unsealed_by_a_forgotten_option(tmp_path: Path) -> None:
+    """To write the secrets of a sealed source in clear has to be asked for."""
+    keys = keys_in(tmp_path / "the.keys")
+    fill("sqlite", ROWS, keys)
+    told = failed(SOURCE, DESTINATION, "--src-keys", "file:the.keys")
+    assert "--dst-keys clear" in told
+    assert not content("csv")
+    succeeded(SOURCE, DESTINATION, "--src-keys", "file:the.keys", "--dst-keys", "clear")
+    assert content("csv") == ROWS
+
+
+def test_rows_that_do_not_open_are_not_called_equal(tmp_path: Path) -> None:
+    """The sum is about the others only, and says so."""
+    old, new = keys_in(tmp_path / "old.keys"), keys_in(tmp_path / "new.keys")
+    fill("sqlite", ROWS[:28], new)
+    with closing(SQLiteBackend("tokens.db")) as backend:
+        for row in ROWS[28:]:
+            backend.write(Sealed(old).seal(row), expect=None)
+    for option in ((), ("--dry-run",)):
+        told = failed(SOURCE, DESTINATION, "--src-keys", "file:new.keys", "--dst-keys", "clear", *option)
+        assert "All 30" not in told
+    assert "28 of 30 are equal there" in told
 
 
 def test_a_destination_with_other_keys_is_refused(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from tests.sealing import support
 from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository, TokenStoreError
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.crypto import sources
-from zoho_tokenstore.crypto.keyring import DEFAULT_SERVICE
 from zoho_tokenstore.crypto.keys import Key
 
 OLD, NEW, FOREIGN = (key.to_text() for key in (support.OLD, support.NEW, support.FOREIGN))
@@ -49,7 +48,7 @@ def at_once(service: str) -> KeyRing:
 
 def come_back() -> Any:
     put("portal", f"{NEW}\n{OLD}\n# remark\nclear\n")
-    put(DEFAULT_SERVICE, OLD)
+    put(sources.DEFAULT_SERVICE, OLD)
     os.environ[sources.VARIABLE] = "keyring:portal"
     backend = ListBackend()
     saved = TokenRepository(backend).save(of("1000.a"))
@@ -116,12 +115,15 @@ def command() -> Any:
 
     from zoho_tokenstore.cli.app import app
 
-    def keys(*arguments: str) -> list[Any]:
-        done = CliRunner().invoke(app, ["keys", *arguments, "--keys", "keyring:command"])
+    def keys(*arguments: str, place: str = "keyring:command") -> list[Any]:
+        done = CliRunner().invoke(app, ["keys", *arguments, "--keys", place])
         return [done.exit_code, done.output]
 
     made = [keys("generate"), keys("generate")]
-    return [*made, keys("status", "memory://"), KeyRing.from_keyring("command").ids]
+    return [
+        [*made, keys("status", "memory://"), KeyRing.from_keyring("command").ids],
+        [keys("generate", place="keyring:"), KeyRing.from_keyring().ids, KeyRing.named("keyring:").ids],
+    ]
 
 
 def locked() -> Any:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from tests.sealing.stores import bytes_on_disk, fill, refresh_token, row_of, token_id
+from tests.support import processes
 from zoho_tokenstore import KeyRing, TokenRepository
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.cli import keys as commands
 from zoho_tokenstore.cli.app import app
+from zoho_tokenstore.crypto import sources
 
 KEY = re.compile(r"ztk1_[\w-]{43}")
 
@@ -23,6 +28,27 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("ZOHO_TOKENSTORE_KEYS", raising=False)
     monkeypatch.delenv("ZOHO_TOKENSTORE_URL", raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+class MemoryKeyring:
+    """In the place of the package keyring: what it does with services and passwords."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, user: str) -> str | None:
+        return self.kept.get((service, user))
+
+    def set_password(self, service: str, user: str, text: str) -> None:
+        self.kept[service, user] = text
+
+
+@pytest.fixture
+def keyring(monkeypatch: pytest.MonkeyPatch) -> MemoryKeyring:
+    """Takes the place of the operating system's."""
+    keyring = MemoryKeyring()
+    monkeypatch.setattr(sources, "_keyring", lambda: keyring)
+    return keyring
 
 
 def keys(*arguments: str) -> Result:
@@ -42,6 +68,26 @@ def failed(*arguments: str, status: int = 1) -> str:
     assert done.exit_code == status, done.output
     assert "Traceback" not in done.output
     return " ".join(done.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("command", ["status", "seal", "rotate"])
+@pytest.mark.parametrize("url", ["sqlite:///no.db", "csv:///no.csv"])
+def test_a_store_that_is_not_there_is_not_made(command: str, url: str, tmp_path: Path) -> None:
+    """Else "0 rows" would say that a mistyped store is sealed."""
+    succeeded("generate", "--keys", "file:k")
+    assert "There is no store" in failed(command, url, "--keys", "file:k")
+    assert [path.name for path in tmp_path.iterdir()] == ["k"]
+
+
+@pytest.mark.parametrize("command", [["generate", "--keys", "file:k"], ["status"], ["seal"], ["rotate"]])
+def test_without_cryptography_it_says_what_to_install(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a sentence, like every other error."""
+    for name in ("keys", "keyring", "resealing"):
+        monkeypatch.delitem(sys.modules, f"zoho_tokenstore.crypto.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    assert "zoho-tokenstore[sealing]" in failed(*command)
 
 
 def test_generate_makes_a_file_that_is_the_owners_alone(tmp_path: Path) -> None:
@@ -95,6 +141,116 @@ def test_generate_does_not_replace_what_it_cannot_read(tmp_path: Path) -> None:
     file.chmod(0o600)
     assert "precious" not in failed("generate", "--keys", "file:portal.keys")
     assert file.read_text() == "something precious"
+
+
+@pytest.mark.parametrize("standby", [[], ["--standby"]])
+@pytest.mark.parametrize(
+    "content", ["{key}", "{key} # remark", "\ufeff{key}\r\n", "\ufeff# Schlüssel\n{key}"]
+)
+def test_generate_adds_to_texts_of_all_editors(tmp_path: Path, content: str, standby: list[str]) -> None:
+    """With a byte order mark or without, and without an end to the last line: what is read is added to."""
+    old, file = KeyRing.generate(), tmp_path / "portal.keys"
+    file.write_bytes(content.format(key=old.to_text().strip()).encode())
+    file.chmod(0o600)
+    succeeded("generate", "--keys", "file:portal.keys", *standby)
+    ids = KeyRing.from_file(file).ids
+    assert len(ids) == 2
+    assert ids[0 if standby else 1] == old.ids[0]
+    assert "\ufeff" not in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("standby", [[], ["--standby"]])
+def test_generate_adds_to_a_keyring_without_a_last_line_end(
+    keyring: MemoryKeyring, standby: list[str]
+) -> None:
+    """Desktop programs that keep such a text cut the end off, as `echo -n` does."""
+    old = KeyRing.generate()
+    keyring.set_password("portal", sources.KEYRING_USER, old.to_text().strip())
+    succeeded("generate", "--keys", "keyring:portal", *standby)
+    ids = KeyRing.from_keyring("portal").ids
+    assert len(ids) == 2
+    assert ids[0 if standby else 1] == old.ids[0]
+
+
+@pytest.mark.parametrize("place", ["keyring:", "keyring: "])
+def test_generate_writes_where_keys_are_read(keyring: MemoryKeyring, place: str) -> None:
+    """Without a service it is the default one, which the output names."""
+    told = succeeded("generate", "--keys", place)
+    assert [service for service, _ in keyring.kept] == ["zoho-tokenstore"]
+    assert "first in keyring:zoho-tokenstore." in told
+    assert KeyRing.named(place).ids == KeyRing.from_keyring().ids
+    succeeded("status", "memory://", "--keys", place)
+
+
+@pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace"])
+def test_a_killed_run_leaves_its_key_no_longer_than_to_the_next(tmp_path: Path, call: str) -> None:
+    """The file is as it was; the copy beside it, which had keys in it, is gone after the next run."""
+    succeeded("generate", "--keys", "file:portal.keys")
+    file = tmp_path / "portal.keys"
+    before = file.read_text()
+    code = (
+        "import os, pathlib, signal\nfrom zoho_tokenstore.cli.app import app\n"
+        "def die(*_):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"{call} = die\n"
+        "app(['keys', 'generate', '--keys', 'file:portal.keys'])\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert file.read_text() == before
+    (left,) = tmp_path.glob(".*.new")
+    assert left.stat().st_mode & 0o777 == 0o600
+    assert KEY.search(left.read_text())
+    succeeded("generate", "--keys", "file:portal.keys")
+    assert [path.name for path in tmp_path.iterdir()] == ["portal.keys"]
+    assert len(KeyRing.from_file(file).ids) == 2
+    assert file.read_text().endswith(before)
+
+
+def test_generate_writes_into_no_file_that_it_finds(tmp_path: Path) -> None:
+    """A link, or somebody's open file, in the place of its copy gets no key."""
+    other = tmp_path / "other"
+    other.write_text("as it was")
+    (tmp_path / ".portal.keys.new").symlink_to(other)
+    succeeded("generate", "--keys", "file:portal.keys")
+    assert other.read_text() == "as it was"
+    assert not (tmp_path / "portal.keys").is_symlink()
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_no_run_at_the_same_moment_loses_a_key(tmp_path: Path, exists: bool) -> None:
+    """They wait for one another: each ends well, and its key is in the file."""
+    file = tmp_path / "portal.keys"
+    if exists:
+        succeeded("generate", "--keys", "file:portal.keys")
+    before = len(KeyRing.from_file(file).ids) if exists else 0
+    told = processes.together(5, "tests.sealing.key_maker", file)
+    assert [status for made in told for status, _ in made] == [0] * 15
+    ids = KeyRing.from_file(file).ids
+    assert len(ids) == before + 15
+    assert {output.split()[1] for made in told for _, output in made} <= set(ids)
+    assert [path.name for path in tmp_path.iterdir()] == ["portal.keys"]
+
+
+@pytest.mark.parametrize("place", ["file:portal.keys", "keyring:portal"])
+def test_a_run_that_others_keep_waiting_says_so(
+    keyring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch, place: str, tmp_path: Path
+) -> None:
+    """It changes nothing, and waits no longer than it has patience."""
+    monkeypatch.setattr(commands, "_PATIENCE", 0.1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    where = sources.place_of(place)
+    assert where is not None
+    with commands._alone(where):
+        assert "Somebody else is changing the keys" in failed("generate", "--keys", place)
+    assert not keyring.kept
+    assert not list(tmp_path.iterdir())
+    succeeded("generate", "--keys", place)
+
+
+def test_a_folder_that_is_missing_is_named() -> None:
+    """With the reason, in a sentence."""
+    told = failed("generate", "--keys", "file:missing/portal.keys")
+    assert "The keys in file:missing/portal.keys cannot be written: No such file or directory." in told
 
 
 def test_a_key_on_the_command_line_is_refused_and_not_shown() -> None:
@@ -154,6 +310,18 @@ def test_seal_and_rotate_leave_a_store_that_the_new_key_alone_opens(tmp_path: Pa
             row_of(number).refresh_token for number in range(20)
         ]
     assert f"zts1.{KeyRing.from_text(old).ids[0]}".encode() not in bytes_on_disk(tmp_path)
+
+
+def test_the_url_may_be_in_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with a password need not stand on the command line, as for `zoho-tokens copy`."""
+    fill(tmp_path / "tokens.db", 3, None)
+    succeeded("generate", "--keys", "file:k")
+    monkeypatch.setenv("PORTAL", "sqlite:///tokens.db")
+    assert "3 sealed anew" in succeeded("seal", "env:PORTAL", "--keys", "file:k")
+    assert "3 rows" in succeeded("rotate", "env:PORTAL", "--keys", "file:k")
+    assert "3 rows" in succeeded("status", "env:PORTAL", "--keys", "file:k")
+    for command in ("seal", "rotate", "status"):
+        assert "variable NONE is not set" in failed(command, "env:NONE", "--keys", "file:k")
 
 
 @pytest.mark.clear

@@ -75,12 +75,20 @@ def test_what_is_not_there_or_no_key_is_told(told: dict[str, Any]) -> None:
 
 def test_the_command_makes_and_uses_keys(told: dict[str, Any]) -> None:
     """`zoho-tokens keys generate --keys keyring:…` twice, and a command that needs the keys."""
-    first, second, status, ids = told["command"]
+    first, second, status, ids = told["command"][0]
     assert len(ids) == 2
     assert first == [0, f"Key {ids[1]} was made, and is first in keyring:command.\n"]
     assert second == [0, f"Key {ids[0]} was made, and is first in keyring:command.\n"]
     assert status[0] == 0
     assert f"{ids[0]}  newest" in status[1]
+
+
+def test_the_command_writes_where_keys_are_read(told: dict[str, Any]) -> None:
+    """`keyring:` without a service is the default one for both; those that were there stay."""
+    made, ids, named = told["command"][1]
+    assert made == [0, f"Key {ids[0]} was made, and is first in keyring:zoho-tokenstore.\n"]
+    assert ids[1:] == [OLD.id]
+    assert named == ids
 
 
 def test_a_locked_keyring_is_told_in_time(service: Any) -> None:

@@ -95,6 +95,9 @@ def test_location_has_no_password(url: str, location: str) -> None:
         f"postgresql://app:{SECRET}@db.example/portal?table=a-b",
         f"postgresql://app:{SECRET}@db.example/portal?table=x%22%3BDROP",
         f"postgresql://app:{SECRET}@db.example/portal?table=",
+        f"postgresql://app:half@{SECRET}@db.example/portal",
+        f"postgresql://app:half@/@{SECRET}/portal",
+        f"mysql://app:half@{SECRET}@db.example/portal",
         "sql+sqlite://",
         "sql+sqlite:///:memory:",
         SECRET,
@@ -108,6 +111,21 @@ def test_a_url_that_cannot_be_used_is_refused_without_being_shown(url: str) -> N
     while seen is not None:
         assert SECRET not in f"{seen} {seen!r}"
         seen = seen.__cause__ or seen.__context__
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("mysql://app@127.0.0.1:1/portal?tabel=x", "tabel"),
+        ("mysql://app@127.0.0.1:1/portal?connect_timeout=soon", "soon"),
+        ("mysql://app@127.0.0.1:1/portal?ssl_ca=/no/such.pem", "No such file"),
+        ("postgresql://app@127.0.0.1:1/portal?tabel=x", "tabel"),
+    ],
+)
+def test_an_option_that_the_driver_cannot_use_is_told(url: str, named: str) -> None:
+    """Before the server is asked, and as an error of ours."""
+    with pytest.raises(ConfigurationError, match=f"cannot use an option of the URL.*{named}"):
+        SQLBackend(url)
 
 
 def test_from_url_opens_what_the_text_names(tmp_path: Path) -> None:

@@ -1,11 +1,19 @@
 """What the backends share in reading their URLs."""
 
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from zoho_tokenstore.errors import ConfigurationError
 
 _DURATION_HINT: Final = "a number of seconds above zero"
+
+
+def parts_of(url: str) -> SplitResult | None:
+    """Return the parts of a URL, or `None` if it is none: the exception would show it, password and all."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
 
 
 def options_of(parts: SplitResult, *known: str) -> dict[str, str]:
@@ -14,6 +22,11 @@ def options_of(parts: SplitResult, *known: str) -> dict[str, str]:
     Raises:
         ConfigurationError: an option is not one of `known`, or given twice.
     """
+    if "@" in parts.query:  # the end of a password with a question mark in it, most likely
+        raise ConfigurationError(
+            f"The options of a {parts.scheme} URL have no @. In a password, write %3F for ? and %40 for @; "
+            "in an option, %40."
+        )
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     options = dict(pairs)
     unknown = sorted(set(options) - set(known))

@@ -7,7 +7,7 @@ from typing import Final, Self
 from urllib.parse import SplitResult
 
 from zoho_tokenstore.backends._sqlite import schema
-from zoho_tokenstore.backends._sqlite.connections import Connections
+from zoho_tokenstore.backends._sqlite.connections import Connections, Handle
 from zoho_tokenstore.backends._sqlite.table import Table
 from zoho_tokenstore.backends._urls import refuse_address
 
@@ -23,6 +23,10 @@ class MemoryBackend(Table):
     def __init__(self) -> None:
         super().__init__(Connections(_connect, "memory://", timeout=_LOCK_WAIT, shared=True))
 
+    def scrub(self) -> None:
+        """Rebuild the database without what deleted and replaced rows have left in it."""
+        self._connections.run(Handle.vacuum)
+
     @classmethod
     def from_url(cls, parts: SplitResult) -> Self:
         """Open what ``memory://`` names: a new, empty database."""
@@ -32,5 +36,6 @@ class MemoryBackend(Table):
 
 def _connect() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA secure_delete = ON")
     schema.upgrade(connection)
     return connection

@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
 
 from zoho_tokenstore.backends._sql import addresses, schema
 from zoho_tokenstore.backends._sql.addresses import Address
-from zoho_tokenstore.backends._sql.connections import Connections
+from zoho_tokenstore.backends._sql.connections import Connections, unusable_option
 from zoho_tokenstore.backends._sql.dialect import Dialect
 from zoho_tokenstore.backends._sql.leases import SQLLeases
 from zoho_tokenstore.backends._sql.table import Table
@@ -111,6 +111,8 @@ def _connections(address: Address, dialect: Dialect) -> Connections:
         ) from None
     except ImportError as error:
         raise _missing(dialect.extra, error.name) from error
+    except (TypeError, ValueError) as error:  # SQLAlchemy reads some of the driver's options itself
+        raise unusable_option(error) from error
 
 
 def _missing(extra: str, driver: str | None = None) -> MissingDependencyError:

@@ -62,7 +62,7 @@ class SQLiteBackend(Table):
         Raises:
             BackendTimeoutError: others were reading or writing without a pause.
         """
-        self._connections.run(_vacuum)
+        self._connections.run(Handle.vacuum)
         deadline = time.monotonic() + self._timeout
         while not self._connections.run(_empty_log):
             if time.monotonic() > deadline:
@@ -135,11 +135,6 @@ def _take_over(handle: Handle, path: Path) -> None:
             files.close_to_others(path)  # before the journal, which takes over the file's rights
             schema.upgrade(connection)
     _keep_a_log(connection, path)
-
-
-def _vacuum(handle: Handle) -> None:
-    handle.forget()
-    handle.open().execute("VACUUM")
 
 
 def _empty_log(handle: Handle) -> bool:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from urllib.parse import unquote, urlsplit
 
 import typer
 
-from zoho_tokenstore.cli.shared import Progress, parse_keys, ring_of, told
+from zoho_tokenstore.cli.shared import Progress, file_of, named_url, parse_keys, ring_of, told
 from zoho_tokenstore.copying import Copying, OnConflict, Outcome, Side, Tally
 from zoho_tokenstore.copying import copy as copy_rows
 from zoho_tokenstore.crypto.sealing import Clear, Sealed, check_store, sealing_for
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from zoho_tokenstore.backend import Backend
 
 _CLEAR: Final = "clear"
-_NAMED: Final = "env:"
-_IN_FILES: Final = ("csv", "sqlite")
 _IN_A_PROCESS: Final = ("list", "memory")
 _EMPTY: Final = "list://"
 _LONGEST_ID: Final = 40
@@ -95,6 +91,7 @@ def copy(
 ) -> None:
     """Copy all tokens to another store, while both are in use. Ends with 1 if it then lacks any."""
     with told(), contextlib.ExitStack() as stack:
+        _refuse_to_unseal(src_keys, dst_keys)
         source_url = _source_url(src)
         url, place = _destination_url(dst, dry_run=dry_run)
         # First, as opening the source may change its form: not for nothing.
@@ -131,7 +128,7 @@ def _copy(source: Side, destination: Side, on_conflict: OnConflict, *, dry_run: 
 
 def _source_url(given: str) -> str:
     url = _named(given)
-    path = _file_of(url)
+    path = file_of(url)
     if path is not None and not path.exists():
         raise ConfigurationError(f"There is no source: {path} does not exist. It was not created.")
     return url
@@ -140,34 +137,20 @@ def _source_url(given: str) -> str:
 def _destination_url(given: str, *, dry_run: bool) -> tuple[str, str]:
     """Return the URL to open, and what to call it if that is another one."""
     url = _named(given)
-    path = _file_of(url)
+    path = file_of(url)
     if dry_run and path is not None and path.parent.is_dir() and not path.exists():
         return _EMPTY, f"{path} (not there yet)"  # opening it would create it
     return url, ""
 
 
 def _named(given: str) -> str:
-    """Return a URL, or the one in the variable that is named: command lines are seen by others."""
-    url = given
-    if given.startswith(_NAMED):
-        name = given.removeprefix(_NAMED)
-        url = os.environ.get(name, "")
-        if not url:
-            raise ConfigurationError(f"The environment variable {name} is not set; it was to hold a URL.")
+    """Return the URL that is given or named, if it is of a store that another process can open."""
+    url = named_url(given)
     if url.partition("://")[0] in _IN_A_PROCESS:
         raise ConfigurationError(
             "A list or memory store is in one process, which this is not. Copy from or to another store."
         )
     return url
-
-
-def _file_of(url: str) -> Path | None:
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # opening it says so
-        return None
-    path = unquote(parts.path[1:])
-    return Path(path) if path and parts.scheme in _IN_FILES else None
 
 
 def _side(stack: contextlib.ExitStack, url: str, keys: str | None, option: str) -> Side:
@@ -187,6 +170,15 @@ def _side(stack: contextlib.ExitStack, url: str, keys: str | None, option: str) 
     return Side(backend, sealing)
 
 
+def _refuse_to_unseal(src_keys: str | None, dst_keys: str | None) -> None:
+    """Raise a `ConfigurationError` where a forgotten option would leave secrets in clear."""
+    if src_keys not in (None, _CLEAR) and dst_keys is None and VARIABLE not in os.environ:
+        raise ConfigurationError(
+            "The source has keys, and the destination's are not given: its secrets would be in clear. "
+            "Say where the keys are with --dst-keys; or --dst-keys clear, if that is what you want."
+        )
+
+
 def _refuse_one_store(source: Backend, destination: Backend) -> None:
     """Raise a `ConfigurationError` if both are one store.
 
@@ -204,7 +196,7 @@ def _sum_up(done: Copying, place: str, *, dry_run: bool) -> None:
     typer.echo(f"{done.copied:,} {would}copied, {done.overwritten:,} {would}overwritten: {place}")
     if not done.rows:
         typer.echo("The source is empty. If that is a surprise, check its URL.", err=True)
-    elif done.source_digest == done.destination_digest:
+    elif done.count(Outcome.EQUAL) == done.rows and done.source_digest == done.destination_digest:
         typer.echo(f"All {done.rows:,} are equal there (SHA-256 {done.source_digest[:16]})")
     else:
         typer.echo(f"{done.count(Outcome.EQUAL):,} of {done.rows:,} are equal there")

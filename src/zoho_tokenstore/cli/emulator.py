@@ -126,7 +126,7 @@ def _serve(given: dict[str, Any]) -> None:
         signal.signal(name, lambda number, _frame: wanted.append(number))
     zoho = _start(given)
     try:
-        _introduce(zoho)
+        _introduce(zoho, made_up="client_secret" not in given)
         while not wanted:
             time.sleep(_POLL_SECONDS)
     finally:
@@ -146,14 +146,16 @@ def _start(given: dict[str, Any]) -> Emulator:
     return zoho
 
 
-def _introduce(zoho: Emulator) -> None:
+def _introduce(zoho: Emulator, *, made_up: bool) -> None:
     client = zoho.default_client
+    # One that we made up opens nothing but this, and nobody else knows it. One that was given may be real.
+    secret = client.client_secret if made_up else "(as given)"
     lines = [
         f"Zoho emulator at {zoho.url}",
         f"  accounts URL   {zoho.accounts_url}",
         f"  control        {zoho.url}/_emulator/",
         f"  client id      {client.client_id}",
-        f"  client secret  {client.client_secret}",
+        f"  client secret  {secret}",
         *(f"  redirect URI   {uri}" for uri in client.redirect_uris),
         *(f"  user           {one.email} ({one.organization.name})" for one in zoho.default_users),
         "Press Ctrl+C to stop.",

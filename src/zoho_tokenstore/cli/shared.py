@@ -3,26 +3,60 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import unquote
 
 import typer
 
+from zoho_tokenstore.backends._urls import parts_of
 from zoho_tokenstore.crypto.sources import VARIABLE
-from zoho_tokenstore.errors import TokenStoreError
+from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
 from zoho_tokenstore.registry import URL_VARIABLE
 
 if TYPE_CHECKING:
     from zoho_tokenstore.crypto.keyring import KeyRing
 
+_NAMED: Final = "env:"
+_IN_FILES: Final = ("csv", "sqlite")
 _INTERRUPTED: Final = 130
 _SECONDS_BETWEEN_LINES: Final = 5.0
 
 StoreURL = Annotated[
-    str | None, typer.Argument(metavar="[URL]", help=f"The store. [{URL_VARIABLE}]", show_default=False)
+    str | None,
+    typer.Argument(
+        metavar="[URL]",
+        help=f"URL of the store, or env:NAME for the one in a variable. [{URL_VARIABLE}]",
+        show_default=False,
+    ),
 ]
+
+
+def named_url(given: str) -> str:
+    """Return a URL, or the one in the variable that is named: command lines are seen by others.
+
+    Raises:
+        ConfigurationError: there is no such variable.
+    """
+    if not given.startswith(_NAMED):
+        return given
+    name = given.removeprefix(_NAMED)
+    url = os.environ.get(name)
+    if not url:
+        raise ConfigurationError(f"The environment variable {name} is not set; it was to hold a URL.")
+    return url
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of a store that is one, to be looked for before it is opened: that would make it."""
+    parts = parts_of(url)
+    if parts is None or parts.scheme not in _IN_FILES or not parts.path[1:]:
+        return None  # what is wrong with it, opening it says
+    return Path(unquote(parts.path[1:]))
 
 
 def parse_keys(text: str) -> str:

@@ -19,8 +19,6 @@ from zoho_tokenstore.errors import ConfigurationError, SealingError, TokenStoreE
 CLEAR: Final = "clear"
 """In the place of a key: secrets that are not sealed. For the time of a conversion."""
 
-DEFAULT_SERVICE: Final = "zoho-tokenstore"
-
 _PATIENCE: Final = 10.0
 """For how many seconds a thread that needs a key waits for another one that is reading the keys."""
 
@@ -103,7 +101,7 @@ class KeyRing:
         return cls(source=sources.KeyFile(Path(path)))
 
     @classmethod
-    def from_keyring(cls, service: str = DEFAULT_SERVICE) -> Self:
+    def from_keyring(cls, service: str = sources.DEFAULT_SERVICE) -> Self:
         """Return the ring that the operating system's keyring holds under a service name.
 
         Raises:
@@ -126,12 +124,10 @@ class KeyRing:
     @classmethod
     def named(cls, text: str) -> Self:
         """Return the ring that a text is (`from_text`) or names: ``file:PATH``, ``keyring:SERVICE``."""
-        kind, colon, rest = text.strip().partition(":")
-        if colon and kind == "file":
-            return cls.from_file(rest)
-        if colon and kind == "keyring":
-            return cls.from_keyring(rest or DEFAULT_SERVICE)
-        return cls.from_text(text)
+        place = sources.place_of(text)
+        if place is None:
+            return cls.from_text(text)
+        return cls.from_file(place.name) if place.kind == "file" else cls.from_keyring(place.name)
 
     @classmethod
     def of(cls, keys: KeyRing | Fetch | Iterable[Given] | Given) -> KeyRing:

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError, SealingError, TokenStoreError
 
 VARIABLE: Final = "ZOHO_TOKENSTORE_KEYS"
+DEFAULT_SERVICE: Final = "zoho-tokenstore"
 KEYRING_USER: Final = "sealing keys"
 """The user name under which the operating system's keyring holds them."""
 
@@ -36,6 +37,26 @@ class Source(Protocol):
         """Tell whether reading again makes sense; `at_once` if a key is missing."""
 
 
+class Place(NamedTuple):
+    """Where keys are: in a "file" of that path, or in the "keyring" under that service."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+def place_of(text: str) -> Place | None:
+    """Return the place that a text names, to read keys or to write them; `None` if it is keys itself."""
+    kind, colon, name = text.strip().partition(":")
+    if colon and kind == "file":
+        return Place(kind, name)
+    if colon and kind == "keyring":
+        return Place(kind, name or DEFAULT_SERVICE)
+    return None
+
+
 def split(text: str) -> list[str]:
     """Return the keys of a text."""
     return re.sub("#.*", "", text).replace(",", " ").split()
@@ -51,11 +72,15 @@ class KeyFile:
         self._seen: tuple[int, ...] = ()
 
     def read(self) -> list[str]:
+        return split(self.text())
+
+    def text(self) -> str:
+        """Return all that is in the file, remarks too."""
         try:
             with self._path.open(encoding="utf-8-sig") as file:  # with the mark that Windows' editors set
                 state = os.fstat(file.fileno())
                 self._check(state)
-                keys = split(file.read())
+                text = file.read()
         except OSError as error:
             raise ConfigurationError(
                 f"The key file {self._path} cannot be read: {error.strerror}."
@@ -66,7 +91,7 @@ class KeyFile:
                 f"The key file {self._path} cannot be read: it is no UTF-8 text."
             ) from None
         self._seen = _signature(state)
-        return keys
+        return text
 
     def may_have_changed(self, *, at_once: bool) -> bool:  # noqa: ARG002  # a look at the file costs nothing
         try:

@@ -128,7 +128,9 @@ class RedisStore(RepositoryStore):
         url: ``redis://host:6379/0``, ``rediss://`` for TLS, ``redis+sentinel://``, ``redis+cluster://``.
         refresh: when tokens are refreshed, and by whom.
         options: those of `TokenRepository`, and of `RedisBackend`:
-            `prefix`, `timeout` (seconds), `allow_eviction`.
+            `prefix`, `timeout` (seconds), `allow_eviction`; with TLS `ssl_ca_certs`, `ssl_ca_path`,
+            `ssl_certfile`, `ssl_keyfile`, `ssl_password`, `ssl_cert_reqs`, `ssl_check_hostname`; with
+            Sentinels that have a login of their own `sentinel_username`, `sentinel_password`.
 
     Raises:
         MissingDependencyError: the extra `redis` is not installed.
@@ -159,8 +161,8 @@ class DynamoDBStore(RepositoryStore):
 
     Raises:
         MissingDependencyError: the extra `dynamodb` is not installed.
-        ConfigurationError: there is no such table, no region, or no credentials.
-        BackendError: DynamoDB cannot be used.
+        ConfigurationError: there is no such table, no region, or only half of the credentials.
+        BackendError: DynamoDB cannot be used; `BackendUnavailableError` also if there are no credentials.
     """
 
     def __init__(
@@ -186,8 +188,9 @@ class SecretsManagerStore(RepositoryStore):
 
     Raises:
         MissingDependencyError: the extra `secretsmanager` is not installed.
-        ConfigurationError: there is no region, or no credentials.
-        BackendError: Secrets Manager cannot be used.
+        ConfigurationError: the prefix cannot be used; there is no region, or only half of the credentials.
+        BackendError: Secrets Manager cannot be used; `BackendUnavailableError` also if there are no
+            credentials.
     """
 
     def __init__(

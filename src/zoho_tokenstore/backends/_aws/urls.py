@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from typing import Final, NamedTuple
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote
 
-from zoho_tokenstore.backends._urls import options_of, seconds
+from zoho_tokenstore.backends._urls import options_of, parts_of, seconds
 from zoho_tokenstore.errors import ConfigurationError
 
 DEFAULT_TIMEOUT: Final = 10.0
@@ -51,8 +51,8 @@ def check_endpoint(endpoint_url: str | None) -> None:
     """Raise a `ConfigurationError` if this is no URL of an endpoint, or has a password in it."""
     if endpoint_url is None:
         return
-    parts = urlsplit(endpoint_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+    parts = parts_of(endpoint_url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise ConfigurationError(
             "The endpoint_url must look like https://vpce-1a2b.dynamodb.eu-central-1.vpce.amazonaws.com, "
             "without user name and password."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from zoho_tokenstore.backends._urls import parts_of
 from zoho_tokenstore.errors import ConfigurationError
 
 _FORMS: Final = (
@@ -40,10 +41,7 @@ def split(url: str) -> SplitResult:
     Raises:
         ConfigurationError: it is no URL. The text is not shown, as it may hold a password.
     """
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        parts = None
+    parts = parts_of(url)
     if parts is None:
         raise ConfigurationError(f"The Redis URL cannot be read. {_FORMS}")
     if parts.fragment:

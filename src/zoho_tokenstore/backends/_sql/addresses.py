@@ -85,7 +85,7 @@ def _split(text: str) -> tuple[str, sa.URL] | None:
         return None
     try:
         parts = urlsplit(f"sql://{rest}")
-        if parts.fragment or (parts.port is None and parts.netloc.endswith(":")):
+        if parts.fragment or (parts.port is None and parts.netloc.endswith(":")) or rest.count("@") > 1:
             return None  # a part of a password, most likely
         url = sa.make_url(f"{known}://{parts.netloc}{parts.path}")
     except (ValueError, exc.ArgumentError):

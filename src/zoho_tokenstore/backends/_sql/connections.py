@@ -16,7 +16,7 @@ from zoho_tokenstore.backends._sql import failures
 from zoho_tokenstore.backends._sql.dialect import Dialect
 from zoho_tokenstore.backends._sql.failures import Failure, Kind
 from zoho_tokenstore.backends._sql.standby import Standby, Taken
-from zoho_tokenstore.errors import BackendError, BackendTimeoutError
+from zoho_tokenstore.errors import BackendError, BackendTimeoutError, ConfigurationError
 from zoho_tokenstore.leases import begin_anew_after_fork
 
 _RECYCLE: Final = 200
@@ -236,6 +236,13 @@ def _fetch(connection: sa.Connection, query: Query, value: object) -> Any:
     return None if found is None else tuple(found)
 
 
+def unusable_option(error: Exception) -> ConfigurationError:
+    """Return what to raise for an option of the URL that the driver does not take."""
+    return ConfigurationError(
+        f"The driver cannot use an option of the URL: {error}. See the options on the store's page."
+    )
+
+
 def _orig(error: Exception) -> BaseException:
     """Return the driver's own exception; SQLAlchemy's shows the statement."""
     orig = error.orig if isinstance(error, exc.DBAPIError) else None
@@ -261,8 +268,11 @@ def _make_engine(url: sa.URL, dialect: Dialect, timeout: float, size: int, gate:
 
     @sa.event.listens_for(engine, "do_connect")
     def connect(driver: sa.Dialect, _record: object, args: Any, options: dict[str, Any]) -> Any:
-        with gate:
-            return dialect.connect(driver, args, options, timeout)
+        try:
+            with gate:
+                return dialect.connect(driver, args, options, timeout)
+        except (TypeError, ValueError, FileNotFoundError) as error:  # of no driver's own kind
+            raise unusable_option(error) from error
 
     dialect.prepare(engine, timeout)
     return engine

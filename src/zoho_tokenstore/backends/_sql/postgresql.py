@@ -169,7 +169,10 @@ class PostgreSQL(Dialect):
         threshold = options.get("prepare_threshold")
         if threshold is not None:  # psycopg knows it as an argument only
             options["prepare_threshold"] = int(threshold) if threshold.isdecimal() else None
-        connection = PatientConnection.connect(*args, **options)
+        try:
+            connection = PatientConnection.connect(*args, **options)
+        except psycopg.ProgrammingError as error:  # libpq does not know an option; it names it alone
+            raise ValueError(str(error).strip()) from error
         connection.patience = timeout + _GRACE
         return connection
 

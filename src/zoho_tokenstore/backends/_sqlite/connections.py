@@ -80,6 +80,11 @@ class Handle:
         else:
             self.recent.pop(row_id, None)
 
+    def vacuum(self) -> None:
+        """Build the database anew, without what deleted and replaced rows have left in it."""
+        self.forget()
+        self.open().execute("VACUUM")
+
 
 class _LastWill:
     """Kept in a thread's local data, which is dropped when the thread ends: closes its handle.

@@ -1,0 +1,44 @@
+"""What a converted memory store still holds in its pages."""
+
+from __future__ import annotations
+
+import pytest
+
+from zoho_tokenstore.backends._sqlite.connections import Handle
+from zoho_tokenstore.backends.memory import MemoryBackend
+from zoho_tokenstore.crypto.keyring import CLEAR, KeyRing
+from zoho_tokenstore.crypto.keys import Key
+from zoho_tokenstore.crypto.resealing import reseal
+from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.repository import TokenRepository
+
+
+@pytest.mark.clear
+def test_nothing_clear_is_left() -> None:
+    """After a conversion no page of the database has a clear secret, nor what was deleted before."""
+    backend = MemoryBackend()
+    clear = TokenRepository(backend)
+    secrets = []
+    for number in range(300):
+        one, two = (f"1000.{number:032x}.{number + start:032x}" for start in (7, 1000))
+        saved = clear.save(
+            TokenRecord(user_name=f"user{number}", client_id="c", refresh_token=one, access_token=two)
+        )
+        secrets += [one, two]
+        if number % 3 == 0:
+            clear.delete(saved.id or "")
+    assert secrets[-1].encode() in image(backend)
+    key = Key.generate()
+    reseal(backend, KeyRing([key, CLEAR]))
+    assert len(list(TokenRepository(backend, keys=[key]).scan())) == 200
+    left = image(backend)
+    assert not [secret for secret in secrets if secret.encode() in left]
+
+
+def image(backend: MemoryBackend) -> bytes:
+    """Return all pages of the database."""
+    return backend._connections.run(_image)
+
+
+def _image(handle: Handle) -> bytes:
+    return handle.open().serialize()
