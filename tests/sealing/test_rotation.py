@@ -131,7 +131,7 @@ def test_sealing_under_load_loses_nothing(quick_folder: Path) -> None:
     assert refresh_token(1) in before
     command = keys_command("seal", f"sqlite:///{database}", "--keys", f"file:{key_file}")
     with traffic(database, key_file, USERS // 5) as reports:
-        run_killed(command, 2)
+        assert run_killed(command, 2) >= 1
     left = bytes_on_disk(database.parent)
     assert b"1000.refresh." not in left
     assert b"1000.access." not in left

@@ -166,7 +166,7 @@ def test_events_show_no_key() -> None:
     assert saved.access_token not in f"{events}"
 
 
-def shown_with_values(error: BaseException, *without: str) -> str:
+def shown_with_values(error: BaseException) -> str:
     """A traceback with all local variables of our own frames, as error collectors send it."""
     told = traceback.TracebackException(type(error), error, error.__traceback__, capture_locals=True)
     frames = [frame for frame in told.stack if "zoho_tokenstore" in frame.filename]

@@ -21,7 +21,6 @@ LOCK_TABLE: Final = {
     support.POSTGRESQL: "LOCK TABLE oauthtoken IN ACCESS EXCLUSIVE MODE",
     support.MARIADB: "LOCK TABLES oauthtoken WRITE",
 }
-ADMIN: Final = {support.POSTGRESQL: "postgres", support.MARIADB: "root"}
 
 
 @pytest.fixture

@@ -269,10 +269,11 @@ def test_a_database_that_may_be_written_is_opened_by_another_user() -> None:
 
 
 def test_a_full_disk_refuses_a_new_database(tmp_path: Path) -> None:
-    """Nothing is left behind, and the message says to free some space."""
+    """Nothing is left behind, and the message says that there is no space, and to make room."""
     with sqlite_faults(directory=tmp_path) as faults:
         faults.arm(fault=Fault.ENOSPC, once=False, match=".new-wal")
-        with pytest.raises(BackendUnavailableError):
+        says = r"cannot be used: No space left on device\. Check .* and that the disk has room\."
+        with pytest.raises(BackendUnavailableError, match=says):
             SQLiteBackend(tmp_path / "tokens.db")
         faults.disarm()
         assert contents(tmp_path) == {}
