@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult
 
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.backends._urls import parts_of
 from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
 from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.repository import TokenRepository
+from zoho_tokenstore.urls import parts_of
 
 if TYPE_CHECKING:
     from zoho_tokenstore.sdk import RepositoryStore

@@ -19,22 +19,23 @@ MAY_IMPORT: Final = {
     # part          of the other parts, at most
     "errors": "",
     "clock": "",
+    "urls": "",
     "records": "errors",
     "policies": "errors",
     "leases": "clock records",
     "events": "clock",
     "matching": "errors records",
     "backend": "records leases",
-    "backends": "errors clock records backend leases",
+    "backends": "errors clock urls records backend leases",
     "crypto": "errors records backend",
     "repository": "errors clock records matching events backend leases crypto",
     "copying": "errors clock records matching backend crypto",
     "coordinator": "errors clock records matching events leases policies repository",
-    "registry": "errors backend policies repository",
+    "registry": "errors urls backend policies repository",
     "sdk": "errors clock records matching events policies backend repository coordinator backends",
     "cli": (
-        "errors clock records crypto backend events policies repository coordinator copying registry sdk "
-        "emulator"
+        "errors clock urls records crypto backend events policies repository coordinator copying registry "
+        "sdk emulator"
     ),
     "emulator": "",
     "testing": "errors records backend",

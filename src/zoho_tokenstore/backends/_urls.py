@@ -1,19 +1,11 @@
 """What the backends share in reading their URLs."""
 
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl
 
 from zoho_tokenstore.errors import ConfigurationError
 
 _DURATION_HINT: Final = "a number of seconds above zero"
-
-
-def parts_of(url: str) -> SplitResult | None:
-    """Return the parts of a URL, or `None` if it is none: the exception would show it, password and all."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return None
 
 
 def options_of(parts: SplitResult, *known: str) -> dict[str, str]:

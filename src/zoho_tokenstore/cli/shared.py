@@ -13,10 +13,10 @@ from urllib.parse import unquote
 
 import typer
 
-from zoho_tokenstore.backends._urls import parts_of
 from zoho_tokenstore.crypto.sources import VARIABLE
 from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
 from zoho_tokenstore.registry import URL_VARIABLE
+from zoho_tokenstore.urls import parts_of
 
 if TYPE_CHECKING:
     from zoho_tokenstore.crypto.keyring import KeyRing

@@ -6,8 +6,9 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, quote, unquote
 
-from zoho_tokenstore.backends._urls import options_of, parts_of, seconds
+from zoho_tokenstore.backends._urls import options_of, seconds
 from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.urls import parts_of
 
 DEFAULT_TIMEOUT: Final = 10.0
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from zoho_tokenstore.backends._urls import parts_of
 from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.urls import parts_of
 
 _FORMS: Final = (
     "It looks like redis://localhost:6379/0, redis+sentinel://host1:26379,host2:26379/service/0 "
