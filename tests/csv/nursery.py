@@ -17,12 +17,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import zoho_tokenstore.crypto.keyring  # noqa: F401  # a short life is for saves, not for imports
 from tests.csv.support import open_tokens, token
 from zoho_tokenstore.backends._csv.content import is_whole, parse
 
 PLACES = 4
 OWNERS_OF_A_PLACE = 3
-LONGEST_LIFE = 0.1
+LONGEST_LIFE = 0.2
 NUMBERS_OF_A_LIFE = 100_000
 TTL = 30_000
 
