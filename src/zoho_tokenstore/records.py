@@ -197,8 +197,12 @@ class Built(Recent[tuple[S, T]]):
     def of(self, key: str, source: S, build: Callable[[S], T]) -> T:
         """Return what `build` makes of the source, or has made of an equal one of this key."""
         known = self.get(key)
-        if known is not None and (known[0] is source or known[0] == source):
-            return known[1]
+        if known is not None:
+            if known[0] is source:
+                return known[1]
+            if known[0] == source:
+                self[key] = source, known[1]  # next time it may be this very object
+                return known[1]
         value = build(source)
         if self.is_asked_again(key):
             self.keep(key, (source, value))
@@ -214,8 +218,12 @@ _EXPIRY: Final = ROW_FIELDS.index("expiry_time")
 _new: Final = object.__new__
 
 
-def record_from_row(row: Row) -> TokenRecord:
-    """Return the token in a row, its secrets clear.
+def record_from_row(row: Row, secrets: tuple[str | None, ...] | None = None) -> TokenRecord:
+    """Return the token in a row.
+
+    Arguments:
+        row: the row.
+        secrets: its clear secrets, in the order of `SECRET_COLUMNS`, if the row has them sealed.
 
     Raises:
         BackendError: the stored expiry is no number, so whether the token is alive is unknown.
@@ -223,6 +231,8 @@ def record_from_row(row: Row) -> TokenRecord:
     record = _new(TokenRecord)
     held = record.__dict__  # the constructor would take longer than the read, and check again
     held.update(zip(_RECORD_FIELDS, row))  # noqa: B905  # digests and etag are left over
+    if secrets is not None:
+        held["client_secret"], held["refresh_token"], held["access_token"], held["grant_token"] = secrets
     expiry = row.expiry_time
     try:
         held["expires_at_ms"] = int(expiry) if expiry else None

@@ -107,7 +107,7 @@ class TokenRepository:
         """
         check_text("id", token_id)
         row = self._backend.load(token_id)
-        return None if row is None else self._record(row)
+        return None if row is None else self._records.of(token_id, row, self._opened)
 
     def find(self, query: TokenRecord) -> TokenRecord | None:
         """Return the stored token that a partial one means, or `None`.
@@ -285,7 +285,7 @@ class TokenRepository:
         return self._records.of(row.id, row, self._opened)
 
     def _opened(self, row: Row) -> TokenRecord:
-        return record_from_row(self._sealing.open(row))
+        return record_from_row(row, self._sealing.open(row))
 
     def _not_matched(self, query: TokenRecord, reason: str) -> None:
         self.emit(EventKind.NOT_MATCHED, query, reason=reason)

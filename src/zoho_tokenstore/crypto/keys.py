@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import os
 from binascii import a2b_base64
 from collections.abc import Iterable
 from typing import Final, Self
 
-from zoho_tokenstore.crypto.values import HEADING, MARK
+from zoho_tokenstore.crypto.values import MARK
 from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError
 from zoho_tokenstore.records import SECRET_COLUMNS
 
@@ -18,6 +17,7 @@ try:
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.hmac import HMAC
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 except ModuleNotFoundError as error:
     raise MissingDependencyError(
@@ -56,12 +56,13 @@ class Key:
             )
         derived = HKDF(algorithm=SHA256(), length=68, salt=None, info=_INFO).derive(material)
         self._material = material
-        self._digest_key = derived[32:64]
+        self._mac = HMAC(derived[32:64], SHA256())
         self._aead = AESGCM(derived[:32])
         self._decrypt = self._aead.decrypt  # this and the next: for every look-up
         self.id: Final = derived[64:].hex()
         self.heading: Final = f"{MARK}{self.id}."
         self._associated = {column: f"{self.heading}{column}".encode() for column in SECRET_COLUMNS}
+        self._columns = tuple(self._associated.values())
 
     @classmethod
     def generate(cls) -> Key:
@@ -122,11 +123,12 @@ class Key:
         heading, decrypt = self.heading, self._decrypt
         opened: list[str | None] = []
         try:
-            for sealed, associated in zip(secrets, self._associated.values()):  # noqa: B905  # of one length
+            for sealed, associated in zip(secrets, self._columns):  # noqa: B905  # of one length
                 if sealed:
-                    content = a2b_base64(sealed[HEADING:])
+                    body = sealed.removeprefix(heading)
+                    content = a2b_base64(body)
                     # A text of another length had something in it that is no base64.
-                    if sealed[:HEADING] != heading or 4 * len(content) != 3 * (len(sealed) - HEADING):
+                    if body == sealed or 4 * len(content) != 3 * len(body):
                         return None
                     clear = decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], associated + place)
                     opened.append(clear[clear[0] :].decode())
@@ -138,8 +140,9 @@ class Key:
 
     def digest(self, index: str, value: str) -> str:
         """Return the text under which `index` finds a secret value: an HMAC that tells nothing of it."""
-        mac = hmac.digest(self._digest_key, f"{index}:{value}".encode(), "sha256")
-        return binascii.b2a_base64(mac[:_DIGEST_BYTES], newline=False).decode()
+        mac = self._mac.copy()
+        mac.update(f"{index}:{value}".encode())
+        return binascii.b2a_base64(mac.finalize()[:_DIGEST_BYTES], newline=False).decode()
 
     def __repr__(self) -> str:
         return f"Key({self.id!r})"

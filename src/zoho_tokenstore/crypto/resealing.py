@@ -127,7 +127,7 @@ def _key_id(text: str) -> str:
 
 def _opens(sealing: Sealed, row: Row) -> bool:
     try:
-        clear = sealing.open(row)
+        clear = opened(sealing, row)
     except SealingError:
         return False
     return sealing.finds(row, clear)

@@ -141,9 +141,9 @@ def _values(row: Row) -> tuple[Any, ...]:
 
 def _row(stored: tuple[Any, ...]) -> Row:
     digests: Mapping[str, str] = NO_DIGESTS
-    if stored[_DIGESTS] != _NULLS:
+    refresh_token, access_token, grant_token = found = stored[_DIGESTS]
+    if found != _NULLS:
         digests = {}
-        refresh_token, access_token, grant_token = stored[_DIGESTS]
         if refresh_token is not None:
             digests["refresh_token"] = refresh_token
         if access_token is not None:
