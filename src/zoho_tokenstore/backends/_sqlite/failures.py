@@ -23,6 +23,9 @@ _DAMAGED: Final = {
     sqlite3.SQLITE_NOTADB: "it is no SQLite database. It was left as it is",
 }
 
+_IN_FUNCTION: Final = "user-defined function"
+"""In the message of an error in a function: ours keeps its arguments, and fails if one is no text."""
+
 
 def is_busy(error: sqlite3.Error) -> bool:
     """Tell whether another connection held a lock, so that trying again makes sense."""
@@ -50,7 +53,7 @@ def translated(location: str, error: sqlite3.Error) -> BackendError:
         return BackendUnavailableError(f"The token database {location} did not work: {_UNAVAILABLE[code]}.")
     if code in _DAMAGED:
         return BackendError(f"The token database {location} cannot be used: {_DAMAGED[code]}.")
-    if code is None:
+    if code is None or _IN_FUNCTION in str(error):
         return BackendError(
             f"The token database {location} holds a text that Python cannot read; it must be UTF-8. "
             "Correct or delete that row; the others are not affected."

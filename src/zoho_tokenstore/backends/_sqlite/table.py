@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from zoho_tokenstore.backends._sqlite.connections import Connections, Handle
+from zoho_tokenstore.backends._sqlite.connections import GIVE, Connections, Handle
 from zoho_tokenstore.backends._sqlite.schema import DIGEST_COLUMNS, DIGESTED, LOOKUP_EXPRESSIONS
 from zoho_tokenstore.errors import RowChangedError
 from zoho_tokenstore.records import NO_DIGESTS, ROW_FIELDS, Row
@@ -20,7 +20,7 @@ _new: Final = tuple.__new__
 _STORED: Final = (*ROW_FIELDS, *DIGEST_COLUMNS, "etag")
 # The names below are this module's own constants; every value is bound.
 _SELECT: Final = f"SELECT {', '.join(_STORED)} FROM oauthtoken "  # noqa: S608
-_LOAD: Final = _SELECT + "WHERE id = ?"
+_LOAD: Final = f"SELECT {GIVE}({', '.join(_STORED)}) FROM oauthtoken WHERE id = ?"  # noqa: S608
 _FIND: Final = {index: _SELECT + f"WHERE {expression} " for index, expression in LOOKUP_EXPRESSIONS.items()}
 _SCAN: Final = _SELECT + "WHERE id > ? ORDER BY id LIMIT ?"
 _INSERT: Final = f"INSERT INTO oauthtoken ({', '.join(_STORED)}) VALUES ({', '.join('?' * len(_STORED))})"  # noqa: S608
@@ -79,7 +79,7 @@ def _load(handle: Handle, row_id: str) -> Row | None:
     row = handle.recent.get(row_id)
     if row is not None and handle.is_current():
         return row
-    found = handle.read_one(_LOAD, (row_id,))
+    found = handle.read_row(_LOAD, (row_id,))
     if found is None:
         return None
     row = _row(found)
