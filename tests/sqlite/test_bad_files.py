@@ -320,6 +320,10 @@ def test_a_text_that_python_cannot_read_is_told_without_showing_it(tmp_path: Pat
         assert failure.value.__cause__ is None
         assert failure.value.__context__ is None, shown
         assert tokens.find(by_name("user2")) is not None
+        row_id = query(path, "SELECT id FROM oauthtoken WHERE user_name = 'user1'")[0][0]
+        with pytest.raises(BackendError, match="must be UTF-8") as failure:
+            tokens.get(row_id)
+        assert "secrets" not in str(failure.getrepr(style="short", funcargs=False))
 
 
 def test_a_database_locked_by_others_is_told_in_time(tmp_path: Path) -> None:

@@ -43,8 +43,9 @@ class Handle:
     def open(self) -> sqlite3.Connection:
         """Return the connection, making it if there is none."""
         if self.connection is None:
-            self.connection = self._connect()
-            self.connection.create_function(GIVE, -1, self._given.__init__)  # type: ignore[misc]
+            connection = self._connect()
+            connection.create_function(GIVE, -1, self._given.__init__)  # type: ignore[misc]
+            self.connection = connection
         return self.connection
 
     def close(self) -> None:
@@ -57,14 +58,14 @@ class Handle:
         if connection is not None:
             connection.close()
 
-    def read_one(self, query: str, values: tuple[object, ...] = ()) -> Any:
-        """Return the only row of a query, or `None`.
+    def read_one(self, query: str) -> Any:
+        """Return the only row of a query."""
+        return (self._reader or self._new_reader()).execute(query).fetchone()
 
-        Always on the same cursor: making one takes as long as what a look-up does besides.
-        """
-        if self._reader is None:
-            self._reader = self.open().cursor()
-        return self._reader.execute(query, values).fetchone()
+    def _new_reader(self) -> sqlite3.Cursor:
+        """Make the cursor for all reads: one for each would take as long as what they do besides."""
+        self._reader = self.open().cursor()
+        return self._reader
 
     def read_row(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
         """Return what the only row of a query gives to the function `GIVE`, or `None` if there is none.
@@ -74,7 +75,7 @@ class Handle:
         """
         given = self._given
         given.args = ()
-        self.read_one(query, values)
+        (self._reader or self._new_reader()).execute(query, values).fetchone()
         return given.args or None
 
     def is_current(self) -> bool:
