@@ -53,7 +53,7 @@ LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
     "saves": (Limit("durable save after a refresh", "save/store", "save/update_ours", 1.6),),
     "sealed": (
         Limit("hot sealed look-up", "sealed/hot/store", "sealed/hot/select", 1.0),
-        Limit("sealed look-up of a random token", "sealed/random/store", "sealed/random/select", 3.0),
+        Limit("sealed look-up of a random token", "sealed/random/store", "sealed/random/select", 2.2),
         Limit("durable sealed save after a refresh", "sealed/save/store", "sealed/save/update", 1.7),
     ),
     "servers": tuple(

@@ -1,7 +1,7 @@
 """The time, as one injectable function."""
 
-import time
 from collections.abc import Callable
+from time import time_ns
 
 Clock = Callable[[], int]
 """A function that returns the time as whole milliseconds since the epoch."""
@@ -9,4 +9,4 @@ Clock = Callable[[], int]
 
 def now_ms() -> int:
     """Return the wall-clock time in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
+    return time_ns() // 1_000_000

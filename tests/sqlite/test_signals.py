@@ -29,7 +29,7 @@ def interrupted() -> Iterator[list[int]]:
     """A list to whose end something is put whenever a signal has come; then `Interrupted` is raised."""
     came: list[int] = []
 
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def interrupt(number: int, frame: FrameType | None) -> None:
         came.append(number)
         raise Interrupted
 
