@@ -59,7 +59,7 @@ class Backend(Protocol):
         """Delete the row with this id; return whether there was one."""
 
     def clear(self) -> int:
-        """Delete all rows of this store, in one step, and return how many there were."""
+        """Delete all rows of this store, in one step where the storage can; return how many there were."""
 
     def close(self) -> None:
         """Let go of connections and files. Closing twice is allowed, using it afterwards is not."""

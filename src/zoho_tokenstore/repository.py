@@ -167,7 +167,7 @@ class TokenRepository:
         return map(self._opened, self._backend.scan())
 
     def clear(self) -> int:
-        """Delete all tokens in one step; return how many there were."""
+        """Delete all tokens; return how many there were. In one step where the storage can."""
         count = self._backend.clear()
         self._records.clear()
         self.emit(EventKind.CLEARED, TokenRecord(), count=count)

@@ -16,7 +16,7 @@ from tests.sealing.stores import bytes_on_disk, fill, refresh_token, row_of, tok
 from tests.support import processes
 from zoho_tokenstore import KeyRing, TokenRepository
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.cli import keys as commands
+from zoho_tokenstore.cli import key_places
 from zoho_tokenstore.cli.app import app
 from zoho_tokenstore.crypto import sources
 
@@ -236,11 +236,11 @@ def test_a_run_that_others_keep_waiting_says_so(
     keyring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch, place: str, tmp_path: Path
 ) -> None:
     """It changes nothing, and waits no longer than it has patience."""
-    monkeypatch.setattr(commands, "_PATIENCE", 0.1)
+    monkeypatch.setattr(key_places, "_PATIENCE", 0.1)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     where = sources.place_of(place)
     assert where is not None
-    with commands._alone(where):
+    with key_places._alone(where):
         assert "Somebody else is changing the keys" in failed("generate", "--keys", place)
     assert not keyring.kept
     assert not list(tmp_path.iterdir())

@@ -166,7 +166,7 @@ class Sealed:
         self.keys: Final = keys
 
     def open(self, row: Row) -> Secrets:
-        secrets, place, key = row[3:7], values.place_of(row), self.keys.now.newest
+        secrets, place, key = secrets_of(row), values.place_of(row), self.keys.now.newest
         opened = None if key is None else key.unseal_all(secrets, place)
         if opened is None:
             opened = self._open_each(secrets, place)

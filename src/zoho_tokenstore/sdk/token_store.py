@@ -85,7 +85,7 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         return [tokens.new_token(record) for record in self.repository.scan()]
 
     def delete_tokens(self) -> None:
-        """Delete all tokens, in one step."""
+        """Delete all tokens, in one step where the storage can."""
         self._service.clear()
 
     def find_token_by_id(self, id: str) -> Any:  # noqa: A002  # the SDK's name
