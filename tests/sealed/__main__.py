@@ -148,8 +148,8 @@ def _tell(notes: Notes, findings: Findings, seconds: float) -> None:
     )
     print(
         f"for {len(notes.secrets):,} sealed secrets, secrets known by their form, and the key. "
-        f"Not looked for: {notes.common:,} that are too short or simple, {notes.shared:,} that are no "
-        "secret elsewhere."
+        f"Not looked for: {notes.common:,} that are too short, simple or in our source, "
+        f"{notes.shared:,} that are no secret elsewhere."
     )
     for why, count in findings.exempted.items():
         print(f"Left out {count:,} times: {why}.")

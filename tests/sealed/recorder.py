@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import currently_in_test_context
 from typer.testing import CliRunner
 
 from tests.sealed.keeping import SUFFIXES, Keeper, keep_servers, temporary_folders_in
@@ -45,7 +46,8 @@ class Notes:
             return
         self._known.add((column, text))
         test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
-        _write(self._values, json.dumps([column, text, test]).encode() + b"\n")
+        drawn = currently_in_test_context()
+        _write(self._values, json.dumps([column, text, test, drawn]).encode() + b"\n")
 
     def said(self, where: str, text: str | bytes | None) -> None:
         """Write down something that was said, to be scanned."""

@@ -99,21 +99,25 @@ def test_the_key_is_found_without_its_mark_and_as_bytes(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_told_from_other_text_is_left_out(tmp_path: Path) -> None:
-    """Secrets of less than eight characters or four different ones, and those that a row has elsewhere."""
+    """Secrets of less than eight characters or four different ones, and those that a row has elsewhere.
+
+    Also what Hypothesis drew from our own source; if a test chose such a text, it is looked for.
+    """
     lines = [
-        ["access_token", "a1", "test 1"],
-        ["access_token", "1000.0000", "test 1"],
-        ["access_token", "1000.access", "test 1"],
-        ["refresh_token", "1000.access", "test 2"],
-        ["grant_token", "o'brien or 1=1", "test 2"],
-        ["user_name", "o'brien or 1=1", "test 3"],
-        ["client_id", "1000.client", "test 3"],
+        ["access_token", "a1", "test 1", False],
+        ["access_token", "1000.0000", "test 1", False],
+        ["access_token", "1000.access", "test 1", False],
+        ["refresh_token", "1000.access", "test 2", True],
+        ["grant_token", "o'brien or 1=1", "test 2", False],
+        ["user_name", "o'brien or 1=1", "test 3", False],
+        ["client_id", "1000.client", "test 3", False],
+        ["grant_token", "redirect_url", "test 4", True],
     ]
     planted(tmp_path, "values-1", "".join(f"{json.dumps(line)}\n" for line in lines[:4]).encode())
     planted(tmp_path, "values-2", "".join(f"{json.dumps(line)}\n" for line in lines[4:]).encode())
     notes = read_notes(tmp_path)
     assert notes.secrets == {"1000.access": "access_token of test 1"}
-    assert (notes.common, notes.shared) == (2, 1)
+    assert (notes.common, notes.shared) == (3, 1)
 
 
 def test_a_file_with_two_names_is_searched_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import re
@@ -14,6 +15,7 @@ from urllib.parse import quote
 from zoho_tokenstore.crypto.keys import TEXT_PREFIX
 from zoho_tokenstore.records import SECRET_COLUMNS
 
+ROOT: Final = Path(__file__).resolve().parents[2]
 SHORTEST: Final = 8
 PLAINEST: Final = 4
 """Characters, and different ones, of a secret that is looked for: less stands in other texts by chance."""
@@ -45,18 +47,34 @@ def read_notes(folder: Path) -> Notes:
 
     Left out are secrets that are too short or simple to be told from other bytes, and those that
     stand in a row as something else, too: a test of hostile texts puts one text into every column.
+    So are those that Hypothesis drew from our own source, the name of a column for example.
     """
     secrets: dict[str, str] = {}
     others: set[str] = set()
-    for column, text, test in _lines(folder):
+    chosen: set[str] = set()
+    for column, text, test, drawn in _lines(folder):
         if column in SECRET_COLUMNS:
             secrets.setdefault(text, f"{column} of {test or 'no test'}")
+            if not drawn:
+                chosen.add(text)
         else:
             others.add(text)
     shared = secrets.keys() & others
-    common = {text for text in secrets if _is_common(text.lstrip("\0"))} - shared
+    from_source = (secrets.keys() - chosen) & constants()
+    common = ({text for text in secrets if _is_common(text.lstrip("\0"))} | from_source) - shared
     told = {text: note for text, note in secrets.items() if text not in shared | common}
     return Notes(told, len(common), len(shared))
+
+
+def constants() -> set[str]:
+    """Return all texts that stand in our source, which Hypothesis likes to draw."""
+    return {
+        node.value
+        for folder in ("src", "tests")
+        for file in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
 
 
 class Wanted:
@@ -127,9 +145,9 @@ def _forms_of_key(text: str) -> set[bytes]:
     return {encoded.encode(), material, material.hex().encode(), base64.b64encode(material).rstrip(b"=")}
 
 
-def _lines(folder: Path) -> Iterator[tuple[str, str, str]]:
+def _lines(folder: Path) -> Iterator[tuple[str, str, str, bool]]:
     for file in folder.glob("values-*"):
         with file.open(encoding="utf-8") as lines:
             for line in lines:
-                column, text, test = json.loads(line)
-                yield column, text, test
+                column, text, test, drawn = json.loads(line)
+                yield column, text, test, drawn
