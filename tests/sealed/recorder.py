@@ -38,15 +38,15 @@ class Notes:
     def __init__(self, places: Places) -> None:
         self._values = _appended(places.notes / f"values-{os.getpid()}")
         self._said = _appended(places.said / f"{os.getpid()}.txt")
-        self._known: set[tuple[str, str]] = set()
+        self._known: set[tuple[str, str, bool]] = set()
 
     def value(self, column: str, text: str) -> None:
         """Note a value of a sealed row: a secret, or one that is no secret anywhere."""
-        if (column, text) in self._known:
-            return
-        self._known.add((column, text))
-        test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
         drawn = currently_in_test_context()
+        if (column, text, drawn) in self._known:
+            return
+        self._known.add((column, text, drawn))
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
         _write(self._values, json.dumps([column, text, test, drawn]).encode() + b"\n")
 
     def said(self, where: str, text: str | bytes | None) -> None:

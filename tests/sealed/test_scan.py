@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.sealed import recorder
+from tests.sealed.places import Places
+from tests.sealed.recorder import Notes
 from tests.sealed.scan import EXEMPTIONS, Findings, search
 from tests.sealed.wanted import FORMS, Wanted, read_notes
 from zoho_tokenstore.crypto.keyring import KeyRing
@@ -118,6 +121,19 @@ def test_what_cannot_be_told_from_other_text_is_left_out(tmp_path: Path) -> None
     notes = read_notes(tmp_path)
     assert notes.secrets == {"1000.access": "access_token of test 1"}
     assert (notes.common, notes.shared) == (3, 1)
+
+
+def test_a_text_that_was_drawn_first_and_chosen_later_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which test came first is chance."""
+    places = Places(tmp_path)
+    places.make()
+    notes = Notes(places)
+    for drawn in (True, False):
+        monkeypatch.setattr(recorder, "currently_in_test_context", lambda drawn=drawn: drawn)
+        notes.value("grant_token", "redirect_url")
+        assert ("redirect_url" in read_notes(places.notes).secrets) != drawn
 
 
 def test_a_file_with_two_names_is_searched_once(tmp_path: Path) -> None:

@@ -64,12 +64,13 @@ def traffic(database: Path, key_file: Path, users: int) -> Iterator[list[dict[st
 def run_killed(command: list[str], kills: int, database: Path, key: str) -> None:
     """Run a command that is killed so many times on its way, and then once more to its end.
 
-    Each time it is killed somewhere within its next part of the rows, all parts being equal.
+    Each time it is killed somewhere within its next part of the rows, all parts being equal, and not at
+    once: the first rows are sealed by others, while it begins.
     """
     with contextlib.closing(sqlite3.connect(database)) as connection:
         part = connection.execute("SELECT count(*) FROM oauthtoken").fetchone()[0] // (kills + 3)
         for _ in range(kills):
-            enough = rows_under(connection, key) + random.randint(1, part)
+            enough = rows_under(connection, key) + random.randint(part // 2, part)
             run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             while run.poll() is None and rows_under(connection, key) < enough:
                 time.sleep(0.02)
