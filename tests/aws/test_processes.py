@@ -19,6 +19,7 @@ from tests.aws.worker import SAVES
 from tests.support import processes
 from zoho_tokenstore.backends.dynamodb import DynamoDBBackend
 from zoho_tokenstore.records import Row
+from zoho_tokenstore.repository import TokenRepository
 
 PROCESSES = 4
 
@@ -31,7 +32,7 @@ def test_processes_agree_on_one_row_for_each_owner(dynamodb: DynamoDBBackend, tm
     """Processes that insert and update the same owners at once end with one row for each."""
     saved = [tuple(record) for records in together("save", dynamodb) for record in records]
     assert len(saved) == PROCESSES * SAVES
-    rows = [(row.id, row.user_name, row.access_token) for row in dynamodb.scan()]
+    rows = [(kept.id, kept.user_name, kept.access_token) for kept in TokenRepository(dynamodb).scan()]
     assert sorted(name or "" for _, name, _ in rows) == [f"user{number}" for number in range(5)]
     assert set(rows) <= set(saved)
     assert is_sound(dynamodb, tmp_path)

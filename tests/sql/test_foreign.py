@@ -53,6 +53,7 @@ def test_a_homemade_table_is_taken_over(kind: str, homemade: str, open_: Open) -
     assert [row.etag for row in backend.find("access_token", "f" * 10_000)] == [etag]
 
 
+@pytest.mark.clear
 def test_the_published_sqlite_sample_is_taken_over(tmp_path: Path) -> None:
     """Its database opens through SQLAlchemy too."""
     shutil.copy(FIXTURE, tmp_path / "tokens.db")

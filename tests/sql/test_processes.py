@@ -80,6 +80,7 @@ def test_eight_processes_open_an_empty_database_at_once(
     assert support.query(url, "SELECT value FROM zoho_tokenstore") == [("1",)]
 
 
+@pytest.mark.clear
 @pytest.mark.parametrize("kind", [support.MARIADB])
 def test_eight_processes_take_a_published_table_over_at_once(
     url: str, open_: Open, start: Callable[..., Task]
