@@ -69,9 +69,10 @@ class SQLBackend(Table):
         address = addresses.read(url, table=table, timeout=timeout, pool_size=pool_size)
         dialect = _dialect(address)
         connections = _connections(address, dialect)
-        super().__init__(connections, dialect)
-        self.leases = SQLLeases(connections, dialect)
         try:
+            connections.run(dialect.check, connections.location)
+            super().__init__(connections, dialect)
+            self.leases = SQLLeases(connections, dialect)
             schema.ensure(connections, dialect)
         except BaseException:
             connections.close()

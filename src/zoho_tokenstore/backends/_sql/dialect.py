@@ -40,13 +40,31 @@ class Dialect:
 
     own_columns: ClassVar[tuple[str, ...]] = (*OWN_COLUMNS, *KEY_COLUMNS.values())
 
+    deletes_retire: ClassVar[bool] = False
+    """Whether a trigger retires the ids of the rows that are deleted, by whomever."""
+
+    key_name: str | None = None
+    """The name of the primary key's constraint, as the table has it."""
+
     def __init__(self, table: str) -> None:
-        schema = sa.MetaData()
+        self._table = table
+        self.declare()
+
+    def declare(self, schema: str | None = None) -> None:
+        """Declare the tables, in a schema or wherever the database looks for them."""
+        held = sa.MetaData(schema=schema)
         names = (*COLUMNS, *self.own_columns)
-        self.tokens = sa.Table(table, schema, *(self._column(name) for name in names))
+        self.tokens = sa.Table(self._table, held, *(self._column(name) for name in names))
+        self.retired = sa.Table(
+            f"{self._table}_retired",
+            held,
+            sa.Column("id", self.id_type(), primary_key=True),
+            sa.Column("long_id", self.text_type()),
+            sa.Column("at_ms", sa.BigInteger, nullable=False),
+        )
         self.leases = sa.Table(
             "zoho_tokenstore_lease",
-            schema,
+            held,
             sa.Column("name", self.id_type(), primary_key=True),
             sa.Column("owner", self.text_type()),
             sa.Column("until_ms", sa.BigInteger, nullable=False),
@@ -55,7 +73,7 @@ class Dialect:
         )
         self.meta = sa.Table(
             "zoho_tokenstore",
-            schema,
+            held,
             sa.Column("name", self.id_type(), primary_key=True),
             sa.Column("value", self.id_type(), nullable=False),
         )
@@ -97,8 +115,8 @@ class Dialect:
         ]
 
     def values_of(self, selected: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the values of what was read of a row, its texts as they were given."""
-        return self.decoded(selected)
+        """Return the values of what was read of a row, its texts as they are stored."""
+        return selected
 
     def lookup(self, index: str) -> sa.ColumnElement[Any]:
         """Return what an index finds its rows by; indexed exactly so."""
@@ -122,13 +140,28 @@ class Dialect:
 
     # ---- writing
 
+    def one_row(self) -> sa.Select[Any]:
+        """Return a query of one row, without columns yet, and of no table."""
+        return sa.select()
+
+    def seats(self) -> tuple[sa.Table, ...]:
+        """Return the tables that an insert must not find its id in.
+
+        They are looked at in one moment, and an id moves from the one to the other in one step.
+        """
+        return (self.tokens, self.retired)
+
+    def is_duplicate_id(self, error: BaseException | None) -> bool:  # noqa: ARG002
+        """Tell whether an integrity error may come of an id that is taken, and of nothing else."""
+        return True
+
     def etag_of(self, mark: int) -> object:
         """Return the etag of a row that was written with this mark."""
         return mark
 
     def is_etag(self, expect: object) -> bool:
         """Tell whether a row could have this etag."""
-        return isinstance(expect, int) and 0 <= expect < 2**63
+        return isinstance(expect, int) and -(2**63) <= expect < 2**63
 
     def derived(self, keys: Mapping[str, str | None]) -> Values:
         """Return what is written beside a row that its look-ups find by these keys."""
@@ -168,7 +201,18 @@ class Dialect:
             )
         return failures.TOO_LONG if name == "DataError" else failures.other(error)
 
-    # ---- the schema
+    # ---- transactions and the schema
+
+    @contextmanager
+    def transaction(self, connection: sa.Connection, *, keep: bool = True) -> Iterator[None]:
+        """Do what the block does as a whole or not at all; in the end undo it, unless it is to be kept."""
+        connection.rollback()  # SQLAlchemy's own transaction, which is none where every statement commits
+        connection.execution_options(isolation_level=connection.default_isolation_level)
+        with connection.begin() as transaction:
+            yield
+            if not keep:
+                transaction.rollback()
+        connection.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def exclusive(self, connection: sa.Connection, location: str, timeout: float) -> Iterator[None]:  # noqa: ARG002
@@ -191,10 +235,10 @@ class Dialect:
 
     def create(self, connection: sa.Connection, table: sa.Table, columns: Sequence[str]) -> None:
         """Create a table of these columns, the first of them its primary key."""
-        quote = connection.dialect.identifier_preparer.quote
-        lines = [f"{quote(name)} {self.type_of(connection, table.c[name])}" for name in columns]
-        lines.append(f"PRIMARY KEY ({quote(columns[0])})")
-        connection.exec_driver_sql(f"CREATE TABLE {quote(table.name)} ({', '.join(lines)})")
+        prepare = connection.dialect.identifier_preparer
+        lines = [f"{prepare.quote(name)} {self.type_of(connection, table.c[name])}" for name in columns]
+        lines.append(f"PRIMARY KEY ({prepare.quote(columns[0])})")
+        connection.exec_driver_sql(f"CREATE TABLE {prepare.format_table(table)} ({', '.join(lines)})")
 
     def adopt(self, connection: sa.Connection, missing: Sequence[str]) -> None:
         """Bring a table that has the published columns to ours, which come behind them.
@@ -203,10 +247,10 @@ class Dialect:
             connection: in the midst of `exclusive`.
             missing: our columns that the table does not have yet.
         """
-        quote = connection.dialect.identifier_preparer.quote
+        prepare = connection.dialect.identifier_preparer
         for name in missing:
-            kind = self.type_of(connection, self.tokens.c[name])
-            connection.exec_driver_sql(f"ALTER TABLE {quote(self.tokens.name)} ADD {quote(name)} {kind}")
+            column = f"{prepare.quote(name)} {self.type_of(connection, self.tokens.c[name])}"
+            connection.exec_driver_sql(f"ALTER TABLE {prepare.format_table(self.tokens)} ADD {column}")
         for index, column in KEY_COLUMNS.items():
             self.add_index(connection, index, self.tokens.c[column])
         self._mark_rows(connection)
@@ -226,6 +270,18 @@ class Dialect:
             keys = dict(zip(LOOKUPS, found_by, strict=True))
             values = {"etag": secrets.randbits(63), **self.derived(keys)}
             connection.execute(sa.update(self.tokens).where(columns.id == row_id).values(values))
+
+
+@contextmanager
+def by_words(connection: sa.Connection, *, keep: bool) -> Iterator[None]:
+    """Make the block a transaction by BEGIN and COMMIT, which both of our drivers pass on as they are."""
+    connection.exec_driver_sql("BEGIN")
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT" if keep else "ROLLBACK")
+    except BaseException:
+        connection.invalidate()  # which undoes it, whatever state it is in
+        raise
 
 
 def begin_with(engine: sa.Engine, statement: str, *, first: bool) -> None:

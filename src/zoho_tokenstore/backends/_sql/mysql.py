@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -21,6 +23,7 @@ from zoho_tokenstore.backends._sql.dialect import (
     Dialect,
     Values,
     begin_with,
+    by_words,
 )
 from zoho_tokenstore.backends._sql.failures import Failure
 from zoho_tokenstore.errors import BackendTimeoutError, ConfigurationError
@@ -36,6 +39,8 @@ _CHANGED_AT: Final = "TIMESTAMP(6) NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE C
 
 _SLASH: Final[sa.ColumnElement[str]] = sa.literal_column("'/'")
 _SHA_256: Final[sa.ColumnElement[int]] = sa.literal_column("256")
+
+_OF_PRIMARY_KEY: Final = re.compile(r"[.']PRIMARY'[^']*$")
 
 _CODES: Final = {
     **dict.fromkeys((2006, 2013, 2014, 2055, 1053, 1152, 1158, 1159, 1160, 1161, 1927, 4031), failures.LOST),
@@ -94,13 +99,26 @@ class MySQL(Dialect):
         return [sa.func.json_array(*(columns[name] for name in names), changed)]
 
     def values_of(self, selected: tuple[Any, ...]) -> tuple[Any, ...]:
-        *published, created, updated, used = (values := json.loads(selected[0]))[: len(ROW_FIELDS)]
+        values = json.loads(selected[0])
+        *published, created, updated, used, identified = values[: len(ROW_FIELDS)]
         *digests, mark, long_id, changed = values[len(ROW_FIELDS) :]
         etag = "/".join(str(part) for part in (mark, changed) if part is not None)  # as `etag` has it
         if changed is not None:
             updated = int(Decimal(changed) * 1000)
             created = updated if created is None else created
-        return (*published, created, updated, used, *digests, etag, long_id)
+        return (*published, created, updated, used, identified, *digests, etag, long_id)
+
+    def one_row(self) -> sa.Select[Any]:
+        return sa.select().select_from(sa.text("DUAL"))
+
+    def seats(self) -> tuple[sa.Table, ...]:
+        # What an INSERT … SELECT has read, InnoDB keeps others from inserting until it is done. So the
+        # retired ids are enough; if it read the tokens too, two new rows would wait for each other.
+        return (self.retired,)
+
+    def is_duplicate_id(self, error: BaseException | None) -> bool:
+        args = getattr(error, "args", ())
+        return args[:1] == (1062,) and bool(_OF_PRIMARY_KEY.search(str(args[1:])))
 
     def key(self, text: sa.BindParameter[str]) -> sa.ColumnElement[Any]:
         return sa.func.sha2(text, _SHA_256)
@@ -170,7 +188,12 @@ class MySQL(Dialect):
             return failures.UNREACHABLE if connecting else failures.LOST
         return failures.TOO_LONG if name == "DataError" else failures.other(error, code)
 
-    # ---- the schema
+    # ---- transactions and the schema
+
+    def transaction(
+        self, connection: sa.Connection, *, keep: bool = True
+    ) -> contextlib.AbstractContextManager[None]:
+        return by_words(connection, keep=keep)
 
     @contextmanager
     def exclusive(self, connection: sa.Connection, location: str, timeout: float) -> Iterator[None]:
@@ -208,7 +231,7 @@ class MySQL(Dialect):
             if column in missing
         ]
         changes += ["ENGINE = InnoDB", "ROW_FORMAT = DYNAMIC"]
-        name = connection.dialect.identifier_preparer.quote(table.name)
+        name = connection.dialect.identifier_preparer.format_table(table)
         connection.exec_driver_sql(f"ALTER TABLE {name} {', '.join(changes)}")
 
 

@@ -11,8 +11,8 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import errors
 
-from zoho_tokenstore.backends._sql import failures, texts
-from zoho_tokenstore.backends._sql.dialect import DIGESTED, OWN_COLUMNS, Dialect, Values, begin_with
+from zoho_tokenstore.backends._sql import failures, texts, triggers
+from zoho_tokenstore.backends._sql.dialect import DIGESTED, OWN_COLUMNS, Dialect, Values, begin_with, by_words
 from zoho_tokenstore.backends._sql.failures import Failure
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import COLUMNS, LOOKUPS
@@ -72,6 +72,12 @@ _CONNECTING: Final = {
 }
 """What the text of a failed login says; it has no SQLSTATE. The first entry that fits counts."""
 
+_SCHEMA_OF: Final = sa.text(
+    "SELECT coalesce((SELECT relnamespace::regnamespace::text FROM pg_class "
+    "WHERE oid = to_regclass(quote_ident(:name))), current_schema())"
+)
+"""In which schema a table is, or would be made."""
+
 R = TypeVar("R")
 
 
@@ -120,6 +126,7 @@ class PostgreSQL(Dialect):
 
     extra: ClassVar[str] = "postgresql"
     is_plain: ClassVar[bool] = True
+    deletes_retire: ClassVar[bool] = True
     own_columns: ClassVar[tuple[str, ...]] = OWN_COLUMNS
 
     # ---- columns and values
@@ -129,9 +136,6 @@ class PostgreSQL(Dialect):
 
     def id_type(self) -> sa.types.TypeEngine[str]:
         return sa.Text(collation="C")
-
-    def etag(self) -> sa.ColumnElement[Any]:
-        return self.tokens.c.etag
 
     def lookup(self, index: str) -> sa.ColumnElement[Any]:
         columns = self.tokens.c
@@ -150,6 +154,9 @@ class PostgreSQL(Dialect):
             if value.__class__ is str and "\x01" in value:
                 return tuple(texts.unescape(text) if isinstance(text, str) else text for text in values)
         return values
+
+    def is_duplicate_id(self, error: BaseException | None) -> bool:
+        return isinstance(error, errors.UniqueViolation) and error.diag.constraint_name == self.key_name
 
     def derived(self, keys: Mapping[str, str | None]) -> Values:  # noqa: ARG002
         return {}
@@ -192,6 +199,11 @@ class PostgreSQL(Dialect):
                 f"The token database {location} keeps texts as {encoding}, which cannot hold all of them. "
                 "Make a database with ENCODING 'UTF8'."
             )
+        schema = connection.execute(_SCHEMA_OF, {"name": self.tokens.name}).scalar()
+        if schema is None:
+            raise ConfigurationError(f"The search_path of {location} names no schema that is there.")
+        # From here on by its name: behind a pooler, other programs may change the search_path.
+        self.declare(schema)
 
     def failure(self, error: BaseException, *, connecting: bool) -> Failure:
         if isinstance(error, NoAnswer):
@@ -207,52 +219,35 @@ class PostgreSQL(Dialect):
             return failures.LOST
         return failures.TOO_LONG if isinstance(error, errors.DataError) else failures.other(error)
 
-    # ---- the schema
+    # ---- transactions and the schema
+
+    @contextmanager
+    def transaction(self, connection: sa.Connection, *, keep: bool = True) -> Iterator[None]:
+        with by_words(connection, keep=keep):
+            if not keep:  # what is checked at the commit would not be
+                connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+            yield
 
     @contextmanager
     def exclusive(self, connection: sa.Connection, location: str, timeout: float) -> Iterator[None]:  # noqa: ARG002
-        connection.exec_driver_sql("BEGIN")
-        try:
+        with self.transaction(connection):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             yield
-            connection.exec_driver_sql("COMMIT")
-        except BaseException:
-            connection.invalidate()  # which undoes it, whatever state it is in
-            raise
 
     def type_of(self, connection: sa.Connection, column: sa.Column[Any]) -> str:  # noqa: ARG002
         kind = "bigint" if isinstance(column.type, sa.BigInteger) else _COLUMN_TYPE
         return kind if column.nullable else f"{kind} NOT NULL"
 
     def adopt(self, connection: sa.Connection, missing: Sequence[str]) -> None:
-        table = connection.dialect.identifier_preparer.quote(self.tokens.name)
+        prepare = connection.dialect.identifier_preparer
+        table, retired = prepare.format_table(self.tokens), prepare.format_table(self.retired)
         changes = [f"ALTER COLUMN {name} TYPE {_COLUMN_TYPE}" for name in COLUMNS]
+        changes += [f"ALTER COLUMN {name} DROP NOT NULL" for name in COLUMNS[1:]]
         changes += [f"ADD COLUMN {name} {self.type_of(connection, self.tokens.c[name])}" for name in missing]
         connection.exec_driver_sql(f"ALTER TABLE {table} {', '.join(changes)}")
         for index in LOOKUPS:
             self.add_index(connection, index, self.lookup(index), postgresql_using="hash")
-        for statement in _triggers(table, f"{self.tokens.name}_mark"):
+        for statement in triggers.marking(table, f"{table}_mark"):
             connection.exec_driver_sql(statement)
-
-
-def _triggers(table: str, function: str) -> Iterator[str]:
-    """Yield what gives the rows that others write a new etag and times, and does so once for all of them."""
-    yield f"""
-CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp AS $$
-DECLARE now_ms bigint := floor(extract(epoch FROM clock_timestamp()) * 1000);
-BEGIN
-  NEW.etag := ('x' || right(replace(gen_random_uuid()::text, '-', ''), 15))::bit(60)::bigint;
-  NEW.updated_at_ms := now_ms;
-  NEW.created_at_ms := coalesce(NEW.created_at_ms, now_ms);
-  RETURN NEW;
-END $$"""
-    for event in ("inserted", "updated"):
-        yield f"DROP TRIGGER IF EXISTS zoho_tokenstore_{event} ON {table}"
-    yield f"""
-CREATE TRIGGER zoho_tokenstore_inserted BEFORE INSERT ON {table}
-FOR EACH ROW WHEN (NEW.etag IS NULL) EXECUTE FUNCTION {function}()"""
-    yield f"""
-CREATE TRIGGER zoho_tokenstore_updated BEFORE UPDATE ON {table}
-FOR EACH ROW WHEN (NEW.etag IS NOT DISTINCT FROM OLD.etag) EXECUTE FUNCTION {function}()"""
-    yield f"UPDATE {table} SET etag = NULL WHERE etag IS NULL"  # noqa: S608  # a name that was checked
+        for statement in triggers.retiring(table, f"{retired}_add", retired):
+            connection.exec_driver_sql(statement)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from zoho_tokenstore.backends._sql import texts
 from zoho_tokenstore.backends._sql.connections import Connections
 from zoho_tokenstore.backends._sql.dialect import Dialect
+from zoho_tokenstore.backends._sql.retired import cleared_name
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import COLUMNS
 
@@ -28,7 +29,6 @@ def ensure(connections: Connections, dialect: Dialect) -> None:
         BackendError: they were made by a newer release or another program, and left as they are.
     """
     location = connections.location
-    connections.run(dialect.check, location)
     if not connections.run(_is_current, dialect, location):
         connections.run(_upgrade, dialect, location, connections.timeout)
 
@@ -40,7 +40,7 @@ def _upgrade(connection: sa.Connection, dialect: Dialect, location: str, timeout
 
 
 def _is_current(connection: sa.Connection, dialect: Dialect, location: str) -> bool:
-    if not sa.inspect(connection).has_table(dialect.meta.name):
+    if not sa.inspect(connection).has_table(dialect.meta.name, dialect.meta.schema):
         return False
     noted = {row.name: row.value for row in connection.execute(sa.select(dialect.meta))}
     version = noted.get(version_name(dialect.tokens.name))
@@ -65,26 +65,32 @@ def _change(connection: sa.Connection, dialect: Dialect, location: str) -> None:
     It takes up what a process that was killed has left half done, where DDL cannot be undone.
     """
     tokens, inspector = dialect.tokens, sa.inspect(connection)
-    if inspector.has_table(tokens.name):
+    if inspector.has_table(tokens.name, tokens.schema):
         _check(connection, tokens, location)
     else:
         dialect.create(connection, tokens, COLUMNS)
-    for table in (dialect.leases, dialect.meta):
-        if not inspector.has_table(table.name):
+    for table in (dialect.leases, dialect.retired, dialect.meta):
+        if not inspector.has_table(table.name, table.schema):
             dialect.create(connection, table, list(table.c.keys()))
     ends = dialect.leases.c.until_ms
     sa.Index(f"{dialect.leases.name}_by_until", ends).create(connection, checkfirst=True)
     present = _columns(connection, tokens)
     dialect.adopt(connection, [name for name in dialect.own_columns if name not in present])
-    version = {"name": version_name(tokens.name), "value": str(SCHEMA_VERSION)}
-    connection.execute(sa.insert(dialect.meta).values(version))
+    _note(connection, dialect.meta, cleared_name(tokens.name), "0")
+    _note(connection, dialect.meta, version_name(tokens.name), str(SCHEMA_VERSION))
+
+
+def _note(connection: sa.Connection, meta: sa.Table, name: str, value: str) -> None:
+    """Note something, if nothing is noted under that name."""
+    if connection.scalar(sa.select(meta.c.value).where(meta.c.name == name)) is None:
+        connection.execute(sa.insert(meta).values(name=name, value=value))
 
 
 def _check(connection: sa.Connection, tokens: sa.Table, location: str) -> None:
     """Raise a `BackendError` if the table cannot be taken over."""
     present = _columns(connection, tokens)
     missing = ", ".join(name for name in COLUMNS if name not in present)
-    key = sa.inspect(connection).get_pk_constraint(tokens.name)["constrained_columns"]
+    key = sa.inspect(connection).get_pk_constraint(tokens.name, tokens.schema)["constrained_columns"]
     if missing:
         trouble = f"it lacks {missing}"
     elif key != ["id"]:
@@ -99,4 +105,4 @@ def _check(connection: sa.Connection, tokens: sa.Table, location: str) -> None:
 
 
 def _columns(connection: sa.Connection, table: sa.Table) -> set[str]:
-    return {column["name"] for column in sa.inspect(connection).get_columns(table.name)}
+    return {column["name"] for column in sa.inspect(connection).get_columns(table.name, table.schema)}

@@ -4,45 +4,64 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Mapping
+from types import NoneType
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from zoho_tokenstore.backends._sql import texts
+from zoho_tokenstore.backends._sql import failures, texts
 from zoho_tokenstore.backends._sql.connections import Connections
 from zoho_tokenstore.backends._sql.dialect import DIGEST_COLUMNS, DIGESTED, Dialect, Values
-from zoho_tokenstore.errors import RowChangedError
-from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, NO_DIGESTS, ROW_FIELDS, Built, Row
+from zoho_tokenstore.backends._sql.retired import SQLRetiredIds
+from zoho_tokenstore.errors import RetiredIdError, RowChangedError, UnreadableRowError
+from zoho_tokenstore.records import (
+    BOOKKEEPING,
+    COLUMNS,
+    LOOKUPS,
+    NO_DIGESTS,
+    ROW_FIELDS,
+    Built,
+    Found,
+    Row,
+    UnreadableRow,
+)
 
 _BATCH: Final = 1000
-_INSERTS: Final = 3  # the row in the way may be gone when we look
+_TRIES: Final = 3  # the row in the way may be gone when we look
 _DIGESTS: Final = slice(len(ROW_FIELDS), len(ROW_FIELDS) + len(DIGESTED))
 _NULLS: Final = (None,) * len(DIGESTED)
+_EXPIRY: Final = COLUMNS.index("expiry_time")
+_READ: Final = (*ROW_FIELDS, *DIGEST_COLUMNS, "etag", "long_id")
+_KINDS: Final = {name: int if name in BOOKKEEPING else str for name in _READ if name != "etag"}
 _new: Final = tuple.__new__
 
 Stored = tuple[Any, ...]
 
 
 class Table:
-    """The seven calls of a `Backend` on a table."""
+    """The calls of a `Backend` on a table."""
 
     def __init__(self, connections: Connections, dialect: Dialect) -> None:
+        self.retired = SQLRetiredIds(connections, dialect)
         self._connections = connections
         self._dialect = dialect
         tokens, columns = dialect.tokens, dialect.tokens.c
-        this_row = columns.id == sa.bindparam("row_id", type_=columns.id.type)
+        row_id = sa.bindparam("row_id", type_=columns.id.type)
+        this_row = columns.id == row_id
         rows = sa.select(*dialect.selected())
         self._load = connections.query(rows.where(this_row))
         self._rows = rows.order_by(columns.id)
         self._scan = self._rows.where(columns.id > sa.bindparam("after", type_=columns.id.type)).limit(
             sa.bindparam("size", type_=sa.Integer)
         )
-        self._etag = sa.select(dialect.etag()).where(this_row)
-        self._insert = sa.insert(tokens)
+        retired = sa.select(dialect.retired.c.at_ms).where(dialect.retired.c.id == row_id)
+        etag = sa.select(dialect.etag()).where(this_row)
+        self._look = sa.select(etag.scalar_subquery(), retired.scalar_subquery())
+        self._insert = self._insertion()
         self._update = sa.update(tokens).where(this_row, dialect.etag() == sa.bindparam("expect"))
-        self._delete = sa.delete(tokens).where(this_row)
-        self._recent: Built[Stored, Row] = Built()
+        self._delete = sa.delete(tokens).where(self._is_stored_as(row_id))
+        self._recent: Built[Stored, Found] = Built()
 
     @property
     def location(self) -> str:
@@ -52,91 +71,138 @@ class Table:
         stored = self._connections.one(self._load, self._id_key(row_id))
         if stored is None:
             return None
-        row = self._recent.of(row_id, stored, self._row)
-        return row if row.id == row_id else None  # else in a database that takes different texts for one
+        found = self._recent.of(row_id, stored, self._found)
+        if found.__class__ is UnreadableRow:
+            raise UnreadableRowError.of(found.id, found.reason, self.location)
+        return found if found.id == row_id else None  # else in a database that takes different texts for one
 
-    def find(self, index: str, *keys: str) -> list[Row]:
+    def find(self, index: str, *keys: str) -> list[Found]:
         if not keys:
             return []
         names = [f"key_{number}" for number in range(len(keys))]
         values = dict(zip(names, map(self._dialect.key_value, keys), strict=True))
-        return self._fetch(self._find(index, *names), values)
+        return [self._found(stored) for stored in self._fetch(self._find(index, *names), values)]
 
-    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         left = limit
         last = "" if after is None else self._id_key(after)
         while left is None or left > 0:
             size = _BATCH if left is None else min(left, _BATCH)
-            rows = self._fetch(self._scan, {"after": last, "size": size})
-            yield from rows
-            if len(rows) < size:
+            page = self._fetch(self._scan, {"after": last, "size": size})
+            yield from map(self._found, page)
+            if len(page) < size:
                 return
-            last = self._id_key(rows[-1].id)
+            last = self._dialect.values_of(page[-1])[0]
             left = None if left is None else left - size
 
     def write(self, row: Row, *, expect: object) -> object:
         # A mark is random, not counted: a row that was deleted and made anew never has an old one. Nor
         # has anybody else's write: so it tells whether a write has been done whose answer was lost.
         mark = secrets.randbits(63)
-        values = {**self._values(row), "etag": mark}
-        if expect is None:
-            self._connections.run(self._do_insert, row.id, values)
-        elif self._dialect.is_etag(expect):
-            self._connections.run(self._do_update, row.id, values, expect)
-        else:
-            raise _changed(row.id)
+        values = self._values(row, mark, expect)
+        self._connections.run(self._do_write, row.id, values, expect)
         return self._dialect.etag_of(mark)
+
+    def rehearse(self, row: Row, *, expect: object) -> None:
+        values = self._values(row, secrets.randbits(63), expect)
+        self._connections.run(self._do_rehearse, row.id, values, expect)
 
     def remove(self, row_id: str) -> bool:
         self._recent.pop(row_id, None)
-        parameters = {"row_id": self._id_key(row_id)}
-        return self._connections.run(_execute, self._delete, parameters, repeatable=False) > 0
+        return self._connections.run(self._do_remove, row_id, repeatable=False)
 
     def clear(self) -> int:
         self._recent.clear()
-        return self._connections.run(_execute, sa.delete(self._dialect.tokens), {}, repeatable=False)
+        return self._connections.run(self._do_clear, repeatable=False)
 
     def close(self) -> None:
         self._connections.close()
+
+    def _insertion(self) -> sa.Insert:
+        """Return the statement that inserts a row, unless its id is taken or retired."""
+        dialect, columns = self._dialect, self._dialect.tokens.c
+        names = [name for name in columns.keys() if name in self._values(Row(""), 0, None)]  # noqa: SIM118
+        given = {name: sa.bindparam(name, type_=columns[name].type) for name in names}
+        free = (~sa.exists().where(seat.c.id == given["id"]) for seat in dialect.seats())
+        row = dialect.one_row().add_columns(*given.values()).where(*free)
+        return sa.insert(dialect.tokens).from_select(names, row).execution_options(preserve_rowcount=True)
+
+    def _is_stored_as(self, row_id: sa.BindParameter[str]) -> sa.ColumnElement[bool]:
+        """Return whether a row is stored under a key, or was by others under an id that needs one."""
+        columns = self._dialect.tokens.c
+        others = sa.and_(
+            columns.id == sa.bindparam("raw_id", type_=columns.id.type), columns.long_id.is_(None)
+        )
+        return sa.or_(columns.id == row_id, others)
 
     def _find(self, index: str, *names: str) -> sa.Select[Any]:
         """Return the query for the rows under keys that are parameters of these names."""
         keys = [self._dialect.key(sa.bindparam(name, type_=sa.UnicodeText())) for name in names]
         return self._rows.where(self._dialect.lookup(index).in_(keys))
 
-    def _fetch(self, statement: sa.Select[Any], parameters: Values) -> list[Row]:
-        return [self._row(stored) for stored in self._connections.run(_rows, statement, parameters)]
+    def _fetch(self, statement: sa.Select[Any], parameters: Values) -> list[Stored]:
+        return self._connections.run(_rows, statement, parameters)
 
-    def _do_insert(self, connection: sa.Connection, row_id: str, values: Values) -> None:
-        for attempts_left in reversed(range(_INSERTS)):
-            try:
-                connection.execute(self._insert, values)
-            except IntegrityError:
-                stored = self._stored_etag(connection, values["id"])
-                if stored is None and not attempts_left:
-                    raise
-            else:
+    def _do_write(self, connection: sa.Connection, row_id: str, values: Values, expect: object) -> None:
+        for _ in range(_TRIES):
+            if self._store(connection, values, expect) or self._is_done(connection, row_id, values, expect):
                 return
-            if stored is not None:
-                break
-        if stored != self._dialect.etag_of(values["etag"]):
-            raise RowChangedError(f"Row {row_id!r} exists already.")
+        raise failures.PASSING.at(self.location)
 
-    def _do_update(self, connection: sa.Connection, row_id: str, values: Values, expect: object) -> None:
-        parameters = {**values, "row_id": values["id"], "expect": expect}
-        if connection.execute(self._update, parameters).rowcount == 1:
-            return
-        if self._stored_etag(connection, values["id"]) != self._dialect.etag_of(values["etag"]):
+    def _do_rehearse(self, connection: sa.Connection, row_id: str, values: Values, expect: object) -> None:
+        with self._dialect.transaction(connection, keep=False):
+            stored = self._store(connection, values, expect)
+        if not stored:
+            self._is_done(connection, row_id, values, expect)
+
+    def _store(self, connection: sa.Connection, values: Values, expect: object) -> bool:
+        """Insert or update a row; return whether that was possible."""
+        if expect is not None:
+            parameters = {**values, "row_id": values["id"], "expect": expect}
+            return connection.execute(self._update, parameters).rowcount == 1
+        try:
+            return connection.execute(self._insert, values).rowcount == 1
+        except IntegrityError as error:
+            if self._dialect.is_duplicate_id(error.orig):
+                return False
+            raise
+
+    def _is_done(self, connection: sa.Connection, row_id: str, values: Values, expect: object) -> bool:
+        """Look why a row could not be stored. Return whether it had been, or raise what is in the way."""
+        etag, retired_ms = connection.execute(self._look, {"row_id": values["id"]}).one()
+        if etag == self._dialect.etag_of(values["etag"]):
+            return True
+        if expect is not None:
             raise _changed(row_id)
+        if etag is not None:
+            raise RowChangedError(f"Row {row_id!r} exists already.")
+        if retired_ms is not None:
+            raise RetiredIdError(f"The id {row_id!r} is that of a row that was deleted. Save without an id.")
+        return False
 
-    def _stored_etag(self, connection: sa.Connection, key: str) -> object:
-        return connection.execute(self._etag, {"row_id": key}).scalar_one_or_none()
+    def _do_remove(self, connection: sa.Connection, row_id: str) -> bool:
+        key = self._id_key(row_id)
+        parameters = {"row_id": key, "raw_id": key if "\0" in row_id else row_id}
+        if self._dialect.deletes_retire:
+            return connection.execute(self._delete, parameters).rowcount > 0
+        with self._dialect.transaction(connection):
+            is_gone = connection.execute(self._delete, parameters).rowcount > 0
+            if is_gone:
+                self.retired.retire(connection, row_id)
+        return is_gone
+
+    def _do_clear(self, connection: sa.Connection) -> int:
+        with self._dialect.transaction(connection):
+            self.retired.note_clear(connection)
+            return connection.execute(sa.delete(self._dialect.tokens)).rowcount
 
     def _id_key(self, row_id: str) -> str:
         return texts.id_key(self._dialect.encoded(row_id))
 
-    def _values(self, row: Row) -> Values:
-        """Return what a row is stored as, by column, without its etag."""
+    def _values(self, row: Row, mark: int, expect: object) -> Values:
+        """Return what a row is stored as, by column."""
+        if expect is not None and not self._dialect.is_etag(expect):
+            raise _changed(row.id)
         encoded = self._dialect.encoded
         digests = (row.digests.get(name) for name in DIGESTED)
         held: tuple[Any, ...] = (*row[: len(COLUMNS)], *digests)
@@ -145,28 +211,48 @@ class Table:
             for name, text in zip((*COLUMNS, *DIGEST_COLUMNS), held, strict=True)
         }
         whole = values["id"]
-        values["id"] = texts.id_key(whole)
-        values["long_id"] = whole if texts.is_long(whole) else None
+        values |= {
+            "id": texts.id_key(whole),
+            "long_id": whole if texts.is_long(whole) else None,
+            "etag": mark,
+        }
         values.update({name: getattr(row, name) for name in BOOKKEEPING})
         return values | self._dialect.derived({index: row.lookup_key(index) for index in LOOKUPS})
 
-    def _row(self, stored: Stored) -> Row:
+    def _found(self, stored: Stored) -> Found:
         values = self._dialect.values_of(stored)
+        expiry = values[_EXPIRY]
+        if expiry.__class__ is int:
+            values = (*values[:_EXPIRY], str(expiry), *values[_EXPIRY + 1 :])
+        wrong = _wrong(values)
+        if wrong:
+            return UnreadableRow(texts.shown(values[0]), wrong)
+        key, values = values[0], self._dialect.decoded(values)
+        etag, long_id = values[_DIGESTS.stop :]
+        row_id = values[0] if long_id is None else long_id
+        if self._id_key(row_id) != key:
+            return UnreadableRow(
+                row_id, "its id was not written by this package, and is too long or holds U+0001"
+            )
         digests: Mapping[str, str] = NO_DIGESTS
         if values[_DIGESTS] != _NULLS:
             digests = {name: d for name, d in zip(DIGESTED, values[_DIGESTS], strict=True) if d is not None}
-        etag, long_id = values[_DIGESTS.stop :]
-        row_id = values[0] if long_id is None else long_id
         # Not by the class: its constructor would unpack and check the values again.
         return _new(Row, (row_id, *values[1 : _DIGESTS.start], digests, etag))
 
 
+def _wrong(values: Stored) -> str | None:
+    """Return what is wrong with the values that were read of a row."""
+    if values[0] is None:
+        return "it has no id"
+    for (name, kind), value in zip(_KINDS.items(), (*values[:-2], values[-1]), strict=True):
+        if value.__class__ not in (kind, NoneType):
+            return f"{name} is {type(value).__name__}, not {'a whole number' if kind is int else 'text'}"
+    return None
+
+
 def _rows(connection: sa.Connection, statement: sa.Select[Any], parameters: Values) -> list[Stored]:
     return [tuple(row) for row in connection.execute(statement, parameters)]
-
-
-def _execute(connection: sa.Connection, statement: sa.Delete, parameters: Values) -> int:
-    return connection.execute(statement, parameters).rowcount
 
 
 def _changed(row_id: str) -> RowChangedError:

@@ -56,3 +56,10 @@ def unescape(text: str) -> str:
     if "\x01" not in text:
         return text
     return _ESCAPED.sub(lambda found: _UNESCAPED[found[1]], text)
+
+
+def shown(stored: object) -> str:
+    """Return as much of a stored id as can be told as text."""
+    if isinstance(stored, bytes):
+        return stored.decode("utf-8", "backslashreplace")
+    return "" if stored is None else str(stored)
