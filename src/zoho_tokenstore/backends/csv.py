@@ -8,17 +8,25 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import SplitResult, unquote
 
-from zoho_tokenstore.backends._csv.cells import cells_of, etag_of
+from zoho_tokenstore.backends._csv.cells import Cells, cells_of, etag_of
 from zoho_tokenstore.backends._csv.leases import CSVLeases
 from zoho_tokenstore.backends._csv.locks import HostLock
+from zoho_tokenstore.backends._csv.retired import CSVRetiredIds
 from zoho_tokenstore.backends._csv.table import Table
 from zoho_tokenstore.backends._csv.tokenfile import TokenFile
 from zoho_tokenstore.backends._urls import options_of, seconds
-from zoho_tokenstore.errors import ConfigurationError, RowChangedError
-from zoho_tokenstore.records import Row
+from zoho_tokenstore.errors import (
+    BackendError,
+    ConfigurationError,
+    RetiredIdError,
+    RowChangedError,
+    UnreadableRowError,
+)
+from zoho_tokenstore.records import Found, Row, UnreadableRow
 
 DEFAULT_PATH: Final = "sdk_tokens.txt"
 DEFAULT_TIMEOUT: Final = 30.0
+_UNREADABLE: Final = object()
 
 
 class CSVBackend:
@@ -48,6 +56,8 @@ class CSVBackend:
         lock = HostLock(absolute.with_name(absolute.name + ".lock"), absolute, timeout)
         self._file = TokenFile(absolute, lock, timeout)
         self._file.open()
+        self.retired = CSVRetiredIds(absolute, lock)
+        self.retired.open()
         self.leases = CSVLeases(absolute, timeout)
         self.leases.open()
 
@@ -68,31 +78,49 @@ class CSVBackend:
         return self._file.location
 
     def load(self, row_id: str) -> Row | None:
-        return self._file.table().load(row_id)
+        found = self._file.table().load(row_id)
+        if isinstance(found, UnreadableRow):
+            raise UnreadableRowError.of(*found, self.location)
+        return found
 
-    def find(self, index: str, *keys: str) -> list[Row]:
+    def find(self, index: str, *keys: str) -> list[Found]:
         return self._file.table().find(index, keys)
 
-    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         return self._file.table().scan(after, limit)
 
     def write(self, row: Row, *, expect: object) -> object:
         cells = cells_of(row)
 
         def put(table: Table) -> Table:
-            stored = table.load(row.id)
-            if (None if stored is None else stored.etag) != expect:
-                raise RowChangedError(f"Row {row.id!r} is not as it was when it was read.")
+            self._check(row, expect, cells, table)
             return table.put(row.id, cells)
 
         self._file.change(put)
         return etag_of(cells)
 
+    def rehearse(self, row: Row, *, expect: object) -> None:
+        """Raise what `write` would, as far as that can be known without taking the lock."""
+        table = self._file.table()
+        cells = cells_of(row)
+        self._check(row, expect, cells, table)
+        self._file.check_space()
+
     def remove(self, row_id: str) -> bool:
-        return self._file.change(lambda table: table.without(row_id)) is not None
+        def remove(table: Table) -> Table | None:
+            if table.load(row_id) is None:
+                return None
+            self.retired.retire([row_id])
+            return table.without(row_id)
+
+        return self._file.change(remove) is not None
 
     def clear(self) -> int:
-        replaced = self._file.change(lambda table: Table({}) if table.lines else None)
+        def remove_all(table: Table) -> Table | None:
+            self.retired.retire(table.ids(), is_clear=True)
+            return table.emptied() if table.lines else None
+
+        replaced = self._file.change(remove_all)
         return 0 if replaced is None else len(replaced.lines)
 
     def scrub(self) -> None:
@@ -106,7 +134,23 @@ class CSVBackend:
 
     def close(self) -> None:
         self._file.close()
+        self.retired.close()
         self.leases.close()
+
+    def _check(self, row: Row, expect: object, cells: Cells, table: Table) -> None:
+        """Refuse a write that is outdated, or of a row that must not be or could not be read by others."""
+        stored = table.load(row.id)
+        if (None if stored is None else getattr(stored, "etag", _UNREADABLE)) != expect:
+            raise RowChangedError(f"Row {row.id!r} is not as it was when it was read.")
+        if stored is None and row.id in self.retired:
+            raise RetiredIdError(f"The id {row.id!r} is that of a row that was deleted.")
+        unfit = table.form.unfit(cells, table.stored(row.id))
+        if unfit is not None:
+            raise BackendError(
+                f"The {unfit} of row {row.id!r} has a comma, a quote or a line end, or begins with a "
+                f"backslash. The SDK that began {self.location} would take it for other cells. Nothing was "
+                "written; keep such a token in another store."
+            )
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:

@@ -1,10 +1,10 @@
 """One row as the cells of a line, and back.
 
 A line of ours has the published ten cells, and behind them the bookkeeping, the digests and a
-random mark. A line of the SDK's `FileStore` has the ten alone, or fewer if it was cut short: its
-texts stand as they are, and an empty cell is a missing value. In a line of ours an empty text can
-be told from a missing one, and no text can be damaged by a program that reads the file with other
-line ends; such texts begin with a backslash.
+random mark. A line of one of Zoho's SDKs has the ten alone, or nine: its texts stand as they are,
+and an empty cell is a missing value. In a line of ours an empty text can be told from a missing
+one, and no text can be damaged by a program that reads the file with other line ends; such texts
+begin with a backslash.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ import secrets
 from typing import Final
 
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, NO_DIGESTS, ROW_FIELDS, SECRET_COLUMNS, Row
+from zoho_tokenstore.records import (
+    BOOKKEEPING,
+    COLUMNS,
+    NO_DIGESTS,
+    ROW_FIELDS,
+    SECRET_COLUMNS,
+    Found,
+    Row,
+    UnreadableRow,
+)
 
 Cells = list[str]
 
@@ -47,14 +56,12 @@ def cells_of(row: Row) -> Cells:
     return cells
 
 
-def row_of(cells: Cells) -> Row:
-    """Return the row in a line.
-
-    Raises:
-        BackendError: a time in it is no number.
-    """
+def row_of(cells: Cells) -> Found:
+    """Return the row in a line."""
     if is_ours(cells):
         texts, times = list(map(_decode, cells[:PUBLISHED])), _times(cells)
+        if times is None:
+            return UnreadableRow(id_of(cells), "one of its times is not a number of milliseconds")
     else:
         texts, times = _clear(cells), _NO_TIMES
     digests = {name: digest for name in DIGESTED if (digest := _digest(cells, name)) is not None}
@@ -89,13 +96,25 @@ def is_ours(cells: Cells) -> bool:
 
 
 def adopted(cells: Cells, at_ms: int) -> Cells:
-    """Return a line of the SDK's as one of ours, created and changed at that time."""
-    row = row_of(cells)
-    return cells_of(row._replace(created_at_ms=at_ms, updated_at_ms=at_ms))
+    """Return a line of an SDK's as one of ours, created and changed at that time.
+
+    A line whose texts would not stand in it as they are stays the SDK's.
+    """
+    texts = _clear(cells)
+    ours = cells_of(Row._make((*texts, at_ms, at_ms, None, None, NO_DIGESTS, None)))
+    return ours if ours[:PUBLISHED] == [text or "" for text in texts] else cells
+
+
+def proof(cell: str) -> str:
+    """Return a short text that tells whether a cell is still the same."""
+    return hashlib.sha256(cell.encode(errors="surrogatepass")).hexdigest()[:8]
 
 
 def _clear(cells: Cells) -> list[str | None]:
-    return [cell or None for cell in cells] + [None] * (PUBLISHED - len(cells))
+    """Return the texts in a line of an SDK's. Scala's writes the word null for all that is missing."""
+    missing = "" if "" in cells else "null"
+    texts = [None if cell in ("", missing) else cell for cell in cells]
+    return [cells[0], *texts[1:]] + [None] * (PUBLISHED - len(cells))
 
 
 def _encode(text: str | None) -> str:
@@ -112,31 +131,24 @@ def _decode(cell: str) -> str | None:
     return _ESCAPE.sub(lambda found: _ESCAPED[found[1]], cell[1:])
 
 
-def _times(cells: Cells) -> list[int | None]:
+def _times(cells: Cells) -> list[int | None] | None:
     try:
         return [int(cell) if cell else None for cell in cells[PUBLISHED : len(ROW_FIELDS)]]
     except ValueError:
-        raise BackendError(
-            f"Row {id_of(cells)!r} has a time that is not a number of milliseconds. "
-            "Correct or delete that row; the others are not affected."
-        ) from None
+        return None
 
 
 def _bound(digest: str | None, column: str) -> str:
     """Return a digest together with a proof of the cell that it was made of."""
-    return "" if digest is None else _encode(f"{digest}:{_proof(column)}")
+    return "" if digest is None else _encode(f"{digest}:{proof(column)}")
 
 
 def _digest(cells: Cells, index: str) -> str | None:
     """Return a digest, if the cell that it was made of has not been edited since."""
     if index not in _DIGEST_AT or not is_ours(cells):
         return None
-    digest, _, proof = (_decode(cells[_DIGEST_AT[index]]) or "").rpartition(":")
-    return digest if proof and proof == _proof(cells[_AT[index]]) else None
-
-
-def _proof(column: str) -> str:
-    return hashlib.sha256(column.encode(errors="surrogatepass")).hexdigest()[:8]
+    digest, _, proven = (_decode(cells[_DIGEST_AT[index]]) or "").rpartition(":")
+    return digest if proven and proven == proof(cells[_AT[index]]) else None
 
 
 def _check(row_id: str, cells: Cells) -> None:

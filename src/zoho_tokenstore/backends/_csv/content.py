@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import hashlib
 import io
@@ -10,41 +9,48 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from zoho_tokenstore.backends._csv.cells import OWN_NAMES, PUBLISHED, WIDTH, Cells, id_of
+from zoho_tokenstore.backends._csv.cells import PUBLISHED, WIDTH, Cells, id_of, proof
+from zoho_tokenstore.backends._csv.form import NINE, Form, cut_short, form_of
+from zoho_tokenstore.backends._csv.lines import BadLine, Line, Record, is_ours_whole, line_of, records
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.records import COLUMNS
 
-NAMES: Final = ["redirect_uri" if name == "redirect_url" else name for name in COLUMNS]
-"""The ten columns as the SDK's `FileStore` names them."""
+Lines = dict[str | int, Line]
+"""The lines in their order: rows by their ids, bad lines by numbers."""
 
-_CHECK: Final = "sha256="
-_OWN_HEADER: Final = [*NAMES, *OWN_NAMES]
-_SDK_HEADERS: Final = (
-    NAMES,
-    NAMES[:-1],  # Office Integrator
-    [NAMES[0], "user_mail", *NAMES[2:-1]],  # 2.0 and 2.1
-)
+_CHECK: Final = b"sha256="
+_WIDTHS: Final = (NINE, PUBLISHED, WIDTH, WIDTH + 1)
 _QUOTED: Final = re.compile(r'["\r\n]')
-_KEPT: Final = "It was left as it is"
+_QUOTED_BY_OTHERS: Final = re.compile(r'(?:\A|,)"|[\r\n]')
+_WHOLE_DOMAIN: Final = re.compile(
+    r"https://(www|sandbox|developer)\.zohoapis\.(eu|in|jp|ca|sa|com\.au|com\.cn)"
+)
+"""API domains with which no longer one begins: `.com` may be what is left of `.com.au`."""
 
 
 class Content(NamedTuple):
-    """What a file holds: the lines by id, and whether the header is one of ours."""
+    """What a file holds: its form, its lines, and whether the header is one of ours."""
 
-    lines: dict[str, Cells]
+    form: Form
+    lines: Lines
     is_ours: bool
 
 
-def to_bytes(lines: Iterable[Cells]) -> bytes:
-    """Return the file with these rows. The last cell of its header is a checksum of what follows."""
-    body = _text(lines).encode()
-    return _text([[*_OWN_HEADER, _CHECK + _checksum(body)]]).encode() + body
+def to_bytes(lines: Iterable[Line], form: Form) -> bytes:
+    """Return the file with these lines. The last cell of its header is a checksum of what follows."""
+    held = list(lines)
+    last = next((line for line in reversed(held) if isinstance(line, list)), None)
+    rows = "".join(_text_of(line, form) for line in held)
+    if held and not form.ends_last and held[-1] is last:
+        rows = rows.removesuffix(form.end)
+    body = _encoded(rows)
+    header = _text_of(form.header(last, _checksum(body)), form)
+    return _encoded(form.mark + (header if held or form.ends_last else header.removesuffix(form.end))) + body
 
 
 def is_whole(data: bytes) -> bool:
     """Tell whether this is a file as we have written it: nothing missing, nothing edited."""
-    header, _, body = data.partition(b"\r\n")
-    return header.endswith(f",{_CHECK}{_checksum(body)}".encode())
+    header, _, body = data.partition(b"\n")
+    return header.removesuffix(b"\r").endswith(_CHECK + _checksum(body).encode())
 
 
 def parse(data: bytes, location: str) -> Content:
@@ -55,109 +61,104 @@ def parse(data: bytes, location: str) -> Content:
         location: its path, for messages.
 
     Raises:
-        BackendError: it is no token file, or not all of it can be read.
+        BackendError: it is no token file, or it was cut short.
     """
-    text = _decoded(data, location)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header, *rows = reader
-    except csv.Error as error:
-        raise BackendError(
-            f"The token file {location} is damaged or cut short: line {reader.line_num} cannot be read "
-            f"({error}). {_KEPT}; correct that line, or restore the file from a backup."
-        ) from error
-    is_ours = _check_header(header, location)
-    width = WIDTH if is_ours else min(len(header), PUBLISHED)
-    if rows and len(rows[-1]) < width and not text.endswith(("\n", "\r")):
-        raise BackendError(
-            f"The token file {location} is cut short: its last row is incomplete, or lacks its line end. "
-            f"{_KEPT}; complete or delete that row, or restore the file from a backup."
-        )
-    return Content(_by_id(rows, location), is_ours)
+    header, *rows = _records(data, location)
+    form, is_ours = form_of(header.cells or [], data.decode(errors="surrogateescape"), location)
+    if rows and not rows[-1].is_ended and not is_whole(data):
+        _check_end(data, rows, form, location)
+    return Content(form, _by_id(rows, form), is_ours)
 
 
-def _decoded(data: bytes, location: str) -> str:
-    data = data.removeprefix(codecs.BOM_UTF8)
-    if not data:
+def _records(data: bytes, location: str) -> list[Record]:
+    text = data.decode(errors="surrogateescape").removeprefix("\ufeff")
+    found = list(records(text, _WIDTHS))
+    if not found:
         raise BackendError(
             f"The token file {location} is empty (0 bytes), which it never is: its content was lost. "
             "Restore it, or delete the file to begin with a new store."
         )
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        # `from None`: the codec's error carries the whole file.
+    if not _is_utf8(found[0].text):
         raise BackendError(
-            f"The token file {location} is damaged, or not encoded in UTF-8. {_KEPT}; convert it to "
-            "UTF-8, or restore it from a backup."
-        ) from None
-
-
-def _check_header(header: Cells, location: str) -> bool:
-    """Tell whether the header is ours; the SDK's will do as well. Its texts are in no message."""
-    if header[:WIDTH] == _OWN_HEADER and len(header) <= WIDTH + 1:
-        return True
-    header = _without_empty_ends(header)
-    if header in _SDK_HEADERS:
-        return False
-    if header[:PUBLISHED] == NAMES:
-        raise BackendError(
-            f"The token file {location} has columns that this release does not know. {_KEPT}; upgrade "
-            "zoho-tokenstore, or take those columns out."
+            f"The token file {location} is damaged, or not encoded in UTF-8. It was left as it is; convert "
+            "it to UTF-8, or restore it from a backup."
         )
-    raise BackendError(
-        f"{location} is no token file of Zoho's SDK: its first line does not name the SDK's columns. "
-        f"{_KEPT}; choose another path."
-    )
+    return found
 
 
-def _by_id(rows: Iterable[Cells], location: str) -> dict[str, Cells]:
-    lines: dict[str, Cells] = {}
-    for number, row in enumerate(rows, start=1):
-        cells = row if len(row) == WIDTH and row[-1] else _without_empty_ends(row)
-        if not cells:
-            continue
-        row_id = _checked_id(cells, number, location)
-        if lines.setdefault(row_id, cells) != cells:
-            raise BackendError(
-                f"The token file {location} has two different rows with the id {row_id!r}. {_KEPT}; "
-                "delete one of them, or give it an id of its own."
-            )
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_end(data: bytes, rows: list[Record], form: Form, location: str) -> None:
+    """Refuse a file whose last row may have lost its end; see the page about this store.
+
+    The SDKs of Node, TypeScript, PHP and Scala end no last row. Those of Python and C# do, with a
+    carriage return: such a file was cut, unless another program has written its last row.
+    """
+    last = line_of(rows[-1], form.width, len(rows) + 1)
+    if last is None or is_ours_whole(last):
+        return
+    if isinstance(last, BadLine):
+        raise cut_short(location, "its last row is incomplete, or lacks its line end")
+    if form.end != "\n" and not _is_complete(last, data, rows, form):
+        raise cut_short(location, "its last row lacks its line end, and its last cell may lack more")
+
+
+def _is_complete(last: Cells, data: bytes, rows: list[Record], form: Form) -> bool:
+    """Tell whether a row is complete although its line end is missing where all others have one."""
+    if any(record.is_ended and not record.text.endswith("\r\n") for record in rows):
+        return True  # another program has written rows
+    if len(last) == PUBLISHED and (_WHOLE_DOMAIN.fullmatch(last[-1]) or proof(last[-1]) == form.last):
+        return True
+    return is_whole(data.removesuffix(_encoded(rows[-1].text)))  # it was added to a file of ours
+
+
+def _by_id(rows: Iterable[Record], form: Form) -> Lines:
+    found = [
+        (number, record.text, line)
+        for number, record in enumerate(rows, start=2)
+        if (line := line_of(record, form.width, number)) is not None
+    ]
+    clashing = _clashing(line for _, _, line in found if isinstance(line, list))
+    lines: Lines = {}
+    for number, text, line in found:
+        if isinstance(line, BadLine):
+            lines[number] = line
+        elif (row_id := id_of(line)) in clashing:
+            lines[number] = BadLine(row_id, f"line {number}: another row has the same id", text)
+        else:
+            lines[row_id] = line
     return lines
 
 
-def _checked_id(cells: Cells, number: int, location: str) -> str:
-    row_id = id_of(cells)
-    if row_id and (len(cells) <= PUBLISHED or len(cells) == WIDTH):
-        return row_id
-    what = f"has {len(cells)} cells, not {PUBLISHED} or {WIDTH}" if row_id else "has no id"
-    raise BackendError(
-        f"The token file {location} cannot be read: row {number} below the header {what}. {_KEPT}; "
-        "correct or delete that row."
-    )
-
-
-def _without_empty_ends(cells: Cells) -> Cells:
-    """Return a line without the empty cells at its end, which some programs add."""
-    width = len(cells)
-    while width and not cells[width - 1]:
-        width -= 1
-    return cells[:width]
+def _clashing(rows: Iterable[Cells]) -> set[str]:
+    """Return the ids of which there are two different rows: nobody can tell whose they are."""
+    first: dict[str, Cells] = {}
+    return {id_of(cells) for cells in rows if first.setdefault(id_of(cells), cells) != cells}
 
 
 def _checksum(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:32]
 
 
-def _text(lines: Iterable[Cells]) -> str:
-    return "".join(map(_line, lines))
+def _encoded(text: str) -> bytes:
+    """Return the bytes of a text; those of bad lines that were no UTF-8 are as they were."""
+    return text.encode(errors="surrogateescape")
 
 
-def _line(cells: Cells) -> str:
+def _text_of(line: Line, form: Form) -> str:
     """Return what Python's csv module would write; nearly always that is ten times as fast."""
-    plain = ",".join(cells)
-    if plain.count(",") == len(cells) - 1 and not _QUOTED.search(plain):
-        return plain + "\r\n"
+    if isinstance(line, BadLine):
+        return line.text if line.text.endswith(("\n", "\r")) else line.text + form.end
+    plain = ",".join(line)
+    quoted = _QUOTED if form.is_pythons else _QUOTED_BY_OTHERS
+    if plain.count(",") == len(line) - 1 and not quoted.search(plain):
+        return plain + form.end
     stream = io.StringIO(newline="")
-    csv.writer(stream).writerow(cells)
+    csv.writer(stream, lineterminator=form.end).writerow(line)
     return stream.getvalue()

@@ -58,6 +58,13 @@ def written(path: Path, data: bytes, rights_of: Path) -> Iterator[Path]:
         _discard(scratch)
 
 
+def replace(path: Path, data: bytes, rights_of: Path) -> None:
+    """Put a file with this content at `path`, whole or not at all; the caller holds the lock."""
+    with written(path, data, rights_of) as scratch:
+        os.replace(scratch, path)  # noqa: PTH105  # where the tests' faults strike
+    sync_folder(path.parent)
+
+
 def give_rights_of(path: Path, handle: int) -> None:
     """Give a new file the owner, the group and their rights of the one at `path`, if there is one.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,7 +99,10 @@ class CSVLeases:
             data, _, _ = files.read(self._path)
         except FileNotFoundError:
             return {}
-        stored = json.loads(data)
+        try:
+            stored = json.loads(data)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
         if not isinstance(stored, dict):
             raise ValueError("not an object")  # noqa: TRY004  # as json itself raises
         return {name: _lease(entry) for name, entry in stored.items()}
@@ -115,10 +117,7 @@ class CSVLeases:
             return {}
 
     def _write(self, leases: Stored) -> None:
-        data = json.dumps(leases).encode()
-        with files.written(self._path, data, rights_of=self._tokens) as scratch:
-            os.replace(scratch, self._path)  # noqa: PTH105  # where the tests' faults strike
-        files.sync_folder(self._path.parent)
+        files.replace(self._path, json.dumps(leases).encode(), rights_of=self._tokens)
 
     def _check_open(self) -> None:
         if self._closed:

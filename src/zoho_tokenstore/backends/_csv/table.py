@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import dropwhile, islice
+from itertools import islice
 from typing import Self
 
 from zoho_tokenstore.backends._csv.cells import Cells, adopted, is_ours, key_of, row_of
-from zoho_tokenstore.records import Row
+from zoho_tokenstore.backends._csv.content import Lines
+from zoho_tokenstore.backends._csv.form import Form
+from zoho_tokenstore.backends._csv.lines import BadLine, Line
+from zoho_tokenstore.records import Found, UnreadableRow
 
 
 class Table:
@@ -16,65 +19,93 @@ class Table:
 
     Arguments:
         lines: the lines, in the order in which they stand in the file.
+        form: how the file is written.
     """
 
-    def __init__(self, lines: dict[str, Cells]) -> None:
+    def __init__(self, lines: Lines, form: Form) -> None:
         self.lines = lines
-        self._rows: dict[str, Row] = {}
+        self.form = form
+        self._rows: dict[str, Found] = {}
         self._indexes: dict[str, dict[str, list[str]]] = {}
 
-    def load(self, row_id: str) -> Row | None:
-        """Return the row with this id, the same object every time."""
+    def load(self, row_id: str) -> Found | None:
+        """Return the row with this id, the same object every time, or what is in its place."""
         row = self._rows.get(row_id)
         if row is not None:
             return row
-        cells = self.lines.get(row_id)
-        return None if cells is None else self._rows.setdefault(row_id, row_of(cells))
+        line = self.lines.get(row_id)
+        if line is None:
+            return next((_found(bad) for bad in self._bad if bad.id == row_id), None)
+        return self._rows.setdefault(row_id, _found(line))
 
-    def find(self, index: str, keys: tuple[str, ...]) -> list[Row]:
+    def find(self, index: str, keys: tuple[str, ...]) -> list[Found]:
         """Return the rows that `index` finds under any of the keys."""
         ids = self._index(index)
         found = {row_id for key in keys for row_id in ids.get(key, ())}
         return [row for row_id in sorted(found) if (row := self.load(row_id)) is not None]
 
-    def scan(self, after: str | None, limit: int | None) -> Iterator[Row]:
+    def scan(self, after: str | None, limit: int | None) -> Iterator[Found]:
         """Yield rows in the order of their ids. They are not kept: a scan would keep all of them."""
-        ids = iter(self._ids) if after is None else dropwhile(lambda row_id: row_id <= after, self._ids)
-        for row_id in islice(ids, limit):
-            yield self._rows.get(row_id) or row_of(self.lines[row_id])
+        behind = (entry for entry in self._ids if after is None or entry[0] > after)
+        for row_id, key in islice(behind, limit):
+            known = self._rows.get(row_id) if key == row_id else None
+            yield known or _found(self.lines[key])
+
+    def stored(self, row_id: str) -> Cells:
+        """Return the cells of a row, or none."""
+        line = self.lines.get(row_id)
+        return line if isinstance(line, list) else []
+
+    def ids(self) -> set[str]:
+        """Return the ids of all lines, of the bad ones as far as they have any."""
+        return {row_id for row_id, _ in self._ids if row_id}
 
     def put(self, row_id: str, cells: Cells) -> Self:
         """Return a table in which this line has taken the row's place, or stands at the end."""
-        return type(self)({**self.lines, row_id: cells})
+        return type(self)({**self.lines, row_id: cells}, self.form)
 
-    def without(self, row_id: str) -> Self | None:
-        """Return a table without this row, or `None` if it has none."""
-        if row_id not in self.lines:
-            return None
-        return type(self)({other: cells for other, cells in self.lines.items() if other != row_id})
+    def without(self, row_id: str) -> Self:
+        """Return a table without this row, and without the bad lines of this id."""
+        kept = {key: line for key, line in self.lines.items() if _id(key, line) != row_id}
+        return type(self)(kept, self.form)
+
+    def emptied(self) -> Self:
+        """Return a table without lines."""
+        return type(self)({}, self.form)
 
     def adopted(self, at_ms: int) -> Self:
-        """Return a table in which every line is one of ours; see `cells.adopted`."""
-        if all(map(is_ours, self.lines.values())):
+        """Return a table in which every line is one of ours that can be; see `cells.adopted`."""
+        if all(isinstance(line, list) and is_ours(line) for line in self.lines.values()):
             return self
-        return type(self)(
-            {
-                row_id: cells if is_ours(cells) else adopted(cells, at_ms)
-                for row_id, cells in self.lines.items()
-            }
-        )
+        return type(self)({key: _adopted(line, at_ms) for key, line in self.lines.items()}, self.form)
 
     @cached_property
-    def _ids(self) -> list[str]:
-        return sorted(self.lines)
+    def _ids(self) -> list[tuple[str, str | int]]:
+        return sorted(((_id(key, line), key) for key, line in self.lines.items()), key=lambda entry: entry[0])
+
+    @cached_property
+    def _bad(self) -> list[BadLine]:
+        return [line for line in self.lines.values() if isinstance(line, BadLine)]
 
     def _index(self, index: str) -> dict[str, list[str]]:
         known = self._indexes.get(index)
         if known is not None:
             return known
         made: dict[str, list[str]] = {}
-        for row_id, cells in self.lines.items():
-            key = key_of(cells, index)
+        for row_id, line in self.lines.items():
+            key = None if isinstance(line, BadLine) else key_of(line, index)
             if key is not None:
-                made.setdefault(key, []).append(row_id)
+                made.setdefault(key, []).append(str(row_id))
         return self._indexes.setdefault(index, made)
+
+
+def _id(key: str | int, line: Line) -> str:
+    return line.id if isinstance(line, BadLine) else str(key)
+
+
+def _found(line: Line) -> Found:
+    return UnreadableRow(line.id, line.reason) if isinstance(line, BadLine) else row_of(line)
+
+
+def _adopted(line: Line, at_ms: int) -> Line:
+    return line if isinstance(line, BadLine) or is_ours(line) else adopted(line, at_ms)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from typing import Final, NamedTuple
 from zoho_tokenstore.backends._csv import files
 from zoho_tokenstore.backends._csv.content import is_whole, parse, to_bytes
 from zoho_tokenstore.backends._csv.failures import explained, unavailable
+from zoho_tokenstore.backends._csv.form import Form
 from zoho_tokenstore.backends._csv.locks import HostLock
 from zoho_tokenstore.backends._csv.table import Table
 from zoho_tokenstore.errors import (
@@ -26,6 +29,9 @@ _GRAIN_NS: Final = 100_000_000
 _COARSE_GRAIN_NS: Final = 2_500_000_000
 """The longest time in which two writings of a file can have one time stamp: a tick of the kernel's
 clock is 10 ms at most, FAT counts in steps of two seconds. Both generously."""
+
+_ROOM: Final = 65_536
+"""What a save needs beside the file, in bytes: one more row, the leases, the retired ids."""
 
 _PAUSE: Final = 0.025
 _PATIENCE: Final = 5.0
@@ -89,7 +95,7 @@ class TokenFile:
             with self._lock.held():
                 files.remove_strays(self._path)
                 if not self._path.exists():
-                    self._put(to_bytes(()))
+                    self._put(to_bytes((), Form()))
                 files.close_to_others(self._path)
             self._check_writable()
             if not self._current().is_ours:
@@ -122,6 +128,13 @@ class TokenFile:
                     return seen.table
                 if time.monotonic() > deadline:
                     raise self._never_quiet(self._timeout)
+
+    def check_space(self) -> None:
+        """Refuse what could not be written: a new version needs rights, and room beside the old one."""
+        with explained(self._path):
+            self._check_writable()
+            if shutil.disk_usage(self._path.parent).free < self._path.stat().st_size + _ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def remove_strays(self) -> None:
         """Remove what killed processes have left of their work."""
@@ -174,14 +187,15 @@ class TokenFile:
                 return known._replace(fingerprint=fingerprint, is_settled=settled)
             if settled or is_whole(data) or (undisturbed and quiet.is_reached(stat)):
                 content = parse(data, self.location)
-                return Version(data, Table(content.lines), content.is_ours, fingerprint, settled)
+                table = Table(content.lines, content.form)
+                return Version(data, table, content.is_ours, fingerprint, settled)
             if time.monotonic() > deadline:
                 raise self._never_quiet(self._patience)
             time.sleep(_PAUSE)
 
     def _replace(self, seen: Version, table: Table) -> bool:
         """Put new content in place, unless somebody has written the file since it was seen."""
-        data = to_bytes(table.lines.values())
+        data = to_bytes(table.lines.values(), table.form)
         if not self._put(data, seen):
             return False
         stat = self._path.stat()

@@ -1,0 +1,137 @@
+"""The lines of the file. Each stands for itself, so a bad one harms its own row alone."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from zoho_tokenstore.backends._csv.cells import PUBLISHED, WIDTH, Cells, id_of
+from zoho_tokenstore.backends._csv.form import NINE
+
+_LINES: Final = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
+_NO_UTF8: Final = re.compile("[\ud800-\udfff]")
+_PLAIN_ID: Final = re.compile(r"(?!1000\.)[\w@.:+-]{1,100}", re.ASCII)
+
+
+class BadLine(NamedTuple):
+    """A line that holds no row. It stays in the file as it is, until it is removed by its id.
+
+    `id` is empty if it has none that can be told, `text` has the line's own end.
+    """
+
+    id: str
+    reason: str
+    text: str
+
+
+Line = Cells | BadLine
+
+
+class Record(NamedTuple):
+    """One line as it was read; of several physical ones if a quoted cell has line ends."""
+
+    text: str
+    cells: Cells | None
+
+    @property
+    def is_ended(self) -> bool:
+        return self.text.endswith(("\n", "\r"))
+
+
+def records(text: str, widths: tuple[int, ...] = ()) -> Iterator[Record]:
+    """Yield the lines of a text; `cells` is `None` where quotes do not match.
+
+    A quote that is opened and not closed in its line goes on in the next ones, if what comes of
+    that has one of the `widths`. Else it is damage, and no other line is.
+    """
+    lines = _LINES.findall(text)
+    at = 0
+    while at < len(lines):
+        record = _record(lines[at : at + 1])
+        length = 1
+        if record.cells is None and lines[at].count('"') % 2:
+            length = _next_odd(lines, at) - at + 1
+            longer = _record(lines[at : at + length])
+            if longer.cells is not None and len(longer.cells) in widths:
+                record = longer
+            else:
+                length = 1
+        yield record
+        at += length
+
+
+def line_of(record: Record, width: int, number: int) -> Line | None:
+    """Return the row's cells in a line, or why there are none; `None` if the line is blank.
+
+    Arguments:
+        record: the line.
+        width: how many cells the SDK writes that began the file.
+        number: the line's place in the file, for people.
+    """
+    text, cells = record
+    if cells is not None and not any(cells):
+        return None
+    kept = None if cells is None else _row_cells(cells, width)
+    reason = _damage(text, cells) or (_wrong_width(cells or [], width) if kept is None else None)
+    if reason is None and kept is not None and not id_of(kept):
+        reason = "it has no id"
+    if reason is None and kept is not None:
+        return kept
+    return BadLine(_id_in(text), f"line {number}: {reason}", text)
+
+
+def is_ours_whole(line: Line | None) -> bool:
+    """Tell whether a line is one of ours up to its last cell."""
+    return isinstance(line, list) and len(line) == WIDTH
+
+
+def _record(lines: list[str]) -> Record:
+    text = "".join(lines)
+    if '"' not in text:
+        return Record(text, text.rstrip("\r\n").split(","))
+    try:
+        rows = list(csv.reader(lines, strict=True))
+    except csv.Error:
+        return Record(text, None)
+    return Record(text, rows[0] if len(rows) == 1 else None)
+
+
+def _next_odd(lines: list[str], at: int) -> int:
+    """Return the next line in which the quotes do not pair off, or the last one."""
+    return next((later for later in range(at + 1, len(lines)) if lines[later].count('"') % 2), len(lines) - 1)
+
+
+def _row_cells(cells: Cells, width: int) -> Cells | None:
+    """Return the cells of a row without empty ones behind it, which spreadsheets and Ruby add."""
+    if len(cells) >= WIDTH and cells[WIDTH - 1]:
+        end = WIDTH
+    elif width == NINE and len(cells) > NINE and cells[NINE]:
+        end = PUBLISHED  # an SDK of 8.0 on a file of 2.x
+    else:
+        end = width
+    return cells[:end] if len(cells) >= end and not any(cells[end:]) else None
+
+
+def _damage(text: str, cells: Cells | None) -> str | None:
+    longest = csv.field_size_limit()
+    if len(text) > longest and any(len(cell) > longest for cell in cells or [text]):
+        return f"a cell has more than {longest:,} characters"
+    if cells is None:
+        return "its quotes do not match"
+    if "\0" in text:
+        return "it has a NUL character"
+    if not text.isascii() and _NO_UTF8.search(text):
+        return "it is not encoded in UTF-8"
+    return None
+
+
+def _wrong_width(cells: Cells, width: int) -> str:
+    return f"it has {len(cells)} cells, not {width} or {WIDTH}"
+
+
+def _id_in(text: str) -> str:
+    """Return the first cell, if it looks like an id: what is left of a line may begin with a secret."""
+    first = text.partition(",")[0].strip('"\r\n')
+    return first if _PLAIN_ID.fullmatch(first) else ""
