@@ -10,7 +10,8 @@ import pytest
 from tests.sqlite import published
 from tests.sqlite.conftest import Open
 from tests.sqlite.tokens import is_sound, query
-from zoho_tokenstore.records import COLUMNS, TokenRecord
+from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.records import COLUMNS, TokenRecord, row_from_record
 
 SCHEMA_1 = {
     "oauthtoken": (
@@ -18,10 +19,13 @@ SCHEMA_1 = {
         "client_secret varchar(255), refresh_token varchar(255), access_token varchar(255), "
         "grant_token varchar(255), expiry_time varchar(20), redirect_url varchar(255), "
         "api_domain varchar(255), created_at_ms INTEGER, updated_at_ms INTEGER, last_used_at_ms INTEGER, "
-        "refresh_token_digest TEXT, access_token_digest TEXT, grant_token_digest TEXT, etag INTEGER, "
-        "PRIMARY KEY (id))"
+        "identified_at_ms INTEGER, refresh_token_digest TEXT, access_token_digest TEXT, "
+        "grant_token_digest TEXT, etag INTEGER, PRIMARY KEY (id))"
     ),
     "zoho_tokenstore": "CREATE TABLE zoho_tokenstore (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "zoho_tokenstore_retired": (
+        "CREATE TABLE zoho_tokenstore_retired (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID"
+    ),
     "oauthtoken_by_user_name": "CREATE INDEX oauthtoken_by_user_name ON oauthtoken (user_name)",
     "oauthtoken_by_refresh_token": (
         "CREATE INDEX oauthtoken_by_refresh_token ON oauthtoken "
@@ -67,7 +71,7 @@ def test_schema_version_1_is_pinned(tmp_path: Path, open_tokens: Open, made_by: 
     assert {name: normalised(sql) for name, sql in found if name in SCHEMA_1} == SCHEMA_1
     assert {name for name, _ in found} - SCHEMA_1.keys() == {"zoho_tokenstore_lease"}
     triggers = query(path, "SELECT name FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
-    assert triggers == [("oauthtoken_inserted",), ("oauthtoken_updated",)]
+    assert triggers == [("oauthtoken_deleted",), ("oauthtoken_inserted",), ("oauthtoken_updated",)]
     assert query(path, "SELECT * FROM zoho_tokenstore") == [("schema_version", "1")]
 
 
@@ -81,29 +85,35 @@ def test_a_new_and_an_adopted_database_have_the_same_columns(
     assert query(legacy, columns) == query(tmp_path / "new.db", columns)
 
 
-@pytest.mark.clear
-def test_a_token_is_stored_as_texts_under_the_published_names(tmp_path: Path, open_tokens: Open) -> None:
+def test_a_token_is_stored_as_texts_under_the_published_names(tmp_path: Path) -> None:
     """The ten values are texts, the expiry in decimal milliseconds; the bookkeeping is integers."""
     path = tmp_path / "tokens.db"
-    saved = open_tokens(path).save(COMPLETE)
-    (row,) = query(path, "SELECT * FROM oauthtoken")
-    assert row[:10] == (
-        saved.id,
-        "patricia@zylker.example",
-        "1000.CLIENT",
-        "secret",
-        "1000.refresh",
-        "1000.access",
-        "1000.grant",
-        "4102444800123",
-        "https://portal.zylker.example/callback",
-        "https://www.zohoapis.eu",
+    row = row_from_record(COMPLETE, "9000000001")._replace(
+        created_at_ms=1, updated_at_ms=2, identified_at_ms=4
     )
+    backend = SQLiteBackend(path)
+    etag = backend.write(row, expect=None)
+    backend.close()
+    assert query(path, "SELECT * FROM oauthtoken") == [
+        (
+            "9000000001",
+            "patricia@zylker.example",
+            "1000.CLIENT",
+            "secret",
+            "1000.refresh",
+            "1000.access",
+            "1000.grant",
+            "4102444800123",
+            "https://portal.zylker.example/callback",
+            "https://www.zohoapis.eu",
+            *(1, 2, None, 4),
+            *(None, None, None),
+            etag,
+        )
+    ]
     types = query(path, f"SELECT {', '.join(f'typeof({name})' for name in COLUMNS)} FROM oauthtoken")
     assert types == [("text",) * 10]
-    assert row[10:16] == (saved.created_at_ms, saved.updated_at_ms, None, None, None, None)
-    assert isinstance(row[16], int)
-    assert re.fullmatch(r"9\d{9}", str(row[0]))
+    assert isinstance(etag, int)
 
 
 def test_a_missing_value_is_null(tmp_path: Path, open_tokens: Open) -> None:

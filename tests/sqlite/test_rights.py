@@ -66,7 +66,7 @@ def test_an_adopted_database_has_no_journal_that_others_can_read(
         tokens.save(token("user"))
         tokens.close()
     journals = {f"zohooauth.db{suffix}" for suffix in ("-journal", "-wal", "-shm")}
-    assert seen == {(name, 0o640) for name in {"zohooauth.db"} | journals} | {("zohooauth.db", 0o644)}
+    assert seen == {(name, 0o600) for name in {"zohooauth.db"} | journals} | {("zohooauth.db", 0o644)}
 
 
 def test_the_file_is_created_with_its_final_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

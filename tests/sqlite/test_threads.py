@@ -15,7 +15,7 @@ from tests.sqlite.tokens import by_name, is_sound, token
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.records import Row, TokenRecord
+from zoho_tokenstore.records import Row
 from zoho_tokenstore.registry import open_repository
 from zoho_tokenstore.repository import TokenRepository
 
@@ -93,24 +93,6 @@ def test_threads_that_insert_one_owner_at_once_make_one_row(tokens: TokenReposit
         name = f"user{round_}"
         in_threads(lambda number, name=name: tokens.save(token(name, str(number))))  # type: ignore[misc]
     assert tokens.count() == 50
-
-
-def test_no_update_between_threads_is_lost(tokens: TokenRepository) -> None:
-    """Each thread fills in another field of one row, all at once: in the end all of them are there."""
-    fields = ("access_token", "refresh_token", "grant_token")
-    row_id = tokens.save(token("user")).id
-    assert row_id is not None
-
-    def work(number: int) -> None:
-        field = fields[number % len(fields)]
-        for round_ in range(20):
-            record = TokenRecord(id=row_id).changed(**{field: f"1000.{field}.{round_}"})
-            assert getattr(tokens.save(record), field) == f"1000.{field}.{round_}"
-
-    in_threads(work)
-    found = tokens.get(row_id)
-    assert found is not None
-    assert {getattr(found, field) for field in fields} == {f"1000.{field}.19" for field in fields}
 
 
 def test_another_threads_commit_is_seen_at_once(tokens: TokenRepository) -> None:

@@ -37,5 +37,5 @@ class MemoryBackend(Table):
 def _connect() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA secure_delete = ON")
-    schema.upgrade(connection)
+    schema.upgrade(connection, "memory://")
     return connection

@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import sqlite3
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import SplitResult, unquote
 
-from zoho_tokenstore.backends._sqlite import failures, files, schema
-from zoho_tokenstore.backends._sqlite.connections import Connections, Handle
+from zoho_tokenstore.backends._files import check_place, close_to_others, identity
+from zoho_tokenstore.backends._sqlite import failures, files, probe, schema
+from zoho_tokenstore.backends._sqlite.connections import Connections, Handle, write_lock
 from zoho_tokenstore.backends._sqlite.leases import SQLiteLeases
 from zoho_tokenstore.backends._sqlite.table import Table
 from zoho_tokenstore.backends._urls import options_of, seconds
 from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
 
 DEFAULT_TIMEOUT: Final = 30.0
+
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|(sqlite|file):", re.IGNORECASE)
 
 
 class SQLiteBackend(Table):
@@ -43,11 +46,12 @@ class SQLiteBackend(Table):
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self._path = _absolute(path)
-        connections = Connections(lambda: _connect(self._path), str(self._path), timeout=timeout)
+        self._timeout = _positive(timeout)
+        files.prepare(self._path, _build, patience=min(timeout, 1.0))
+        self._identity = identity(self._path)
+        connections = Connections(self._connect, str(self._path), timeout=timeout, verify=self._verify)
         super().__init__(connections)
         self.leases = SQLiteLeases(connections)
-        self._timeout = timeout
-        files.prepare(self._path, _build, patience=min(timeout, 1.0))
         try:
             connections.run(_take_over, self._path)
         except BaseException:
@@ -82,15 +86,48 @@ class SQLiteBackend(Table):
             )
         return cls(path, timeout=seconds("timeout", options.get("timeout", str(DEFAULT_TIMEOUT))))
 
+    def _connect(self) -> sqlite3.Connection:
+        """Connect, and see to it that database and log are those that belong here."""
+        connection = _connect(self._path)
+        try:
+            connection.execute("PRAGMA schema_version").fetchone()  # SQLite opens its log now
+            self._verify()
+            with files.explained(self._path):
+                check_place(self._path, *files.beside(self._path))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _verify(self) -> None:
+        with files.explained(self._path):
+            if identity(self._path) == self._identity:
+                return
+        raise BackendUnavailableError(
+            f"The token database {self._path} has been deleted, or replaced by another file, since this "
+            "store was opened. Nothing was saved. Open the store anew, or restart the process."
+        )
+
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
     """Return where the path leads now. Links are followed once, so that all threads use one file."""
-    text = os.fspath(path)
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str) or not text or "\0" in text:
         raise ConfigurationError("The path of a SQLite store must be a non-empty text without NUL.")
     if text == ":memory:":
         raise ConfigurationError("For tokens in memory use InMemoryStore(), or the URL memory://.")
+    if _URL.match(text):
+        raise ConfigurationError(
+            "The path of a SQLite store is a path, not a URL. Open a URL with open_store(url), or pass the "
+            'path alone: SQLiteStore("zohooauth.db").'
+        )
     return Path(os.path.realpath(text))
+
+
+def _positive(timeout: float) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < float("inf"):
+        raise ConfigurationError("The timeout of a SQLite store must be a number of seconds above zero.")
+    return timeout
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -113,8 +150,8 @@ def _build(path: Path) -> None:
             # Not on the disk yet, and nobody else's: what fails here is thrown away.
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA synchronous = OFF")
-            with _write_lock(connection):
-                schema.upgrade(connection)
+            with write_lock(connection):
+                schema.upgrade(connection, str(path))
             # Last, so that all of it is in the file: closing tells nobody if it could not empty a log.
             _keep_a_log(connection, path)
     except sqlite3.Error as error:
@@ -128,13 +165,21 @@ def _take_over(handle: Handle, path: Path) -> None:
     refuses here, not when a one-time code has been spent.
     """
     connection = handle.open()
-    with _write_lock(connection), files.explained(path):
+    with write_lock(connection, keep=False), files.explained(path):
         (page_size,) = connection.execute("PRAGMA page_size").fetchone()
         files.check_length(path, page_size)
-        if schema.needs_upgrade(connection, str(path)):
-            files.close_to_others(path)  # before the journal, which takes over the file's rights
-            schema.upgrade(connection)
+        statements = schema.upgrades(connection, str(path))
+        for file in (path, *files.beside(path)):  # before the journal, which takes over the file's rights
+            close_to_others(file)
+        with probe.refused(connection, str(path)):
+            for statement in statements:
+                connection.execute(statement)
+        probe.prove(connection, str(path))
+        if statements:
+            connection.execute("COMMIT")
     _keep_a_log(connection, path)
+    with files.explained(path):
+        check_place(path, *files.beside(path))
 
 
 def _empty_log(handle: Handle) -> bool:
@@ -150,16 +195,3 @@ def _keep_a_log(connection: sqlite3.Connection, path: Path) -> None:
             f"The token database {path} cannot have a write-ahead log: its file system has no memory "
             "shared between processes, as network file systems have not. Move it to a local disk."
         )
-
-
-@contextlib.contextmanager
-def _write_lock(connection: sqlite3.Connection) -> Iterator[None]:
-    """Run the block as one transaction that nobody else can write in."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

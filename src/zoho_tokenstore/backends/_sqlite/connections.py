@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, Final, TypeVar, TypeVarTuple
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar, TypeVarTuple
 
 from zoho_tokenstore.backends import _forks
 from zoho_tokenstore.backends._sqlite import failures
+from zoho_tokenstore.backends._sqlite.rows import RawText, Stored
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import Recent, Row
-
-GIVE: Final = "zoho_tokenstore_give"
-"""The SQL function by which a query gives its row to `Handle.read_row`."""
 
 _LONGEST_PAUSE: Final = 0.02
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+
+@contextlib.contextmanager
+def write_lock(connection: sqlite3.Connection, *, keep: bool = True) -> Iterator[sqlite3.Connection]:
+    """Run the block as one transaction that nobody else can write in; take it all back if not `keep`."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        if connection.in_transaction:  # unless the block has ended it
+            connection.execute("COMMIT" if keep else "ROLLBACK")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 class Handle:
@@ -29,11 +42,8 @@ class Handle:
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
         self.recent: Recent[Row] = Recent()
-        self._data_version = -1
+        self._data_version: Stored | None = None
         self._reader: sqlite3.Cursor | None = None
-        # Its constructor is the SQL function: it keeps the arguments. No code of Python's runs in it,
-        # and so no handler of a signal: what that raises would be lost inside SQLite.
-        self._given = Exception()
         self.connection: sqlite3.Connection | None = None
         self.lock = threading.Lock()
 
@@ -43,40 +53,52 @@ class Handle:
     def open(self) -> sqlite3.Connection:
         """Return the connection, making it if there is none."""
         if self.connection is None:
-            connection = self._connect()
-            connection.create_function(GIVE, -1, self._given.__init__)  # type: ignore[misc]
-            self.connection = connection
+            self.connection = self._connect()
         return self.connection
 
     def close(self) -> None:
         """Close the connection; `open` makes a new one."""
         connection, self.connection = self.connection, None
         self._reader = None
-        self._given.args = ()
         self.recent.clear()
-        self._data_version = -1
+        self._data_version = None
         if connection is not None:
             connection.close()
 
-    def read_one(self, query: str) -> Any:
-        """Return the only row of a query."""
-        return (self._reader or self._new_reader()).execute(query).fetchone()
+    def read_one(self, query: str, values: Stored = ()) -> Stored | None:
+        """Return the only row of a query, or `None` if there is none."""
+        try:
+            found: Stored | None = (self._reader or self._new_reader()).execute(query, values).fetchone()
+        except sqlite3.OperationalError as error:
+            if not failures.is_no_text(error):
+                raise
+        else:
+            return found
+        # Not in the handler: that exception quotes the text, and would be the context of any other.
+        return next(iter(self._read_raw(query, values)), None)
+
+    def read_all(self, query: str, values: Stored = ()) -> list[Stored]:
+        """Return all rows of a query."""
+        try:
+            return self.open().execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            if not failures.is_no_text(error):
+                raise
+        return self._read_raw(query, values)
 
     def _new_reader(self) -> sqlite3.Cursor:
-        """Make the cursor for all reads: one for each would take as long as what they do besides."""
+        """Make the cursor for single rows: one for each would take as long as what they do besides."""
         self._reader = self.open().cursor()
         return self._reader
 
-    def read_row(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
-        """Return what the only row of a query gives to the function `GIVE`, or `None` if there is none.
-
-        sqlite3 makes arguments in half the time that it takes for columns, for each of which it
-        describes the column, too, and locks the connection three times.
-        """
-        given = self._given
-        given.args = ()
-        (self._reader or self._new_reader()).execute(query, values).fetchone()
-        return given.args or None
+    def _read_raw(self, query: str, values: Stored) -> list[Stored]:
+        """Return the rows of a query with their texts as bytes, as one of them is not UTF-8."""
+        connection = self.open()
+        connection.text_factory = RawText
+        try:
+            return connection.execute(query, values).fetchall()
+        finally:
+            connection.text_factory = str
 
     def is_current(self) -> bool:
         """Tell whether nobody has committed anything since the rows in `recent` were read.
@@ -86,7 +108,7 @@ class Handle:
         that was read after the version was noted is at least as new as it. If there is a new
         version, the rows are dropped.
         """
-        (version,) = self.read_one("PRAGMA data_version")
+        version = self.read_one("PRAGMA data_version")
         if version == self._data_version:
             return True
         self.recent.clear()
@@ -138,6 +160,7 @@ class Connections:
         connect: makes a connection.
         location: the database's name, for messages.
         timeout: how long to wait for other connections' locks, in seconds.
+        verify: raises a `BackendError` if the database is not the one any more that was opened.
         shared: one connection for all threads, kept over a fork (a database in memory).
     """
 
@@ -147,9 +170,11 @@ class Connections:
         location: str,
         *,
         timeout: float,
+        verify: Callable[[], None] = lambda: None,
         shared: bool = False,
     ) -> None:
         self.location = location
+        self._verify = verify
         self._connect = connect
         self._timeout = timeout
         self._gate = threading.Lock()
@@ -180,9 +205,27 @@ class Connections:
                 failure = error
         return self._again(failure, handle, lambda: work(handle, *args))
 
+    def commit(self, work: Callable[[Handle, *Ts], T], *args: *Ts) -> T:
+        """Return what `run` returns for work that changes something, if that is where it belongs.
+
+        Raises:
+            BackendUnavailableError: the change went to a file that is not at its path any more. All
+                connections to it are closed: none of them answers from it.
+        """
+        result = self.run(work, *args)
+        try:
+            self._verify()
+        except BackendError:
+            self._close_all()
+            raise
+        return result
+
     def close(self) -> None:
         """Close every thread's connection. Later work raises a `BackendError`."""
         self._closed = True
+        self._close_all()
+
+    def _close_all(self) -> None:
         with self._gate:
             handles = list(self._handles)
         for handle in handles:

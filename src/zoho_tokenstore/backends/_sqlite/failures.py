@@ -23,8 +23,11 @@ _DAMAGED: Final = {
     sqlite3.SQLITE_NOTADB: "it is no SQLite database. It was left as it is",
 }
 
-_IN_FUNCTION: Final = "user-defined function"
-"""In the message of an error in a function: ours keeps its arguments, and fails if one is no text."""
+_CONSTRAINTS: Final = {
+    sqlite3.SQLITE_CONSTRAINT_TRIGGER: "a trigger on the table oauthtoken raised an error",
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: "a foreign key refused the row",
+}
+"""What is said of a constraint where SQLite's own words do not name it, or may quote a stored value."""
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -53,14 +56,26 @@ def translated(location: str, error: sqlite3.Error) -> BackendError:
         return BackendUnavailableError(f"The token database {location} did not work: {_UNAVAILABLE[code]}.")
     if code in _DAMAGED:
         return BackendError(f"The token database {location} cannot be used: {_DAMAGED[code]}.")
-    if code is None or _IN_FUNCTION in str(error):
+    if code in {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}:
         return BackendError(
-            f"The token database {location} holds a text that Python cannot read; it must be UTF-8. "
-            "Correct or delete that row; the others are not affected."
+            f"The token database {location} does not take this row: {constraint(error)}. Nothing was "
+            "changed. Remove that constraint, or keep the tokens in a database of their own."
         )
     return BackendError(f"The token database {location} failed: {error}.")
 
 
+def constraint(error: sqlite3.Error) -> str:
+    """Return what a constraint says, by its name or its columns."""
+    return _CONSTRAINTS.get(getattr(error, "sqlite_errorcode", 0), str(error))
+
+
+def is_no_text(error: sqlite3.Error) -> bool:
+    """Tell whether a stored text is not UTF-8. Python's own message quotes it: let nobody see the error."""
+    return primary_code(error) is None and str(error).startswith("Could not decode")
+
+
 def cause(error: sqlite3.Error) -> sqlite3.Error | None:
-    """Return the error to chain: not those of Python's module itself, which quote the stored value."""
-    return None if primary_code(error) is None else error
+    """Return the error to chain, unless it may quote a stored value: Python's own, and those of triggers."""
+    if primary_code(error) is None or constraint(error) != str(error):
+        return None
+    return error

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from zoho_tokenstore.backends import _forks
+from zoho_tokenstore.backends._files import check_mount, check_place
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError, TokenStoreError
 
 _OWNER_ONLY: Final = 0o600
@@ -43,11 +44,17 @@ def prepare(path: Path, build: Callable[[Path], None], *, patience: float) -> No
         BackendUnavailableError: the file cannot be created or written.
     """
     with explained(path):
+        if not path.parent.is_dir():
+            raise ConfigurationError(
+                f"The folder {path.parent} of the token database does not exist. Create it."
+            )
+        check_place(path, *beside(path))
         if path.exists():
             _remove_strays(path)
         else:
             _create(path, build)
         _check(path, patience)
+        check_mount(path)
 
 
 @contextlib.contextmanager
@@ -72,24 +79,17 @@ def check_length(path: Path, page_size: int) -> None:
     journal, the page may be one whose writing was cut off, and SQLite has what it needs to mend it.
     The caller holds the write lock.
     """
-    journals = (path.with_name(path.name + suffix) for suffix in ("-wal", "-journal"))
-    if path.stat().st_size % page_size and not any(map(_size, journals)):
+    wal, _, journal = beside(path)
+    if path.stat().st_size % page_size and not (_size(wal) or _size(journal)):
         raise BackendError(
             f"The token database {path} is cut short: its end is missing. It was left as it is; "
             "restore it from a backup."
         )
 
 
-def close_to_others(path: Path) -> None:
-    """Take from everybody but owner and group the right to read or write the file.
-
-    The published code creates it by the process's umask, world-readable as a rule. The group's
-    rights stay: in a roll-out, both may run under one group.
-    """
-    with contextlib.suppress(PermissionError):  # another owner's file: only he can do it
-        mode = path.stat().st_mode
-        if mode & 0o007:
-            path.chmod(mode & 0o770)
+def beside(path: Path) -> tuple[Path, ...]:
+    """Return the files that SQLite keeps beside a database; they need not exist."""
+    return tuple(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))
 
 
 def _create(path: Path, build: Callable[[Path], None]) -> None:
@@ -99,8 +99,6 @@ def _create(path: Path, build: Callable[[Path], None]) -> None:
     the real name. The file is the owner's alone from its first moment on, and SQLite gives its
     journal and shared-memory files the same rights.
     """
-    if not path.parent.is_dir():
-        raise ConfigurationError(f"The folder {path.parent} of the token database does not exist. Create it.")
     with _forks.held_off(), _scratch_file(path) as scratch:
         build(scratch)
         _sync(scratch)
@@ -113,8 +111,8 @@ def _create(path: Path, build: Callable[[Path], None]) -> None:
 def _scratch_file(path: Path) -> Iterator[Path]:
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     with contextlib.ExitStack() as afterwards:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            afterwards.callback(scratch.with_name(scratch.name + suffix).unlink, missing_ok=True)
+        for file in (scratch, *beside(scratch)):
+            afterwards.callback(file.unlink, missing_ok=True)
         os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
         yield scratch
 

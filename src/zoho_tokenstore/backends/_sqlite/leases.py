@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
-from zoho_tokenstore.backends._sqlite.connections import Connections, Handle
+from zoho_tokenstore.backends._sqlite.connections import Connections, Handle, write_lock
 from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.leases import FORGET_AFTER_MS, Lease
 
@@ -35,13 +32,13 @@ class SQLiteLeases:
         return self._connections.run(_look, name)
 
     def acquire(self, name: str, owner: str, ttl_ms: int) -> Lease:
-        return self._connections.run(_acquire, name, owner, ttl_ms, self._clock)
+        return self._connections.commit(_acquire, name, owner, ttl_ms, self._clock)
 
     def annotate(self, name: str, was: str, note: str) -> bool:
-        return self._connections.run(_annotate, name, was, note, self._clock)
+        return self._connections.commit(_annotate, name, was, note, self._clock)
 
     def release(self, name: str, owner: str) -> bool:
-        return self._connections.run(_release, name, owner)
+        return self._connections.commit(_release, name, owner)
 
 
 def _look(handle: Handle, name: str) -> Lease:
@@ -50,7 +47,7 @@ def _look(handle: Handle, name: str) -> Lease:
 
 
 def _acquire(handle: Handle, name: str, owner: str, ttl_ms: int, clock: Clock) -> Lease:
-    with _writing(handle) as connection:
+    with write_lock(handle.open()) as connection:
         now = clock()  # not before the lock is had: others may have taken the lease meanwhile
         lease = _look(handle, name)
         if not lease.is_held(now, ttl_ms):
@@ -61,7 +58,7 @@ def _acquire(handle: Handle, name: str, owner: str, ttl_ms: int, clock: Clock) -
 
 
 def _annotate(handle: Handle, name: str, was: str, note: str, clock: Clock) -> bool:
-    with _writing(handle) as connection:
+    with write_lock(handle.open()) as connection:
         unchanged = _look(handle, name).note == was
         if unchanged:
             connection.execute(_NOTE, (name, clock(), note))
@@ -70,17 +67,3 @@ def _annotate(handle: Handle, name: str, was: str, note: str, clock: Clock) -> b
 
 def _release(handle: Handle, name: str, owner: str) -> bool:
     return handle.open().execute(_RELEASE, (name, owner)).rowcount > 0
-
-
-@contextmanager
-def _writing(handle: Handle) -> Iterator[sqlite3.Connection]:
-    """Hold the write lock for a few statements."""
-    connection = handle.open()
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

@@ -1,14 +1,17 @@
 """The `oauthtoken` table: the published ten columns, ours behind them, and how both live together.
 
-While a program with the published code works on the same database, two triggers do for it what
-our own writes do themselves: they give a row that it inserts or updates a new etag and its times.
+While a program with the published code works on the same database, three triggers do for it what
+our own writes do themselves: they give a row that it inserts or updates a new etag and its times,
+and retire the id of a row that it deletes.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
+from zoho_tokenstore.backends._sqlite import constraints
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, SECRET_COLUMNS
 
@@ -24,9 +27,10 @@ LOOKUP_EXPRESSIONS: Final = {
 }
 """What finds a row by a look-up: its digest or else the column itself. Indexed exactly so."""
 
+NOW: Final = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+
 _TYPES: Final = {"id": "varchar(10) NOT NULL", "expiry_time": "varchar(20)"}
 _OWN_TYPES: Final = {name: "TEXT" if name in DIGEST_COLUMNS else "INTEGER" for name in OWN_COLUMNS}
-_NOW: Final = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 
 _CREATE_TABLE: Final = (
     "CREATE TABLE oauthtoken ("
@@ -34,36 +38,53 @@ _CREATE_TABLE: Final = (
     + ", PRIMARY KEY (id))"
 )
 
-_INSERTED: Final = f"""
-CREATE TRIGGER oauthtoken_inserted AFTER INSERT ON oauthtoken WHEN NEW.etag IS NULL BEGIN
-  UPDATE oauthtoken SET etag = random(), created_at_ms = {_NOW}, updated_at_ms = {_NOW}
-  WHERE rowid = NEW.rowid;
-END"""  # noqa: S608  # constants of this module only
+# By id, not by rowid, which not every table has.
+_TRIGGERS: Final = {
+    "oauthtoken_inserted": f"""
+CREATE TRIGGER oauthtoken_inserted AFTER INSERT ON oauthtoken WHEN typeof(NEW.etag) <> 'integer' BEGIN
+  UPDATE oauthtoken SET etag = random(), created_at_ms = {NOW}, updated_at_ms = {NOW} WHERE id IS NEW.id;
+END""",  # noqa: S608  # constants of this module only
+    "oauthtoken_updated": f"""
+CREATE TRIGGER oauthtoken_updated AFTER UPDATE ON oauthtoken
+WHEN NEW.etag IS OLD.etag OR typeof(NEW.etag) <> 'integer' BEGIN
+  UPDATE oauthtoken SET etag = random(), updated_at_ms = {NOW} WHERE id IS NEW.id;
+END""",  # noqa: S608
+    "oauthtoken_deleted": f"""
+CREATE TRIGGER oauthtoken_deleted AFTER DELETE ON oauthtoken WHEN typeof(OLD.id) = 'text' BEGIN
+  INSERT OR REPLACE INTO zoho_tokenstore_retired (id, at_ms) VALUES (OLD.id, {NOW});
+END""",  # noqa: S608
+}
 
-_UPDATED: Final = f"""
-CREATE TRIGGER oauthtoken_updated AFTER UPDATE ON oauthtoken WHEN NEW.etag IS OLD.etag BEGIN
-  UPDATE oauthtoken SET etag = random(), updated_at_ms = {_NOW} WHERE rowid = NEW.rowid;
-END"""  # noqa: S608
+_OBJECTS: Final[Mapping[str, str]] = {
+    "zoho_tokenstore": "CREATE TABLE zoho_tokenstore (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "zoho_tokenstore_lease": (
+        "CREATE TABLE zoho_tokenstore_lease "
+        "(name TEXT PRIMARY KEY, owner TEXT, until_ms INTEGER NOT NULL, note TEXT NOT NULL) WITHOUT ROWID"
+    ),
+    "zoho_tokenstore_retired": (
+        "CREATE TABLE zoho_tokenstore_retired (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID"
+    ),
+    **{
+        f"oauthtoken_by_{name}": f"CREATE INDEX oauthtoken_by_{name} ON oauthtoken ({expression})"
+        for name, expression in LOOKUP_EXPRESSIONS.items()
+    },
+    **{name: statement.strip() for name, statement in _TRIGGERS.items()},
+}
+"""Our tables, indexes and triggers, as SQLite itself keeps their texts."""
 
-_INDEXES: Final = tuple(
-    f"CREATE INDEX oauthtoken_by_{name} ON oauthtoken ({expression})"
-    for name, expression in LOOKUP_EXPRESSIONS.items()
+_VERSION: Final = f"INSERT INTO zoho_tokenstore VALUES ('schema_version', '{SCHEMA_VERSION}')"  # noqa: S608
+_MARK: Final = (
+    f"UPDATE oauthtoken SET etag = random(), created_at_ms = {NOW}, updated_at_ms = {NOW} "  # noqa: S608
+    "WHERE typeof(etag) <> 'integer'"
 )
 
-_LEASES: Final = (
-    "CREATE TABLE zoho_tokenstore_lease "
-    "(name TEXT PRIMARY KEY, owner TEXT, until_ms INTEGER NOT NULL, note TEXT NOT NULL) WITHOUT ROWID"
-)
 
-_META: Final = "CREATE TABLE zoho_tokenstore (name TEXT PRIMARY KEY, value TEXT NOT NULL)"
-
-
-def needs_upgrade(connection: sqlite3.Connection, location: str) -> bool:
-    """Tell whether `upgrade` has something to do.
+def upgrades(connection: sqlite3.Connection, location: str) -> list[str]:
+    """Return the statements that bring an empty, a published or a damaged schema to this one.
 
     Raises:
-        BackendError: the database was written by a newer release, or its `oauthtoken` table is
-            not the published one. It was left as it is.
+        BackendError: the database was written by a newer release, or its `oauthtoken` table cannot
+            keep every token. It was left as it is.
     """
     version = _schema_version(connection, location)
     if version > SCHEMA_VERSION:
@@ -71,41 +92,46 @@ def needs_upgrade(connection: sqlite3.Connection, location: str) -> bool:
             f"The token database {location} has schema {version}; this release knows {SCHEMA_VERSION}. "
             "Upgrade zoho-tokenstore to open it."
         )
-    columns = _columns(connection)
-    missing = [name for name in COLUMNS if name not in columns]
-    if columns and missing:
-        raise BackendError(
-            f"The table oauthtoken in {location} is not the published one: it lacks {', '.join(missing)}. "
-            "It was left as it is."
-        )
-    return version < SCHEMA_VERSION
+    columns = constraints.check(connection, location)
+    statements = [] if columns else [_CREATE_TABLE]
+    statements += [
+        f"ALTER TABLE oauthtoken ADD COLUMN {name} {_OWN_TYPES[name]}"
+        for name in OWN_COLUMNS
+        if name not in columns
+    ]
+    if statements:
+        statements.append(_MARK)
+    statements += _missing_objects(connection, location)
+    return statements if version else [*statements, _VERSION]
 
 
-def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring an empty or a published database to this schema, inside the caller's transaction."""
-    columns = _columns(connection)
-    if not columns:
-        connection.execute(_CREATE_TABLE)
-    for name in OWN_COLUMNS:
-        if name not in columns:
-            connection.execute(f"ALTER TABLE oauthtoken ADD COLUMN {name} {_OWN_TYPES[name]}")
-    connection.execute(
-        f"UPDATE oauthtoken SET etag = random(), created_at_ms = {_NOW}, updated_at_ms = {_NOW} "  # noqa: S608
-        "WHERE etag IS NULL"
-    )
-    for statement in (*_INDEXES, _INSERTED, _UPDATED, _LEASES, _META):
+def upgrade(connection: sqlite3.Connection, location: str) -> None:
+    """Do what `upgrades` says, inside the caller's transaction."""
+    for statement in upgrades(connection, location):
         connection.execute(statement)
-    connection.execute("INSERT INTO zoho_tokenstore VALUES ('schema_version', ?)", (str(SCHEMA_VERSION),))
+
+
+def is_own(name: str) -> bool:
+    """Tell whether an index or trigger is ours."""
+    return name in _OBJECTS
+
+
+def _missing_objects(connection: sqlite3.Connection, location: str) -> list[str]:
+    """Return the statements for what is not there; a table editor drops triggers without a word."""
+    there = dict(connection.execute("SELECT name, sql FROM sqlite_master"))
+    for name, statement in _OBJECTS.items():
+        if there.get(name, statement) != statement:
+            raise BackendError(
+                f"The token database {location} holds something else by the name of {name}, which this store "
+                "needs for itself. It was left as it is. Drop or rename it, or choose another path."
+            )
+    return [statement for name, statement in _OBJECTS.items() if name not in there]
 
 
 def _schema_version(connection: sqlite3.Connection, location: str) -> int:
-    if not _columns(connection, "zoho_tokenstore"):
+    if not connection.execute("SELECT 1 FROM pragma_table_info('zoho_tokenstore')").fetchall():
         return 0
     found = connection.execute("SELECT value FROM zoho_tokenstore WHERE name = 'schema_version'").fetchone()
     if found is None or not str(found[0]).isdecimal():
         raise BackendError(f"The token database {location} does not tell its schema. It was left as it is.")
     return int(found[0])
-
-
-def _columns(connection: sqlite3.Connection, table: str = "oauthtoken") -> list[str]:
-    return [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]

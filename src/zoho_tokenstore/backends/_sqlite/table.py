@@ -3,120 +3,171 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
-from zoho_tokenstore.backends._sqlite.connections import GIVE, Connections, Handle
-from zoho_tokenstore.backends._sqlite.schema import DIGEST_COLUMNS, DIGESTED, LOOKUP_EXPRESSIONS
-from zoho_tokenstore.errors import RowChangedError
-from zoho_tokenstore.records import NO_DIGESTS, ROW_FIELDS, Row
+from zoho_tokenstore.backends._sqlite.connections import Connections, Handle, write_lock
+from zoho_tokenstore.backends._sqlite.retired import SQLiteRetiredIds
+from zoho_tokenstore.backends._sqlite.rows import (
+    STORED,
+    Stored,
+    found,
+    is_literal,
+    is_text,
+    text_of,
+    values_of,
+)
+from zoho_tokenstore.backends._sqlite.schema import LOOKUP_EXPRESSIONS, NOW
+from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError, UnreadableRowError
+from zoho_tokenstore.records import Found, Row, UnreadableRow
 
 _BATCH: Final = 1000
-_DIGESTS: Final = slice(len(ROW_FIELDS), len(ROW_FIELDS) + len(DIGESTED))
-_NULLS: Final = (None,) * len(DIGESTED)
-_new: Final = tuple.__new__
 
-_STORED: Final = (*ROW_FIELDS, *DIGEST_COLUMNS, "etag")
 # The names below are this module's own constants; every value is bound.
-_SELECT: Final = f"SELECT {', '.join(_STORED)} FROM oauthtoken "  # noqa: S608
-_LOAD: Final = f"SELECT {GIVE}({', '.join(_STORED)}) FROM oauthtoken WHERE id = ?"  # noqa: S608
-_FIND: Final = {index: _SELECT + f"WHERE {expression} " for index, expression in LOOKUP_EXPRESSIONS.items()}
-_SCAN: Final = _SELECT + "WHERE id > ? ORDER BY id LIMIT ?"
-_INSERT: Final = f"INSERT INTO oauthtoken ({', '.join(_STORED)}) VALUES ({', '.join('?' * len(_STORED))})"  # noqa: S608
+_SELECT: Final = f"SELECT {', '.join(STORED)} FROM oauthtoken "  # noqa: S608
+LOAD: Final = _SELECT + "WHERE id = ?"
+FIND: Final = {index: _SELECT + f"WHERE {expression} " for index, expression in LOOKUP_EXPRESSIONS.items()}
+INSERT: Final = f"""
+INSERT INTO oauthtoken ({", ".join(STORED)}) SELECT {", ".join("?" * len(STORED))}
+WHERE NOT EXISTS (SELECT 1 FROM oauthtoken WHERE id = ?1)
+AND NOT EXISTS (SELECT 1 FROM zoho_tokenstore_retired WHERE id = ?1)"""  # noqa: S608
+_IS_RETIRED: Final = "SELECT 1 FROM zoho_tokenstore_retired WHERE id = ?"
+_WITHOUT_ID: Final = _SELECT + "WHERE id IS NULL"
+_EXISTS: Final = "SELECT 1 FROM oauthtoken WHERE id IS "
+DELETE: Final = "DELETE FROM oauthtoken WHERE id = ?"
+_CLEARED: Final = f"""
+INSERT OR REPLACE INTO zoho_tokenstore (name, value) SELECT 'cleared_ms', max({NOW}, 1 + coalesce(
+  (SELECT CAST(value AS INTEGER) FROM zoho_tokenstore WHERE name = 'cleared_ms'), 0))"""  # noqa: S608
 
 
 class Table:
-    """The seven calls of a `Backend` on a SQLite table."""
+    """The calls of a `Backend` on a SQLite table."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self.retired = SQLiteRetiredIds(connections)
 
     @property
     def location(self) -> str:
         return self._connections.location
 
     def load(self, row_id: str) -> Row | None:
-        return self._connections.run(_load, row_id)
+        row = self._connections.run(_load, row_id)
+        if isinstance(row, UnreadableRow):
+            raise UnreadableRowError.of(row.id, row.reason, self.location)
+        return row
 
-    def find(self, index: str, *keys: str) -> list[Row]:
-        return self._connections.run(
-            _fetch, f"{_FIND[index]}IN ({', '.join('?' * len(keys))}) ORDER BY id", keys
-        )
+    def find(self, index: str, *keys: str) -> list[Found]:
+        statement = f"{FIND[index]}IN ({', '.join('?' * len(keys))}) ORDER BY id"
+        return list(map(found, self._connections.run(Handle.read_all, statement, keys)))
 
-    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
+        """Yield the rows in the order of their ids; at the end those whose id is no text."""
         left = limit
-        last = after or ""
+        condition, values = (">= ?", ("",)) if after is None else _behind(after, not is_literal(after))
         while left is None or left > 0:
             size = _BATCH if left is None else min(left, _BATCH)
-            rows = self._connections.run(_fetch, _SCAN, (last, size))
-            yield from rows
-            if len(rows) < size:
-                return
-            last = rows[-1].id
-            left = None if left is None else left - size
+            statement = f"{_SELECT}WHERE id {condition} ORDER BY id LIMIT ?"
+            batch = self._connections.run(Handle.read_all, statement, (*values, size))
+            yield from map(found, batch)
+            left = None if left is None else left - len(batch)
+            if len(batch) < size:
+                break
+            last = batch[-1][0]
+            condition, values = _behind(text_of(last), is_text(last))
+        if left != 0 and after != "NULL":
+            yield from map(found, self._connections.run(Handle.read_all, _WITHOUT_ID)[:left])
 
     def write(self, row: Row, *, expect: object) -> object:
         # An etag is random, not counted: a row that was deleted and made anew never has an old one.
         etag = secrets.randbits(63)
-        if expect is None:
-            self._connections.run(_insert, row, etag)
-        else:
-            self._connections.run(_update, row, etag, expect)
+        self._connections.commit(_write, row, etag, expect)
         return etag
 
+    def rehearse(self, row: Row, *, expect: object) -> None:
+        self._connections.commit(_rehearse, row, expect)
+
     def remove(self, row_id: str) -> bool:
-        return self._connections.run(_remove, row_id)
+        return self._connections.commit(_remove, row_id)
 
     def clear(self) -> int:
-        return self._connections.run(_clear)
+        return self._connections.commit(_clear)
 
     def close(self) -> None:
         self._connections.close()
 
 
-def _load(handle: Handle, row_id: str) -> Row | None:
-    row = handle.recent.get(row_id)
+def _behind(last: str, is_text: bool) -> tuple[str, Stored]:
+    """Return the condition on the ids that come after one, and the values for it."""
+    return ("> ?", (last,)) if is_text else (f"> {last}", ())
+
+
+def _load(handle: Handle, row_id: str) -> Found | None:
+    row: Found | None = handle.recent.get(row_id)
     if row is not None and handle.is_current():
         return row
-    found = handle.read_row(_LOAD, (row_id,))
-    if found is None:
+    stored = handle.read_one(LOAD, (row_id,))
+    if stored is None:
+        if is_literal(row_id) and handle.read_one(_EXISTS + row_id):
+            return UnreadableRow(row_id, "its id is no text")
         return None
-    row = _row(found)
-    if handle.recent.is_asked_again(row_id):
+    row = found(stored)
+    if isinstance(row, Row) and handle.recent.is_asked_again(row_id):
         handle.recent.keep(row_id, row)
     return row
 
 
-def _fetch(handle: Handle, statement: str, values: tuple[object, ...]) -> list[Row]:
-    return [_row(found) for found in handle.open().execute(statement, values)]
+def _write(handle: Handle, row: Row, etag: int, expect: object) -> None:
+    if expect is None:
+        _insert(handle, row, etag)
+    else:
+        _update(handle, row, etag, expect)
+
+
+def _rehearse(handle: Handle, row: Row, expect: object) -> None:
+    with write_lock(handle.open(), keep=False):
+        _write(handle, row, secrets.randbits(63), expect)
 
 
 def _insert(handle: Handle, row: Row, etag: int) -> None:
-    try:
-        handle.open().execute(_INSERT, (row.id, *_values(row), etag))
-    except sqlite3.IntegrityError as error:
-        raise RowChangedError(f"Row {row.id!r} exists already.") from error
+    values = (row.id, *values_of(row), etag)
+    if handle.open().execute(INSERT, values).rowcount == 1:
+        return
+    if handle.read_one(_EXISTS + "?", (row.id,)):
+        raise RowChangedError(f"Row {row.id!r} exists already.")
+    if handle.read_one(_IS_RETIRED, (row.id,)):
+        raise RetiredIdError(f"The id {row.id!r} is that of a row that was deleted.")
+    raise _ignored(row.id)
 
 
 def _update(handle: Handle, row: Row, etag: int, expect: object) -> None:
-    known = handle.recent.get(row.id)
-    if known is None or known.etag != expect:
+    known: Found | None = handle.recent.get(row.id)
+    if not isinstance(known, Row) or known.etag != expect:
         known = _load(handle, row.id)
     handle.forget(row.id)
-    if known is not None and known.etag == expect:
+    if isinstance(known, Row) and known.etag == expect:
         # SQLite rewrites the index of every column that is named: so only what changes is.
         names, values = _changes(known, row)
         statement = f"UPDATE oauthtoken SET {names}etag = ? WHERE id = ? AND etag IS ?"  # noqa: S608
         if handle.open().execute(statement, (*values, etag, row.id, expect)).rowcount == 1:
             return
+        now = _load(handle, row.id)
+        if isinstance(now, Row) and now.etag == expect:
+            raise _ignored(row.id)
     raise RowChangedError(f"Row {row.id!r} is not as it was when it was read.")
+
+
+def _ignored(row_id: str) -> BackendError:
+    return BackendError(
+        f"Row {row_id!r} was not stored, though nothing stands against it: a trigger on the table oauthtoken "
+        "ignores the change. Drop that trigger."
+    )
 
 
 def _changes(known: Row, row: Row) -> tuple[str, list[Any]]:
     """Return what differs: the columns' assignments, and the new values."""
     names, changed = "", []
-    for name, old, new in zip(_STORED[1:-1], _values(known), _values(row), strict=True):
+    for name, old, new in zip(STORED[1:-1], values_of(known), values_of(row), strict=True):
         if new != old:
             names += f"{name} = ?, "
             changed.append(new)
@@ -125,30 +176,17 @@ def _changes(known: Row, row: Row) -> tuple[str, list[Any]]:
 
 def _remove(handle: Handle, row_id: str) -> bool:
     handle.forget(row_id)
-    return handle.open().execute("DELETE FROM oauthtoken WHERE id = ?", (row_id,)).rowcount > 0
+    connection = handle.open()
+    if connection.execute(DELETE, (row_id,)).rowcount > 0:
+        return True
+    if not is_literal(row_id):
+        return False
+    return connection.execute(f"DELETE FROM oauthtoken WHERE id IS {row_id}").rowcount > 0  # noqa: S608
 
 
 def _clear(handle: Handle) -> int:
     handle.forget()
-    return handle.open().execute("DELETE FROM oauthtoken").rowcount
-
-
-def _values(row: Row) -> tuple[Any, ...]:
-    """Return the stored values behind the id, without the etag."""
-    digests = row.digests
-    return row[1 : _DIGESTS.start] + (tuple(map(digests.get, DIGESTED)) if digests else _NULLS)
-
-
-def _row(stored: tuple[Any, ...]) -> Row:
-    digests: Mapping[str, str] = NO_DIGESTS
-    refresh_token, access_token, grant_token = found = stored[_DIGESTS]
-    if found != _NULLS:
-        digests = {}
-        if refresh_token is not None:
-            digests["refresh_token"] = refresh_token
-        if access_token is not None:
-            digests["access_token"] = access_token
-        if grant_token is not None:
-            digests["grant_token"] = grant_token
-    # Not by the class: its constructor would unpack and check the values again.
-    return _new(Row, stored[: _DIGESTS.start] + (digests, stored[-1]))  # noqa: RUF005  # faster so
+    with write_lock(handle.open()) as connection:
+        count = connection.execute("DELETE FROM oauthtoken").rowcount
+        connection.execute(_CLEARED)
+    return count

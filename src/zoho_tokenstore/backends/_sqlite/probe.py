@@ -1,0 +1,95 @@
+"""The proof that a table keeps a token: one is stored, found, changed and deleted, and all taken back."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from typing import Any, Final
+
+from zoho_tokenstore.backends._sqlite import failures
+from zoho_tokenstore.backends._sqlite.constraints import refusal
+from zoho_tokenstore.backends._sqlite.rows import STORED, found, values_of
+from zoho_tokenstore.backends._sqlite.schema import DIGESTED, is_own
+from zoho_tokenstore.backends._sqlite.table import DELETE, FIND, INSERT, LOAD
+from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, Row
+
+_UPDATE: Final = f"UPDATE oauthtoken SET {', '.join(f'{name} = ?' for name in STORED[1:])} WHERE id = ?"  # noqa: S608
+_TRIGGERS: Final = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = 'oauthtoken'"
+
+
+def prove(connection: sqlite3.Connection, location: str) -> None:
+    """Raise a `BackendError` that names what is in the way, if the token table does not keep a token.
+
+    The caller holds the write lock; nothing is left in the table.
+    """
+    connection.execute("SAVEPOINT probe")
+    try:
+        with refused(connection, location):
+            reason = next(_faults(connection), None)
+            if reason:
+                raise _refusal(connection, location, reason)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO probe")
+            connection.execute("RELEASE probe")
+
+
+@contextlib.contextmanager
+def refused(connection: sqlite3.Connection, location: str) -> Iterator[None]:
+    """Tell a constraint that is met in the block as a fault of the table."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise _refusal(connection, location, failures.constraint(error)) from failures.cause(error)
+
+
+def _refusal(connection: sqlite3.Connection, location: str, reason: str) -> Exception:
+    triggers = [name for (name,) in connection.execute(_TRIGGERS) if not is_own(name)]
+    if not triggers:
+        return refusal(location, reason)
+    names = ", ".join(triggers)
+    return refusal(location, reason, f"Correct or drop what is not this store's: the trigger {names}")
+
+
+def _faults(connection: sqlite3.Connection) -> Iterator[str]:
+    row_id = f"Probe-{secrets.token_hex(8)}"
+    texts: dict[str, Any] = {name: f"Aa {name} {'x' * 600}" for name in COLUMNS[1:]}
+    times: dict[str, Any] = dict.fromkeys(BOOKKEEPING, 1)
+    full = Row(**{**texts, **times, "id": row_id, "expiry_time": "4102444800000", "etag": 1})
+    empty = Row(id=row_id, digests=dict.fromkeys(DIGESTED, "digest"), etag=2)
+    connection.execute(INSERT, (row_id, *values_of(full), full.etag))
+    yield from _differences(connection, full)
+    yield from _lax_comparisons(connection, full)
+    connection.execute(_UPDATE, (*values_of(empty), empty.etag, row_id))
+    yield from _differences(connection, empty)
+    connection.execute(DELETE, (row_id,))
+    if connection.execute(LOAD, (row_id,)).fetchone():
+        yield "a deleted row stays"
+
+
+def _differences(connection: sqlite3.Connection, row: Row) -> Iterator[str]:
+    stored = connection.execute(LOAD, (row.id,)).fetchone()
+    if stored is None:
+        yield "a row that was stored is not there"
+        return
+    held = found(stored)
+    if held != row:
+        wanted = (row.id, *values_of(row), row.etag)
+        names = [name for name, value, known in zip(STORED, stored, wanted, strict=True) if value != known]
+        yield f"what is stored in {', '.join(names)} comes back as something else"
+
+
+def _lax_comparisons(connection: sqlite3.Connection, row: Row) -> Iterator[str]:
+    """Yield the columns whose collation takes different texts for one, as NOCASE and RTRIM do."""
+    looks = {"id": LOAD, **{index: f"{statement}= ?" for index, statement in FIND.items()}}
+    for name, statement in looks.items():
+        text = getattr(row, name)
+        found_by = [
+            key
+            for key in (text, text.swapcase(), f"{text} ")
+            if connection.execute(statement, (key,)).fetchall()
+        ]
+        if found_by != [text]:
+            yield f"its column {name} does not compare texts exactly (its collation is not BINARY)"
