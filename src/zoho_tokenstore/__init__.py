@@ -2,12 +2,14 @@
 
 What takes time to import is loaded when it is first used: above all the stores for the SDK
 (`SQLiteStore`, `InMemoryStore`, `ListStore`), because they import Zoho's SDK. Everything else
-works without it.
+works without it. `__all__`, and so a star import, has what can be imported here: without the SDK no
+store, without cryptography no `KeyRing`.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from zoho_tokenstore.errors import (
@@ -95,6 +97,20 @@ _WHEN_USED: Final = {
     "open_repository": "zoho_tokenstore.registry",
     "open_store": "zoho_tokenstore.registry",
 }
+
+_NEEDED: Final = {"zoho_tokenstore.sdk": "zohocrmsdk", "zoho_tokenstore.crypto.keyring": "cryptography"}
+"""What lazy modules import that may be missing. Named explicitly, their names say what to install."""
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ImportError:  # raised by a hook that blocks imports
+        return False
+
+
+_missing = {module for module, package in _NEEDED.items() if not _is_installed(package)}
+__all__ = [name for name in __all__ if _WHEN_USED.get(name) not in _missing]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Self
+from typing import Final
 
 from zoho_tokenstore.errors import ConfigurationError
 
@@ -39,7 +39,6 @@ class RefreshPolicy:
         budget: how many refreshes of one refresh token are sent within `window`; Zoho refuses more
             than 10 in 10 minutes.
         window: the time that `budget` is counted over; an hour at most.
-        enabled: `False` leaves all to the SDK: every process refreshes for itself.
 
     Raises:
         ConfigurationError: a value is of the wrong kind, or the values contradict each other.
@@ -51,7 +50,6 @@ class RefreshPolicy:
     wait: timedelta = timedelta(seconds=35)
     budget: int = 10
     window: timedelta = timedelta(minutes=10)
-    enabled: bool = True
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -68,11 +66,6 @@ class RefreshPolicy:
         if self.budget < 1:
             raise _refusal("budget must be at least 1")
 
-    @classmethod
-    def off(cls) -> Self:
-        """Return the policy that leaves every refresh to the SDK."""
-        return cls(enabled=False)
-
     def _check_kinds(self) -> None:
         for name in ("ahead", "urgent", "lease", "wait", "window"):
             if not isinstance(getattr(self, name), timedelta):
@@ -83,3 +76,7 @@ class RefreshPolicy:
 
 def _refusal(what: str) -> ConfigurationError:
     return ConfigurationError(f"RefreshPolicy: {what}.")
+
+
+DEFAULT_POLICY: Final = RefreshPolicy()
+"""What a store does that is given no `refresh`. One that is given `None` leaves every refresh to the SDK."""

@@ -13,11 +13,15 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult
 
+from zoho_tokenstore.arguments import checked, hint, read_spent_codes
 from zoho_tokenstore.backend import Backend
+from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
-from zoho_tokenstore.policies import RefreshPolicy
+from zoho_tokenstore.events import OnEvent
+from zoho_tokenstore.matching import SpentCodes
+from zoho_tokenstore.policies import DEFAULT_POLICY, RefreshPolicy
 from zoho_tokenstore.repository import TokenRepository
-from zoho_tokenstore.urls import parts_of
+from zoho_tokenstore.urls import SAME, canonical, parts_of
 
 if TYPE_CHECKING:
     from zoho_tokenstore.sdk import RepositoryStore
@@ -58,45 +62,73 @@ def schemes() -> list[str]:
     return sorted(_BACKENDS)
 
 
-def open_repository(url: str | None = None, **options: Any) -> TokenRepository:
+@checked
+def open_repository(
+    url: str | None = None,
+    *,
+    keys: Any = None,
+    spent_codes: SpentCodes = "self-client",
+    on_event: OnEvent | None = None,
+    clock: Clock = now_ms,
+) -> TokenRepository:
     """Open the tokens at a URL, without the SDK.
 
     Arguments:
         url: for example ``sqlite:///zohooauth.db`` (relative path), ``sqlite:////var/lib/x.db``
             (absolute), ``memory://`` or ``list://``; by default what the environment variable
             ``ZOHO_TOKENSTORE_URL`` holds.
-        options: those of `TokenRepository`.
+        keys, on_event, clock: those of `TokenRepository`.
+        spent_codes: likewise, unless the URL says it, as ``?spent_codes=refuse``.
 
     Raises:
-        ConfigurationError: there is no URL, or it cannot be used.
+        ConfigurationError: there is no URL, or it or another argument cannot be used.
         BackendError: the storage cannot be opened.
     """
-    return TokenRepository(open_backend(url), **options)
+    text, spent_codes = read_spent_codes(_text(url), spent_codes)
+    backend = _open(text)
+    try:
+        return TokenRepository(backend, keys=keys, spent_codes=spent_codes, on_event=on_event, clock=clock)
+    except BaseException:
+        backend.close()
+        raise
 
 
+@checked
 def open_store(
-    url: str | None = None, *, refresh: RefreshPolicy | None = None, **options: Any
+    url: str | None = None,
+    *,
+    keys: Any = None,
+    refresh: RefreshPolicy | None = DEFAULT_POLICY,
+    spent_codes: SpentCodes = "self-client",
+    on_event: OnEvent | None = None,
+    clock: Clock = now_ms,
 ) -> RepositoryStore:
     """Open the tokens at a URL as a `TokenStore` for Zoho's SDK.
 
     The arguments and errors are those of `open_repository`; besides, `refresh` says when tokens
-    are refreshed, and by whom.
+    are refreshed, and by whom (`None`: by the SDK alone).
 
     Raises:
         MissingDependencyError: Zoho's SDK is not installed.
     """
     from zoho_tokenstore.sdk import RepositoryStore  # the SDK takes half a second to import
 
-    return RepositoryStore(open_repository(url, **options), refresh=refresh)
+    repository = open_repository(url, keys=keys, spent_codes=spent_codes, on_event=on_event, clock=clock)
+    return RepositoryStore(repository, refresh=refresh)
 
 
+@checked
 def open_backend(url: str | None = None) -> Backend:
     """Open only the storage behind a URL; see `open_repository`.
 
     Raises:
         MissingDependencyError: its driver is not installed; the message names the extra.
     """
-    parts = _split(url)
+    return _open(read_spent_codes(_text(url), "self-client")[0])
+
+
+def _open(text: str) -> Backend:
+    parts = _split(text)
     backend: Backend = _class_for(parts.scheme).from_url(parts)
     return backend
 
@@ -110,8 +142,19 @@ def _class_for(scheme: str) -> Any:
     others = _of_other_packages()
     if scheme in others:
         return _loaded(scheme, others[scheme])
-    raise ConfigurationError(
-        f"No store is known by the scheme {scheme!r}. Known: {', '.join(sorted({*_BACKENDS, *others}))}."
+    raise _unknown(scheme, sorted({*_BACKENDS, *others}))
+
+
+def _unknown(scheme: str, known: list[str]) -> ConfigurationError:
+    """Return the error for a scheme that nobody serves, with the one that may be meant.
+
+    SQLAlchemy's ``mysql+pymysql`` names the driver, which is chosen here; what comes before it is meant.
+    """
+    words = [*known, *_ALIASES, *SAME]
+    near = hint(scheme, words) or hint(scheme.partition("+")[0], words)
+    return ConfigurationError(
+        f"No store is known by the scheme {scheme!r}.{near} Known: {', '.join(known)}; sql+DIALECT for other "
+        "databases that SQLAlchemy knows."
     )
 
 
@@ -119,7 +162,7 @@ def _of_other_packages() -> dict[str, list[EntryPoint]]:
     """Return what installed packages offer, by scheme. None of it takes the place of one of ours."""
     offers: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=ENTRY_POINTS):
-        if point.name not in {*_BACKENDS, *_ALIASES}:
+        if point.name not in {*_BACKENDS, *_ALIASES, *SAME}:
             offers.setdefault(point.name, []).append(point)
     return offers
 
@@ -147,10 +190,14 @@ def _loaded(scheme: str, offers: list[EntryPoint]) -> Any:
     return found
 
 
-def _split(url: str | None) -> SplitResult:
+def _text(url: str | None) -> str:
     text = os.environ.get(URL_VARIABLE) if url is None else url
     if not text:
         raise ConfigurationError(f"There is no store URL: pass one, or set {URL_VARIABLE}.")
+    return canonical(text)
+
+
+def _split(text: str) -> SplitResult:
     parts = parts_of(text)
     if parts is None:
         raise ConfigurationError(

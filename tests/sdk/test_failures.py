@@ -20,7 +20,6 @@ from zoho_tokenstore import (
     Event,
     InvalidTokenError,
     ListStore,
-    RefreshPolicy,
     RepositoryStore,
     TokenRepository,
 )
@@ -55,7 +54,7 @@ def flaky_portal(zoho: Emulator, tmp_path: Path, backend: Any, events: list[Even
 
     def open_store() -> RepositoryStore:
         repository = TokenRepository(backend, on_event=events.append)
-        return RepositoryStore(repository, refresh=RefreshPolicy.off())
+        return RepositoryStore(repository, refresh=None)
 
     return Portal(zoho, tmp_path, open_store)
 

@@ -25,14 +25,17 @@ MAY_IMPORT: Final = {
     "leases": "clock records",
     "events": "clock",
     "matching": "errors records",
+    "arguments": "errors matching policies urls",
     "backend": "records leases",
     "backends": "errors clock urls records backend leases",
     "crypto": "errors records backend",
     "repository": "errors clock records matching events backend leases crypto",
     "copying": "errors clock records matching backend crypto",
     "coordinator": "errors clock records matching events leases policies repository",
-    "registry": "errors urls backend policies repository",
-    "sdk": "errors clock records matching events policies backend repository coordinator backends",
+    "registry": "errors clock urls matching events policies arguments backend repository",
+    "sdk": (
+        "errors clock urls records matching events policies arguments backend repository coordinator backends"
+    ),
     "cli": (
         "errors clock urls records crypto backend events policies repository coordinator copying registry "
         "sdk emulator"

@@ -1,36 +1,122 @@
-"""Our errors that must reach users of the SDK as its own exception."""
+"""Our errors as the SDK promises them: what its six methods raise is an `SDKException` too.
+
+Each error of `zoho_tokenstore.errors` has a twin here. They are classes of this module, and not made
+when they are needed, so that they can be pickled and named in an `except`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from zoho_tokenstore.errors import AccountsError, AccountsUnavailableError, RateLimitedError
+from zoho_tokenstore import errors
 from zoho_tokenstore.sdk._zoho import SDKException
 
-_CODE = "TOKEN_STORE"
+CODE: Final = "TOKEN_STORE"
+"""The `code` of the SDK's exception."""
+
+S = TypeVar("S")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-class _Told(SDKException):  # type: ignore[misc]  # the SDK has no types
-    """What makes an `SDKException` of one of ours: its message and `retry_after`."""
+class SDKTokenStoreError(SDKException, errors.TokenStoreError):  # type: ignore[misc]  # the SDK has no types
+    """The base of what a store raises to the SDK; the arguments are those of the error it is a twin of."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        SDKException.__init__(self, code=_CODE, message=message)
-        self.args = (message,)  # what it is unpickled with
-        self.retry_after = retry_after
+    def __init__(self, message: str, **details: Any) -> None:
+        SDKException.__init__(self, code=CODE, message=message)
+        super(SDKException, self).__init__(message, **details)  # ours: it has the last word on `args`
 
     def __str__(self) -> str:
         return str(self.error_message)
 
 
-class SDKRateLimitedError(_Told, RateLimitedError):
+class SDKConfigurationError(SDKTokenStoreError, errors.ConfigurationError):
+    """An argument, URL or setting cannot be used as given."""
+
+
+class SDKMissingDependencyError(SDKTokenStoreError, errors.MissingDependencyError):
+    """A package that this feature needs is not installed."""
+
+
+class SDKInvalidTokenError(SDKTokenStoreError, errors.InvalidTokenError):
+    """What was passed is not a token that can be kept, or no id."""
+
+
+class SDKTokenNotFoundError(SDKTokenStoreError, errors.TokenNotFoundError):
+    """No token has this id."""
+
+
+class SDKConflictError(SDKTokenStoreError, errors.ConflictError):
+    """The row belongs to somebody else, or others kept changing it."""
+
+
+class SDKRowChangedError(SDKConflictError, errors.RowChangedError):
+    """A row is no longer as the writer knew it."""
+
+
+class SDKRetiredIdError(SDKConflictError, errors.RetiredIdError):
+    """The id is that of a token that was deleted."""
+
+
+class SDKSealingError(SDKTokenStoreError, errors.SealingError):
+    """A stored secret does not open with the keys that are here, or the keys cannot be had."""
+
+
+class SDKAccountsError(SDKTokenStoreError, errors.AccountsError):
+    """No new access token is to be had from Zoho's accounts server now."""
+
+
+class SDKRateLimitedError(SDKAccountsError, errors.RateLimitedError):
     """Zoho's limit on new access tokens for one refresh token is reached."""
 
 
-class SDKAccountsUnavailableError(_Told, AccountsUnavailableError):
+class SDKAccountsUnavailableError(SDKAccountsError, errors.AccountsUnavailableError):
     """A refresh brought no new token, or takes too long."""
 
 
-def sdk_error(error: AccountsError) -> Any:
-    """Return the same error as an `SDKException`."""
-    kind = SDKRateLimitedError if isinstance(error, RateLimitedError) else SDKAccountsUnavailableError
-    return kind(str(error), retry_after=error.retry_after)
+class SDKBackendError(SDKTokenStoreError, errors.BackendError):
+    """The storage failed, or holds something that cannot be read as a token."""
+
+
+class SDKUnreadableRowError(SDKBackendError, errors.UnreadableRowError):
+    """One stored row cannot be read as a token; the others are not affected."""
+
+
+class SDKBackendUnavailableError(SDKBackendError, errors.BackendUnavailableError):
+    """The storage cannot be reached, opened or written."""
+
+
+class SDKBackendTimeoutError(SDKBackendError, errors.BackendTimeoutError):
+    """The storage was busy for longer than the caller allows."""
+
+
+_TWINS: Final = {
+    twin.__bases__[1]: twin
+    for twin in list(globals().values())
+    if isinstance(twin, type) and issubclass(twin, SDKTokenStoreError)
+}
+
+
+def sdk_error(error: errors.TokenStoreError) -> errors.TokenStoreError:
+    """Return the twin of an error: the nearest one, for an error of somebody else's backend."""
+    if isinstance(error, SDKTokenStoreError):
+        return error
+    twin = next(_TWINS[kind] for kind in type(error).__mro__ if kind in _TWINS)
+    told: errors.TokenStoreError = twin(str(error))
+    told.__dict__.update(error.__dict__)  # retry_after, row_id, notes
+    return told.with_traceback(error.__traceback__)
+
+
+def raises_sdk_errors(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Let what a method of a store raises be an `SDKException` too; its cause is the original's."""
+
+    @wraps(method)
+    def told(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except errors.TokenStoreError as error:
+            raise sdk_error(error) from error.__cause__
+
+    return told

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from zoho_tokenstore import ConfigurationError
-from zoho_tokenstore.policies import RefreshPolicy
+from zoho_tokenstore.policies import DEFAULT_POLICY, RefreshPolicy
 
 S = timedelta(seconds=1)
 MS = timedelta(milliseconds=1)
@@ -18,8 +18,8 @@ def test_defaults() -> None:
     """The values that the documentation names."""
     policy = RefreshPolicy()
     assert (policy.ahead, policy.urgent, policy.lease, policy.wait) == (300 * S, 15 * S, 30 * S, 35 * S)
-    assert (policy.budget, policy.window, policy.enabled) == (10, 600 * S, True)
-    assert RefreshPolicy.off() == RefreshPolicy(enabled=False)
+    assert (policy.budget, policy.window) == (10, 600 * S)
+    assert policy == DEFAULT_POLICY
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from datetime import timedelta
 
 import pytest
@@ -11,30 +10,8 @@ from zohocrmsdk.src.com.zoho.crm.api.exception import SDKException
 
 from tests.unit.refresh.support import FakeClock, Storage, in_thread
 from zoho_tokenstore import TokenRecord, TokenRepository
-from zoho_tokenstore.errors import AccountsError, AccountsUnavailableError, RateLimitedError
 from zoho_tokenstore.policies import RefreshPolicy
-from zoho_tokenstore.sdk import RepositoryStore, SDKAccountsUnavailableError, SDKRateLimitedError
-from zoho_tokenstore.sdk.failures import sdk_error
-
-
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (RateLimitedError("Wait 9 s.", retry_after=9), SDKRateLimitedError),
-        (AccountsUnavailableError("No answer."), SDKAccountsUnavailableError),
-    ],
-)
-def test_both_kinds_of_error(error: AccountsError, kind: type[AccountsError]) -> None:
-    """It is our error and the SDK's, with the message and the time to wait, also after pickling."""
-    told = sdk_error(error)
-    for one in (told, pickle.loads(pickle.dumps(told))):
-        assert type(one) is kind
-        assert isinstance(one, SDKException)
-        assert isinstance(one, type(error))
-        assert str(one) == str(error)
-        assert one.retry_after == error.retry_after
-        assert getattr(one, "code", None) == "TOKEN_STORE"
-        assert getattr(one, "error_message", None) == str(error)
+from zoho_tokenstore.sdk import RepositoryStore
 
 
 def test_look_ups_of_the_sdk_raise_them(monkeypatch: pytest.MonkeyPatch) -> None:
