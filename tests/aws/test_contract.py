@@ -53,7 +53,7 @@ class TestSecretsManager(BackendContract):
         assert list(backend.scan()) == []
         # Alone it fits, in any column, and as the id.
         for column in (name for name in COLUMNS if len(text) < 20_000 and len(text.encode()) < 60_000):
-            row = Row("1")._replace(**{column: text})  # type: ignore[arg-type]
+            row = Row(column)._replace(**{column: text})  # type: ignore[arg-type]
             backend.write(row, expect=None)
             loaded = backend.load(row.id)
             assert loaded is not None

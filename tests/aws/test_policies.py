@@ -16,7 +16,7 @@ from zoho_tokenstore.testing.backend import full_row
 
 ACTIONS: Final = {
     # A transaction needs the rights for what is in it; it has no action of its own.
-    "TransactWriteItems": {"PutItem", "UpdateItem", "DeleteItem"},
+    "TransactWriteItems": {"PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"},
     "TransactGetItems": {"GetItem"},
     "UpdateTimeToLive": {"UpdateTimeToLive"},
 }

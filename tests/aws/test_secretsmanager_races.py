@@ -12,7 +12,7 @@ import pytest
 
 from tests.aws.between import Between, after, before, refuse
 from tests.aws.support import name_for, raw_client, reopen_secretsmanager
-from tests.aws.test_secretsmanager_form import by, secrets_in
+from tests.aws.test_secretsmanager_form import by, living_in, secrets_in
 from zoho_tokenstore.backends.secretsmanager import SecretsManagerBackend
 from zoho_tokenstore.errors import BackendError, BackendTimeoutError, RowChangedError
 from zoho_tokenstore.records import Row
@@ -166,7 +166,7 @@ def test_a_removed_row_is_the_one_of_then(
     secretsmanager.write(full_row(), expect=None)
     between.script("PutSecretValue", before(move(secretsmanager, user_name="new")))
     assert far_secretsmanager.remove("1") is True
-    assert secrets_in(tmp_path) == {}
+    assert living_in(tmp_path) == {}
 
 
 def test_one_of_two_removals_tells_that_there_was_a_row(
@@ -197,7 +197,7 @@ def test_threads_that_change_the_same_keys(secretsmanager: SecretsManagerBackend
         thread.join(90)
     assert [row.id for row in secretsmanager.find("user_name", "user_name-a")] == ["2", "3"]
     secretsmanager.clear()
-    assert secrets_in(tmp_path) == {}
+    assert living_in(tmp_path) == {}
 
 
 # ---- what is left behind, and what is done about it
@@ -216,9 +216,9 @@ def test_a_removal_that_was_cut_off(
         far_secretsmanager.remove("1")
     assert secretsmanager.load("1") is None
     assert list(secretsmanager.scan()) == []
-    assert secrets_in(tmp_path) == {"token/1": {"closed": True}}
+    assert living_in(tmp_path) == {"token/1": {"closed": True}}
     assert secretsmanager.remove("1") is False
-    assert secrets_in(tmp_path) == {}
+    assert living_in(tmp_path) == {}
 
 
 def test_a_row_comes_back_after_a_removal_that_was_cut_off(
@@ -256,7 +256,7 @@ def test_a_write_that_fails_leaves_nothing(
     between.script(operation, *waits, refuse("LimitExceededException"))
     with pytest.raises(BackendError, match="quota"):
         far_secretsmanager.write(full_row(), expect=etag)
-    assert list(secrets_in(tmp_path)) == ["token/1"]
+    assert list(living_in(tmp_path)) == ["token/1"]
     assert content(far_secretsmanager.load("1")) == Row("1")
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 from tests.support import servers
 from tests.support.servers.redis import TEST_PREFIX, GivenRedis, LocalRedis
 from zoho_tokenstore.backends.redis import RedisBackend
-from zoho_tokenstore.records import Row
+from zoho_tokenstore.records import RetiredId, Row
 
 
 def shared() -> GivenRedis | LocalRedis:
@@ -41,12 +41,17 @@ def reopen(folder: Path) -> RedisBackend:
 
 
 def teach(store: RedisBackend) -> None:
-    """Let the server know all scripts. The store has a lease ``a`` afterwards, and no rows."""
-    store.write(Row(id="1"), expect=None)
+    """Let the server know all scripts. Afterwards the store has a lease ``a``, and nothing else."""
+    store.rehearse(Row(id="taught"), expect=None)
+    store.write(Row(id="taught"), expect=None)
+    store.load("nobody")
     store.find("user_name", "nobody")
     list(store.scan(limit=1))
-    store.remove("1")
+    store.remove("taught")
     store.clear()
+    store.retired.add([RetiredId("added", 1)])
+    list(store.retired.scan())
+    store.retired.prune(2**53)
     store.leases.acquire("a", "owner", 1000)
     store.leases.annotate("a", "", "note")
     store.leases.release("a", "owner")

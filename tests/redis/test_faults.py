@@ -36,6 +36,7 @@ READS: dict[str, Callable[[RedisBackend], object]] = {
 }
 WRITES: dict[str, Callable[[RedisBackend], object]] = {
     "insert": lambda store: store.write(full("2"), expect=None),
+    "rehearse": lambda store: store.rehearse(full("2"), expect=None),
     "update": lambda store: store.write(full("1"), expect=etag_of(store)),
     "remove": lambda store: store.remove("1"),
     "clear": lambda store: store.clear(),
@@ -142,7 +143,7 @@ def test_a_full_server(local: LocalRedis, store: RedisBackend, call: str) -> Non
     """
     with local.driver() as driver:
         driver.config_set("maxmemory", "1")
-        needs_memory = call in ("insert", "acquire", "annotate")
+        needs_memory = call in ("insert", "rehearse", "acquire", "annotate")
         if needs_memory:
             with refused(BackendUnavailableError, "memory is full"):
                 WRITES[call](store)

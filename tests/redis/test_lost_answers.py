@@ -12,7 +12,7 @@ from tests.redis.proxy import Proxy
 from tests.redis.support import teach
 from tests.support.servers.redis import LocalRedis
 from zoho_tokenstore.backends.redis import RedisBackend
-from zoho_tokenstore.errors import BackendUnavailableError, RowChangedError
+from zoho_tokenstore.errors import BackendUnavailableError, RetiredIdError, RowChangedError
 from zoho_tokenstore.leases import Lease
 from zoho_tokenstore.records import Row
 
@@ -113,11 +113,22 @@ def test_remove_does_not_guess(proxy: Proxy, store: RedisBackend, direct: RedisB
     """A removal that did not arrive is done; one that may have been done before says so."""
     proxy.lose_request()
     assert store.remove("1") is True
-    direct.write(Row(id="1"), expect=None)
+    direct.write(Row(id="2"), expect=None)
     proxy.lose_answer()
     with pytest.raises(BackendUnavailableError, match=DOUBT):
-        store.remove("1")
-    assert direct.load("1") is None
+        store.remove("2")
+    assert direct.load("2") is None
+    assert [retired.id for retired in direct.retired.scan()] == ["1", "2"]
+
+
+def test_a_write_that_was_done_and_deleted_is_retired(
+    proxy: Proxy, store: RedisBackend, direct: RedisBackend
+) -> None:
+    """A new row that was stored, and deleted before it could be asked for, stays deleted."""
+    proxy.lose_answer(meanwhile=lambda: direct.remove("2"))
+    with pytest.raises(RetiredIdError):
+        store.write(Row(id="2"), expect=None)
+    assert direct.load("2") is None
 
 
 @pytest.mark.parametrize("loss", ["request", "answer"])

@@ -7,22 +7,35 @@ from collections.abc import Iterator
 from typing import Any, Final, Self
 from urllib.parse import SplitResult, quote
 
-from zoho_tokenstore.backends._redis import checks, scripts
+from redis.exceptions import ResponseError
+
+from zoho_tokenstore.backends._redis import checks, failures, scripts
 from zoho_tokenstore.backends._redis.clients import Client
 from zoho_tokenstore.backends._redis.connections import Connections
 from zoho_tokenstore.backends._redis.keys import Keys
 from zoho_tokenstore.backends._redis.leases import RedisLeases
-from zoho_tokenstore.backends._redis.rows import ENCODED_FIELDS, fields_of, row_of
+from zoho_tokenstore.backends._redis.retired import RedisRetiredIds
+from zoho_tokenstore.backends._redis.rows import (
+    ENCODED_FIELDS,
+    VANISHED,
+    Stored,
+    fields_of,
+    found_of,
+    found_under,
+    row_of,
+)
 from zoho_tokenstore.backends._redis.settings import settings_of
-from zoho_tokenstore.errors import RowChangedError
-from zoho_tokenstore.records import Built, Row
+from zoho_tokenstore.backends._redis.watch import Watch
+from zoho_tokenstore.clock import now_ms
+from zoho_tokenstore.errors import RetiredIdError, RowChangedError, UnreadableRowError
+from zoho_tokenstore.records import Built, Found, Row, UnreadableRow
 
 DEFAULT_PREFIX: Final = "zoho-tokens"
 DEFAULT_TIMEOUT: Final = 5.0
 
 _BATCH: Final = 500
-
-Stored = list[bytes | None]
+_RETIRED: Final = -1
+_MARK_LOST: Final = 2
 
 
 class RedisBackend:
@@ -61,12 +74,15 @@ class RedisBackend:
         self.location = f"{settings.address}?prefix={quote(settings.prefix, safe='')}"
         self._connections = Connections(settings, self.location)
         self.leases = RedisLeases(self._connections, self._keys)
-        self._known: Built[Stored, Row | None] = Built()
+        self.retired = RedisRetiredIds(self._connections, self._keys)
+        self._known: Built[Stored, Row | str | None] = Built()
+        may_evict = settings.allow_eviction
         try:
-            checks.check(self._connections, self._keys.probes, allow_eviction=settings.allow_eviction)
+            mark = checks.check(self._connections, self._keys.probes, allow_eviction=may_evict)
         except BaseException:
             self._connections.close()
             raise
+        self._watch = Watch(self._connections, self._keys.meta, mark, may_evict=may_evict)
 
     @classmethod
     def from_url(cls, parts: SplitResult) -> Self:
@@ -77,38 +93,86 @@ class RedisBackend:
         return f"RedisBackend({self.location!r})"
 
     def load(self, row_id: str) -> Row | None:
-        return self._known.of(row_id, self._connections.run(_load, self._keys.rows + row_id), self._row)
+        stored = self._connections.run(_load, self._keys.rows + row_id)
+        found = found_under(row_id, self._known.of(row_id, stored, row_of))
+        if found is None:
+            found = self._look_again(row_id)
+        if isinstance(found, UnreadableRow):
+            raise UnreadableRowError.of(*found, self.location)
+        return found
 
-    def find(self, index: str, *keys: str) -> list[Row]:
+    def find(self, index: str, *keys: str) -> list[Found]:
         if not keys:
             return []
         sets = tuple(self._keys.lookup(index, key) for key in keys)
-        stored = self._connections.run(scripts.run, scripts.FIND, sets, self._keys.base)
+        mark, pairs = self._connections.run(scripts.run, scripts.FIND, sets, self._keys.base, self._keys.ids)
+        self._watch.saw(mark)
         # Compared by the text, too: in the names of keys there are only digests of credentials.
-        found = [row for row in self._rows(stored) if row.lookup_key(index) in keys]
+        found = [
+            row
+            for row in map(found_of, pairs)
+            if isinstance(row, UnreadableRow) or row.lookup_key(index) in keys
+        ]
         return sorted(found, key=lambda row: row.id)
 
-    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         left = limit
-        start = "-" if after is None else f"({after}".encode()
+        start = b"-" if after is None else b"(" + after.encode()
         while left is None or left > 0:
             size = _BATCH if left is None else min(left, _BATCH)
-            count, last, stored = self._connections.run(
+            mark, pairs = self._connections.run(
                 scripts.run, scripts.SCAN, (self._keys.ids,), self._keys.base, start, size
             )
-            rows = self._rows(stored)
-            yield from rows
-            if count < size:
+            self._watch.saw(mark)
+            yield from map(found_of, pairs)
+            if len(pairs) < size:
                 return
-            start = b"(" + last
-            left = None if left is None else left - len(rows)
+            start = b"(" + pairs[-1][0]
+            left = None if left is None else left - size
 
     def write(self, row: Row, *, expect: object) -> object:
         # Made here, so that a write whose answer was lost can be told from anybody else's.
         etag = secrets.token_hex(8)
-        written = self._connections.run(
+        if self._write(scripts.WRITE, row, expect, etag) == _MARK_LOST:
+            self._watch.saw(etag.encode())
+        self._watch.look()
+        return etag
+
+    def rehearse(self, row: Row, *, expect: object) -> None:
+        """See that the row can be written: does the same to keys that nobody reads, in one script."""
+        self._write(scripts.REHEARSE, row, expect, secrets.token_hex(8))
+
+    def remove(self, row_id: str) -> bool:
+        keys = (self._keys.rows + row_id, self._keys.ids)
+        removed = self._connections.run(
+            scripts.run, scripts.REMOVE, keys, self._keys.base, row_id, now_ms(), doubtful=0
+        )
+        return bool(removed)
+
+    def clear(self) -> int:
+        # Not repeated: the second time would not count what the first time deleted.
+        count: int = self._connections.run(
+            scripts.run, scripts.CLEAR, (self._keys.ids,), self._keys.base, now_ms(), repeat=False
+        )
+        return count
+
+    def close(self) -> None:
+        self._connections.close()
+        self._known.clear()
+
+    def _look_again(self, row_id: str) -> Found | None:
+        """Tell a row that is not there from one that should be."""
+        mark, pair, listed = self._connections.run(
+            scripts.run, scripts.LOOK, (self._keys.ids,), self._keys.base, row_id
+        )
+        self._watch.saw(mark)
+        found = found_under(row_id, row_of(pair[1]))
+        return UnreadableRow(row_id, VANISHED) if found is None and listed else found
+
+    def _write(self, script: scripts.Script, row: Row, expect: object, etag: str) -> Any:
+        done = self._connections.run(
             scripts.run,
-            scripts.WRITE,
+            script,
             (self._keys.rows + row.id, self._keys.ids),
             self._keys.base,
             row.id,
@@ -117,35 +181,18 @@ class RedisBackend:
             *fields_of(row),
             doubtful=0,
         )
-        if not written:
+        if done == _RETIRED:
+            raise RetiredIdError(f"The id {row.id!r} is that of a row that was deleted.")
+        if not done:
             known = "exists already" if expect is None else "is not as it was when it was read"
             raise RowChangedError(f"Row {row.id!r} {known}.")
-        return etag
-
-    def remove(self, row_id: str) -> bool:
-        keys = (self._keys.rows + row_id, self._keys.ids)
-        removed = self._connections.run(
-            scripts.run, scripts.REMOVE, keys, self._keys.base, row_id, doubtful=0
-        )
-        return bool(removed)
-
-    def clear(self) -> int:
-        # Not repeated: the second time would not count what the first time deleted.
-        count: int = self._connections.run(
-            scripts.run, scripts.CLEAR, (self._keys.ids,), self._keys.base, repeat=False
-        )
-        return count
-
-    def close(self) -> None:
-        self._connections.close()
-        self._known.clear()
-
-    def _row(self, stored: Stored) -> Row | None:
-        return row_of(stored, self.location)
-
-    def _rows(self, stored: list[Stored]) -> list[Row]:
-        return [row for row in map(self._row, stored) if row is not None]
+        return done
 
 
 def _load(client: Client, key: str) -> Any:
-    return client.execute_command("HMGET", key, *ENCODED_FIELDS)
+    try:
+        return client.execute_command("HMGET", key, *ENCODED_FIELDS)
+    except ResponseError as error:
+        if failures.code_of(error) != "WRONGTYPE":
+            raise
+        return 0

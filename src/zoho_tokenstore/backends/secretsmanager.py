@@ -17,11 +17,10 @@ except ModuleNotFoundError as error:
 
 from zoho_tokenstore.backends._aws import urls
 from zoho_tokenstore.backends._aws.client import Place
-from zoho_tokenstore.backends._secretsmanager.names import Names
+from zoho_tokenstore.backends._secretsmanager.names import LAYOUT, Names
 from zoho_tokenstore.backends._secretsmanager.table import Table
 
 DEFAULT_TIMEOUT: Final = urls.DEFAULT_TIMEOUT
-LAYOUT: Final = 1
 
 
 class SecretsManagerBackend(Table):
@@ -83,8 +82,8 @@ class SecretsManagerBackend(Table):
 
     def _check_layout(self) -> None:
         """See that AWS answers, and that no release with another layout has left a note that says so."""
-        cell = self._cells.read(self._names.layout, self._calls.deadline())
-        layout = LAYOUT if cell is None else cell.content.get("layout")
+        cell = self._cells.read(self._names.store, self._calls.deadline())
+        layout = LAYOUT if cell is None else cell.written().get("layout")
         if layout != LAYOUT:
             raise BackendError(
                 f"{self._calls.subject} has layout {layout}; this release knows {LAYOUT}. "

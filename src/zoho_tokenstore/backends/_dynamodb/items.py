@@ -7,13 +7,25 @@ from typing import Any, Final
 from zoho_tokenstore.backends._aws.texts import utf8
 from zoho_tokenstore.backends._dynamodb import keys
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, NO_DIGESTS, Row
+from zoho_tokenstore.records import (
+    BOOKKEEPING,
+    COLUMNS,
+    LOOKUPS,
+    NO_DIGESTS,
+    Found,
+    RetiredId,
+    Row,
+    UnreadableRow,
+)
 
 Item = dict[str, dict[str, Any]]
 
 LARGEST: Final = 400 * 1024
 _FULL_ID: Final = "full_id"
-_TEXTS: Final = COLUMNS[1:]
+_AT: Final = "at_ms"
+_EXPIRY: Final = "expiry_time"
+_LONGEST_TIME: Final = 18
+_TEXTS: Final = tuple(name for name in COLUMNS[1:] if name != _EXPIRY)
 _DIGESTS: Final = {name: f"{name}_digest" for name in LOOKUPS}
 
 
@@ -25,7 +37,7 @@ def item_of(row: Row, etag: str) -> Item:
     """
     if not row.id:
         raise BackendError("DynamoDB keeps no row with an empty id. Nothing was changed.")
-    texts = {name: getattr(row, name) for name in _TEXTS}
+    texts = {name: getattr(row, name) for name in COLUMNS[1:]}
     texts |= {column: row.digests.get(name) for name, column in _DIGESTS.items()}
     sort = keys.sort_key(row.id)
     texts |= {"etag": etag, _FULL_ID: row.id if keys.is_cut(sort) else None}
@@ -37,26 +49,64 @@ def item_of(row: Row, etag: str) -> Item:
     return item
 
 
-def row_of(item: Item) -> Row:
-    """Return the row that an item stores.
-
-    Raises:
-        BackendError: the item has been changed by others so that it stores none.
-    """
+def found_of(item: Item) -> Found:
+    """Return the row that an item stores, or what is wrong with it where others have changed it."""
+    sort = sort_of(item)
     try:
         texts: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
-        numbers: dict[str, Any] = {name: int(item[name]["N"]) for name in BOOKKEEPING if name in item}
+        numbers: dict[str, Any] = {name: _time(item[name]["N"]) for name in BOOKKEEPING if name in item}
         digests = {name: item[column]["S"] for name, column in _DIGESTS.items() if column in item}
-        etag = item["etag"]["S"]
-    except (KeyError, ValueError):
-        sort = item[keys.ID]["S"]
-    else:
-        row_id = item.get(_FULL_ID, item[keys.ID])["S"]
-        return Row(row_id, **texts, **numbers, digests=digests or NO_DIGESTS, etag=etag)
-    raise BackendError(
-        f"The item of row {sort!r} has an attribute of a wrong type, or none called etag. "
-        "Correct or delete that item; the others are not affected."
+        etag, row_id = item["etag"]["S"], item.get(_FULL_ID, item[keys.ID])["S"]
+        if (expiry := item.get(_EXPIRY)) is not None:
+            texts[_EXPIRY] = expiry["N"] if "N" in expiry else expiry["S"]
+    except KeyError:
+        return UnreadableRow(id_of(item), "it has an attribute of a wrong type, or none called etag")
+    except ValueError:
+        return UnreadableRow(id_of(item), "it has a time that is not a whole number")
+    if keys.sort_key(row_id) != sort:
+        return UnreadableRow(sort, "its full_id does not belong to its key")
+    return Row(row_id, **texts, **numbers, digests=digests or NO_DIGESTS, etag=etag)
+
+
+def sort_of(item: Item) -> str:
+    """Return the sort key of an item."""
+    sort: str = item[keys.ID]["S"]
+    return sort
+
+
+def id_of(item: Item) -> str:
+    """Return the id of the row in an item; its sort key where the item does not tell."""
+    full: str = item.get(_FULL_ID, {}).get("S", "")
+    sort = sort_of(item)
+    return full if full and keys.sort_key(full) == sort else sort
+
+
+def lookup_keys_in(item: Item) -> frozenset[str]:
+    """Return the `kind`s of all items that name the row in this one, also if it cannot be read."""
+    return keys.lookup_keys_of(
+        {name: item.get(column, item.get(name, {})).get("S") for name, column in _DIGESTS.items()}
     )
+
+
+def retired_item(row_id: str, at_ms: int) -> Item:
+    """Return the item that retires an id."""
+    sort = keys.sort_key(row_id)
+    item: Item = {**keys.key(keys.RETIRED, sort), _AT: {"N": str(at_ms)}}
+    return {**item, _FULL_ID: {"S": row_id}} if keys.is_cut(sort) else item
+
+
+def retired_id_of(item: Item) -> RetiredId:
+    """Return the retired id in an item. One that others have changed was retired at the epoch."""
+    try:
+        return RetiredId(id_of(item), _time(item[_AT]["N"]))
+    except (KeyError, ValueError):
+        return RetiredId(id_of(item), 0)
+
+
+def _time(text: str) -> int:
+    if len(text) > _LONGEST_TIME:  # more than other storages keep
+        raise ValueError
+    return int(text)
 
 
 def _check_size(row: Row, item: Item) -> None:

@@ -3,11 +3,14 @@
     kind (partition key)         id (sort key)       what
     token                        the row's id        a row
     lookup:<index>:<digest>      -                   which rows an index finds under one text
+    retired                      the id of a row     a row of this id was deleted
     lease:<name>                 -                   a lease
     store                        layout              written by a release whose layout is another one
+    store                        cleared             when all rows were last deleted at once
 
-All rows share one partition, so that a query yields them in order and at once. DynamoDB gives one
-partition 3,000 reads and 1,000 writes a second, and splits it by sort key when it is used more.
+All rows share one partition, and all retired ids another one, so that a query yields them in order
+and at once. DynamoDB gives one partition 3,000 reads and 1,000 writes a second, and splits it by sort
+key when it is used more.
 
 DynamoDB sorts texts by their UTF-8 bytes, which is the order of their code points. A sort key has
 1,024 bytes at most. A longer id is cut, and what was cut off is replaced by a mark and a digest:
@@ -22,6 +25,7 @@ DynamoDB sorts texts by their UTF-8 bytes, which is the order of their code poin
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 from zoho_tokenstore.backends._aws.texts import utf8
@@ -30,6 +34,7 @@ from zoho_tokenstore.records import LOOKUPS, Row
 KIND: Final = "kind"
 ID: Final = "id"
 ROWS: Final = "token"
+RETIRED: Final = "retired"
 
 _UNCUT: Final = 900
 _MARK: Final = "\U0010ffff"
@@ -71,7 +76,11 @@ def lookup_key(index: str, text: str) -> str:
 
 def lookup_keys(row: Row) -> frozenset[str]:
     """Return the `kind`s of all items that name this row."""
-    texts = {index: row.lookup_key(index) for index in LOOKUPS}
+    return lookup_keys_of({index: row.lookup_key(index) for index in LOOKUPS})
+
+
+def lookup_keys_of(texts: Mapping[str, str | None]) -> frozenset[str]:
+    """Return the `kind`s of the items that name a row by these texts, each that of an index."""
     return frozenset(lookup_key(index, text) for index, text in texts.items() if text is not None)
 
 

@@ -10,6 +10,7 @@ from zoho_tokenstore.backends._aws.calls import Calls, Deadline, Refusal
 from zoho_tokenstore.backends._dynamodb import keys
 from zoho_tokenstore.backends._dynamodb.transactions import CONDITION_FAILED
 from zoho_tokenstore.clock import Clock, now_ms
+from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.leases import FORGET_AFTER_MS, Lease
 
 TTL_ATTRIBUTE: Final = "ttl"
@@ -73,10 +74,21 @@ class DynamoDBLeases:
         item = answer.get("Item")
         if item is None:
             return Lease(), None
-        lease = Lease(item.get("owner", {}).get("S"), int(item["until_ms"]["N"]), item["note"]["S"])
+        lease, mark = self._lease(name, item)
         # AWS deletes what is over its time to live within days; what is too old counts as gone at once.
         forgotten = lease.until_ms < self._clock() - FORGET_AFTER_MS
-        return Lease() if forgotten else lease, item["mark"]["S"]
+        return Lease() if forgotten else lease, mark
+
+    def _lease(self, name: str, item: dict[str, Any]) -> tuple[Lease, str]:
+        try:
+            lease = Lease(item.get("owner", {}).get("S"), int(item["until_ms"]["N"]), item["note"]["S"])
+            return lease, item["mark"]["S"]
+        except (KeyError, ValueError):
+            pass
+        raise BackendError(
+            f"{self._calls.subject} has a lease {name!r} that cannot be read. Delete its item: "
+            "it is forgotten after an hour anyway."
+        )
 
     def _replace(self, name: str, mark: str | None, lease: Lease, deadline: Deadline) -> bool:
         new = secrets.token_hex(16)

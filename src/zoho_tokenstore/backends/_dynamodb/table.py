@@ -4,36 +4,49 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from zoho_tokenstore.backends._aws.calls import Calls, Deadline, Refusal
 from zoho_tokenstore.backends._dynamodb import keys
-from zoho_tokenstore.backends._dynamodb.items import Item, item_of, row_of
-from zoho_tokenstore.backends._dynamodb.transactions import Action, Transactions
-from zoho_tokenstore.errors import BackendError, RowChangedError
-from zoho_tokenstore.records import Recent, Row
+from zoho_tokenstore.backends._dynamodb.items import (
+    Item,
+    found_of,
+    id_of,
+    item_of,
+    lookup_keys_in,
+    sort_of,
+)
+from zoho_tokenstore.backends._dynamodb.pages import Pages
+from zoho_tokenstore.backends._dynamodb.retired import DynamoDBRetiredIds
+from zoho_tokenstore.backends._dynamodb.transactions import Action, Transactions, failed
+from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError, UnreadableRowError
+from zoho_tokenstore.records import Found, Recent, Row, UnreadableRow
 
 _MOST: Final = 100
 """How many items one request of DynamoDB may name."""
 
-_CLEARED_AT_ONCE: Final = 20
-"""Rows that fit into one transaction together with the look-up items of each: 20 × (1 + 4)."""
+_CLEARED_AT_ONCE: Final = 16
+"""Rows that fit into one transaction, with the retired id and the look-up items of each: 16 × (2 + 4)."""
 
 
 class Table:
     """The rows of one table."""
 
+    location: str
+
     def __init__(self, calls: Calls, table: str) -> None:
         self._calls = calls
         self._table = table
         self._transactions = Transactions(calls, table)
+        self._pages = Pages(calls, table, keys.ROWS)
         self._known: Recent[Row] = Recent()  # by etag, so none of them is ever outdated
+        self.retired = DynamoDBRetiredIds(calls, table)
 
     def load(self, row_id: str) -> Row | None:
         return self._load(row_id, self._calls.deadline())
 
-    def find(self, index: str, *keys_: str) -> list[Row]:
+    def find(self, index: str, *keys_: str) -> list[Found]:
         """Find rows, in two steps.
 
         1. The look-up items of all keys are read at one moment: a row that is moved from one key
@@ -47,32 +60,33 @@ class Table:
         while True:
             before, named = named, self._named({keys.lookup_key(index, text) for text in keys_}, deadline)
             rows = self._fetch(sorted(named), deadline)
-            found = [row for row in rows if row.lookup_key(index) in keys_]
+            found = [row for row in rows if isinstance(row, UnreadableRow) or row.lookup_key(index) in keys_]
             if len(found) == len(named) or named == before:
                 return sorted(found, key=lambda row: row.id)
 
-    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         return itertools.islice(self._in_order(after, limit), limit)
 
     def write(self, row: Row, *, expect: object) -> object:
-        deadline = self._calls.deadline()
         etag = secrets.token_hex(16)
-        put: Action = {"TableName": self._table, "Item": item_of(row, etag)}
-        before = frozenset[str]()
-        if expect is None:
-            put["ConditionExpression"] = "attribute_not_exists(id)"
-        else:
-            before = keys.lookup_keys(self._version(row.id, expect, deadline))
-            put |= _if_etag(expect)
-        self._commit(row.id, etag, put, before, keys.lookup_keys(row), deadline)
+        self._commit(row, etag, expect, [])
         self._known.keep(etag, row._replace(etag=etag))
         return etag
 
+    def rehearse(self, row: Row, *, expect: object) -> None:
+        """See that a row can be written: send a write with one condition more, which never holds."""
+        never: Action = {
+            "TableName": self._table,
+            "Key": keys.key("store", "layout"),
+            "ConditionExpression": "attribute_exists(id) AND attribute_not_exists(id)",
+        }
+        self._commit(row, secrets.token_hex(16), expect, [{"ConditionCheck": never}])
+
     def remove(self, row_id: str) -> bool:
         deadline = self._calls.deadline()
-        while (row := self._load(row_id, deadline)) is not None:
+        while (item := self._item(row_id, deadline)) is not None:
             try:
-                self._delete([row], deadline)
+                self._delete([item], deadline)
             except Refusal:  # it was changed since it was read
                 self._calls.pause(deadline)
             else:
@@ -80,22 +94,23 @@ class Table:
         return False
 
     def clear(self) -> int:
-        """Delete the rows in the order of their ids, up to 20 in each transaction.
+        """Delete the rows in the order of their ids, up to 16 in each transaction.
 
         Whoever writes meanwhile makes a transaction fail, never half of it: it is tried again with
         fewer rows, as they are by then.
         """
+        self.retired.note_clear()
         count, size, last = 0, _CLEARED_AT_ONCE, ""
         deadline = self._calls.deadline()
-        while rows := self._page(last, size, deadline)[0]:
+        while items := self._pages.page(last, size, deadline)[0]:
             try:
-                self._delete(rows, deadline)
+                self._delete(items, deadline)
             except Refusal:
                 size = max(1, size // 2)
                 self._calls.pause(deadline)
                 continue
-            count += len(rows)
-            last = keys.sort_key(rows[-1].id)
+            count += len(items)
+            last = sort_of(items[-1])
             size = _CLEARED_AT_ONCE
             deadline = self._calls.deadline()
         return count
@@ -107,18 +122,27 @@ class Table:
     # ---- reading
 
     def _load(self, row_id: str, deadline: Deadline) -> Row | None:
+        item = self._item(row_id, deadline)
+        found = None if item is None else self._found(item)
+        if isinstance(found, UnreadableRow):
+            raise UnreadableRowError.of(*found, self.location)
+        return found
+
+    def _item(self, row_id: str, deadline: Deadline) -> Item | None:
         self._calls.check_open()
         if not row_id:
             return None
         key = keys.row_key(keys.sort_key(row_id))
-        item = self._calls.call(
+        item: Item | None = self._calls.call(
             "get_item", deadline, TableName=self._table, Key=key, ConsistentRead=True
         ).get("Item")
-        return None if item is None else self._row(item)
+        return item
 
-    def _row(self, item: Item) -> Row:
-        """Return the row in an item: the same object as before, if nobody has changed anything."""
-        row = row_of(item)
+    def _found(self, item: Item) -> Found:
+        """Return what is in an item: the same row as before, if nobody has changed anything."""
+        row = found_of(item)
+        if isinstance(row, UnreadableRow):
+            return row
         etag = str(row.etag)
         known = self._known.get(etag)
         if known == row:
@@ -148,10 +172,19 @@ class Table:
             answers = self._calls.call("transact_get_items", deadline, TransactItems=gets)["Responses"]
         else:
             answers = []
-        found = (answer.get("Item", {}).get("ids", {}).get("SS", ()) for answer in answers)
-        return {sort for sorts in found for sort in sorts}
+        return {sort for answer in answers if "Item" in answer for sort in self._sorts(answer["Item"])}
 
-    def _fetch(self, sorts: list[str], deadline: Deadline) -> Iterator[Row]:
+    def _sorts(self, item: Item) -> list[str]:
+        """Return the sort keys in a look-up item."""
+        sorts: list[str] | None = item.get("ids", {}).get("SS")
+        if sorts is None:  # not "there is none": a row may have that text
+            raise BackendError(
+                f"{self._calls.subject} has an item {item[keys.KIND]['S']!r} that does not hold what this "
+                "store has written. Delete it, and save the token of that user again."
+            )
+        return sorts
+
+    def _fetch(self, sorts: list[str], deadline: Deadline) -> Iterator[Found]:
         """Yield the rows with these sort keys, in any order, without those that are gone."""
         left = [keys.row_key(sort) for sort in sorts]
         while left:
@@ -161,110 +194,105 @@ class Table:
                 deadline,
                 RequestItems={self._table: {"Keys": asked, "ConsistentRead": True}},
             )
-            yield from map(self._row, answer["Responses"].get(self._table, ()))
+            yield from map(self._found, answer["Responses"].get(self._table, ()))
             missed = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
             if missed:
                 self._calls.pause(deadline)
             left = missed + left
 
-    def _page(self, last: str, size: int | None, deadline: Deadline) -> tuple[list[Row], bool]:
-        """Return the rows behind a sort key, in the order of their sort keys, and whether there are more."""
-        names, values = {"#kind": keys.KIND}, {":kind": {"S": keys.ROWS}}
-        condition = "#kind = :kind"
-        if last:
-            names["#id"], values[":last"] = keys.ID, {"S": last}
-            condition += " AND #id > :last"
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "ConsistentRead": True,
-            "KeyConditionExpression": condition,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": values,
-        }
-        if size is not None:
-            query["Limit"] = size
-        answer = self._calls.call("query", deadline, **query)
-        return [self._row(item) for item in answer["Items"]], "LastEvaluatedKey" in answer
-
-    def _in_order(self, after: str | None, size: int | None) -> Iterator[Row]:
+    def _in_order(self, after: str | None, size: int | None) -> Iterator[Found]:
         """Yield the rows behind an id in the order of their ids, in pages of `size`."""
         first = keys.sort_key(after or "")
-        last = keys.first_of_run(first) if keys.is_cut(first) else first
-        run: list[Row] = []
-        more = True
-        while more:
-            rows, more = self._page(last, size, self._calls.deadline())
-            for row in rows:
-                last = keys.sort_key(row.id)
-                if run and not (keys.is_cut(last) and last.startswith(keys.first_of_run(_sort(run)))):
-                    yield from _behind(after, run)
-                    run = []
-                if keys.is_cut(last):
-                    run.append(row)
-                else:
-                    yield row
+        run: list[Found] = []
+        begin = ""
+        for item in self._pages.items(keys.first_of_run(first) if keys.is_cut(first) else first, size):
+            sort, row = sort_of(item), self._found(item)
+            if run and not (keys.is_cut(sort) and sort.startswith(begin)):
+                yield from _behind(after, run)
+                run = []
+            if keys.is_cut(sort):
+                begin = keys.first_of_run(sort)
+                run.append(row)
+            else:
+                yield row
         yield from _behind(after, run)
 
     # ---- writing
 
-    def _commit(
-        self,
-        row_id: str,
-        etag: str,
-        put: Action,
-        before: frozenset[str],
-        after: frozenset[str],
-        deadline: Deadline,
-    ) -> None:
-        sort = keys.sort_key(row_id)
+    def _commit(self, row: Row, etag: str, expect: object, more: list[Action]) -> None:
+        """Store a row with what finds it, if all conditions hold, those of `more` too.
+
+        Only a condition on the row, or on its id, is an error.
+        """
+        deadline = self._calls.deadline()
+        put: Action = {"TableName": self._table, "Item": item_of(row, etag), **_if_etag(expect)}
+        before = frozenset[str]()
+        checks: list[Action] = []
+        if expect is None:
+            checks = [self.retired.checking(row.id)]
+        else:
+            before = keys.lookup_keys(self._version(row.id, expect, deadline))
+        after, sort = keys.lookup_keys(row), keys.sort_key(row.id)
         try:
             self._transactions.commit(
-                [{"Put": put}],
+                [{"Put": put}, *checks, *more],
                 deadline,
                 adds=dict.fromkeys(after - before, sort),
                 drops={kind: {sort} for kind in before - after},
-                is_done=lambda: self._has_etag(row_id, etag, deadline),
+                is_done=lambda: not more and self._has_etag(row.id, etag, deadline),
             )
-        except Refusal:
-            changed = True
+        except Refusal as refusal:
+            reasons = refusal.reasons
         else:
-            changed = False
-        if changed:
-            raise _changed(row_id)
+            return
+        if failed(reasons[:1]):
+            raise _changed(row.id)
+        if failed(reasons[1 : 1 + len(checks)]):
+            raise RetiredIdError(f"The id {row.id!r} is that of a row that was deleted.")
 
-    def _delete(self, rows: list[Row], deadline: Deadline) -> None:
-        """Delete these versions of rows, all or none."""
+    def _delete(self, items: list[Item], deadline: Deadline) -> None:
+        """Delete these versions of rows and retire their ids, all or none."""
         drops: dict[str, set[str]] = {}
-        for row in rows:
-            for kind in keys.lookup_keys(row):
-                drops.setdefault(kind, set()).add(keys.sort_key(row.id))
+        for item in items:
+            for kind in lookup_keys_in(item):
+                drops.setdefault(kind, set()).add(sort_of(item))
         self._transactions.commit(
-            [{"Delete": self._delete_action(row)} for row in rows],
+            [
+                action
+                for item in items
+                for action in (self._deletion(item), self.retired.retiring(id_of(item)))
+            ],
             deadline,
             drops=drops,
-            is_done=lambda: self._load(rows[0].id, deadline) is None,
+            is_done=lambda: self._item(id_of(items[0]), deadline) is None,
         )
 
-    def _delete_action(self, row: Row) -> Action:
-        key = keys.row_key(keys.sort_key(row.id))
-        return {"TableName": self._table, "Key": key, **_if_etag(row.etag)}
+    def _deletion(self, item: Item) -> Action:
+        key = keys.row_key(sort_of(item))
+        condition = _if_same(item.get("etag"))
+        return {"Delete": {"TableName": self._table, "Key": key, **condition}}
 
     def _has_etag(self, row_id: str, etag: str, deadline: Deadline) -> bool:
-        row = self._load(row_id, deadline)
-        return row is not None and row.etag == etag
+        item = self._item(row_id, deadline)
+        return item is not None and item.get("etag") == {"S": etag}
 
 
-def _sort(run: Iterable[Row]) -> str:
-    return keys.sort_key(next(iter(run)).id)
-
-
-def _behind(after: str | None, run: list[Row]) -> list[Row]:
+def _behind(after: str | None, run: list[Found]) -> list[Found]:
     """Return the rows of a run that come behind an id, in the order of their ids."""
     return sorted((row for row in run if after is None or row.id > after), key=lambda row: row.id)
 
 
 def _if_etag(etag: object) -> dict[str, Any]:
-    return {"ConditionExpression": "etag = :etag", "ExpressionAttributeValues": {":etag": {"S": str(etag)}}}
+    if etag is None:
+        return {"ConditionExpression": "attribute_not_exists(id)"}
+    return _if_same({"S": str(etag)})
+
+
+def _if_same(etag: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the condition that an item has this etag; one that others have made may have none."""
+    if etag is None:
+        return {"ConditionExpression": "attribute_exists(id) AND attribute_not_exists(etag)"}
+    return {"ConditionExpression": "etag = :etag", "ExpressionAttributeValues": {":etag": etag}}
 
 
 def _changed(row_id: str) -> RowChangedError:

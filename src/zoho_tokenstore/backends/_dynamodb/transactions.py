@@ -61,7 +61,7 @@ class Transactions:
             except Refusal as refusal:
                 if refusal.unclear and is_done():
                     return
-                if _failed(refusal.reasons[: len(rows)]):
+                if failed(refusal.reasons[: len(rows)]):
                     raise
                 held |= _really_held(refusal.reasons[len(rows) + len(added) :], held)
             else:
@@ -107,7 +107,8 @@ class Transactions:
         return {"Update": action}
 
 
-def _failed(reasons: Iterable[dict[str, Any]]) -> bool:
+def failed(reasons: Iterable[dict[str, Any]]) -> bool:
+    """Tell whether one of these actions was refused by its condition."""
     return any(reason.get("Code") == CONDITION_FAILED for reason in reasons)
 
 

@@ -8,6 +8,9 @@ from typing import Final
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import SECRET_COLUMNS
 
+LAYOUT: Final = "1"
+"""The stored form. A change that an older release would take for damage, or damage itself, is a new one."""
+
 _HASHED: Final = frozenset(SECRET_COLUMNS)
 
 
@@ -26,7 +29,9 @@ class Keys:
             raise ConfigurationError("The prefix of a Redis store must be a text, not empty, without braces.")
         self.base = f"{{{prefix}}}:"
         self.ids = f"{self.base}ids"
-        self.probes = tuple(self.base + name for name in ("meta", "probe:hash", "probe:set", "probe:zset"))
+        self.retired = f"{self.base}retired"
+        self.meta = f"{self.base}meta"
+        self.probes = (self.meta, *(f"{self.base}probe:{kind}" for kind in ("hash", "set", "zset")))
         self.rows = f"{self.base}row:"
         self.leases = f"{self.base}lease:"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.records import BOOKKEEPING, LOOKUPS, NO_DIGESTS, ROW_FIELDS, Row
+from zoho_tokenstore.records import BOOKKEEPING, LOOKUPS, NO_DIGESTS, ROW_FIELDS, Found, Row, UnreadableRow
 
 DIGEST_FIELDS: Final = tuple(f"{name}_digest" for name in LOOKUPS)
 FIELDS: Final = (*ROW_FIELDS, *DIGEST_FIELDS, "etag")
@@ -14,6 +13,12 @@ FIELDS: Final = (*ROW_FIELDS, *DIGEST_FIELDS, "etag")
 
 ENCODED_FIELDS: Final = tuple(name.encode() for name in FIELDS)
 
+Stored = list[bytes | None] | int
+"""The values of `FIELDS`; a number where the key holds no hash."""
+
+VANISHED: Final = "it has vanished: evicted by the server, or deleted by something else than this store"
+
+_LONGEST_TIME: Final = 18
 _TEXTS: Final = len(ROW_FIELDS) - len(BOOKKEEPING)
 _TIMES: Final = slice(_TEXTS, len(ROW_FIELDS))
 _DIGESTS: Final = slice(len(ROW_FIELDS), -1)
@@ -33,28 +38,46 @@ def fields_of(row: Row) -> list[Any]:
     return pairs
 
 
-def row_of(stored: list[bytes | None], location: str) -> Row | None:
-    """Return the row in the values of `FIELDS`, or `None` if there is none.
-
-    Raises:
-        BackendError: there is something, but no row of ours.
-    """
+def row_of(stored: Stored) -> Row | str | None:
+    """Return the row in the values of `FIELDS`, what is wrong with it, or `None` if there is nothing."""
+    if isinstance(stored, int):
+        return "its key holds no hash"
     if stored[0] is None or stored[-1] is None:
-        if not any(stored):
-            return None
-        raise _damaged(stored, location, "lacks its id or its etag")
+        return "it lacks its id or its etag" if any(value is not None for value in stored) else None
     try:
         values: list[Any] = [None if value is None else value.decode() for value in stored]
         if values[_TIMES] != _NO_TIMES:
-            values[_TIMES] = [None if value is None else int(value) for value in values[_TIMES]]
+            values[_TIMES] = [None if value is None else _time(value) for value in values[_TIMES]]
     except UnicodeDecodeError:
-        problem = "holds a text that is not UTF-8"
+        return "it holds a text that is not UTF-8"
     except ValueError:
-        problem = "holds a time that is not a number"
-    else:
-        return _row(values)
-    # Not from the codec's exception, which holds the value.
-    raise _damaged(stored, location, problem)
+        return "it holds a time that is not a number"
+    return _row(values)
+
+
+def found_under(row_id: str, row: Row | str | None) -> Found | None:
+    """Return what `row_of` made of what is stored under this id."""
+    if row is None:
+        return None
+    if isinstance(row, str):
+        return UnreadableRow(row_id, row)
+    return row if row.id == row_id else UnreadableRow(row_id, "its field id is not the id of its key")
+
+
+def found_of(pair: tuple[bytes, Stored]) -> Found:
+    """Return what an id leads to that a look-up or the list of ids has named."""
+    key, stored = pair
+    try:
+        row_id = key.decode()
+    except UnicodeDecodeError:
+        return UnreadableRow(key.decode(errors="backslashreplace"), "its id is not UTF-8")
+    return found_under(row_id, row_of(stored)) or UnreadableRow(row_id, VANISHED)
+
+
+def _time(text: str) -> int:
+    if len(text) > _LONGEST_TIME:  # more than other storages keep
+        raise ValueError
+    return int(text)
 
 
 def _row(values: list[Any]) -> Row:
@@ -66,10 +89,3 @@ def _row(values: list[Any]) -> Row:
     # Not by the class: its constructor would unpack the values again.
     row: Row = _new(Row, (*values[: _TIMES.stop], digests, values[-1]))
     return row
-
-
-def _damaged(stored: list[bytes | None], location: str, problem: str) -> BackendError:
-    row_id = (stored[0] or b"?").decode(errors="backslashreplace")
-    return BackendError(
-        f"Row {row_id!r} in {location} {problem}. Correct or delete that row; the others are not affected."
-    )

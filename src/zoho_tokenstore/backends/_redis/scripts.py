@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from redis.exceptions import NoScriptError
 
 from zoho_tokenstore.backends._redis.clients import Client
+from zoho_tokenstore.backends._redis.keys import LAYOUT
 from zoho_tokenstore.backends._redis.rows import DIGEST_FIELDS, FIELDS
 from zoho_tokenstore.records import LOOKUPS, SECRET_COLUMNS
 
@@ -51,6 +52,14 @@ _GUARD: Final = """
 local function be_sure_of_absence(base)
   redis.call('EXISTS', base .. 'nothing', base .. 'nothing else')
 end
+
+-- What tells this store from one that came in its place: false if there is none.
+local function mark_of(base)
+  local mark = redis.pcall('HGET', base .. 'meta', 'mark')
+  if type(mark) == 'string' then return mark end
+  be_sure_of_absence(base)
+  return false
+end
 """
 
 _LOOKUPS: Final = f"""
@@ -71,14 +80,17 @@ local function lookups(base, values)
   return keys
 end
 
+-- Nothing finds what is no hash.
 local function stored_lookups(base, row)
-  return lookups(base, redis.call('HMGET', row, {_quoted((*LOOKUPS, *DIGEST_FIELDS))}))
+  local values = redis.pcall('HMGET', row, {_quoted((*LOOKUPS, *DIGEST_FIELDS))})
+  return values.err and {{}} or lookups(base, values)
 end
 
 -- Fails if one of the sets is something else.
 local function check(base, ids, ...)
   be_sure_of_absence(base)
   redis.call('ZCARD', ids)
+  redis.call('ZCARD', base .. 'retired')
   for _, keys in ipairs({{...}}) do
     for _, key in ipairs(keys) do redis.call('SCARD', key) end
   end
@@ -87,39 +99,58 @@ end
 
 _ROWS: Final = f"""
 {_GUARD}
+-- An id, and the fields under it; 0 where there is no hash.
 local function row_of(base, id)
-  local row = redis.call('HMGET', base .. 'row:' .. id, {_quoted(FIELDS)})
+  local key = base .. 'row:' .. id
+  local row = redis.pcall('HMGET', key, {_quoted(FIELDS)})
+  if row.err then
+    redis.call('EXISTS', key)  -- fails as well, unless only the type is wrong
+    return {{id, 0}}
+  end
   if not row[#row] then be_sure_of_absence(base) end
-  return row
+  return {{id, row}}
 end
 """
 
+LOOK: Final = _script(f"""
+-- KEYS: the ids. ARGV: base, id. Returns the mark, the row, and whether there should be one.
+{_ROWS}
+local row = row_of(ARGV[1], ARGV[2])
+return {{mark_of(ARGV[1]), row, redis.call('ZSCORE', KEYS[1], ARGV[2])}}
+""")
+
 FIND: Final = _script(f"""
--- KEYS: look-ups. ARGV: base.
+-- KEYS: look-ups. ARGV: base, the ids. Returns the mark and the rows.
 {_ROWS}
 local rows, seen = {{}}, {{}}
 for _, key in ipairs(KEYS) do
   for _, id in ipairs(redis.call('SMEMBERS', key)) do
     if not seen[id] then
       seen[id] = true
-      rows[#rows + 1] = row_of(ARGV[1], id)
+      local row = row_of(ARGV[1], id)
+      -- Without a row and not among the ids it was removed after it had vanished.
+      if row[2] == 0 or row[2][#row[2]] or redis.call('EXISTS', ARGV[1] .. 'row:' .. id) == 1
+         or redis.call('ZSCORE', ARGV[2], id) then
+        rows[#rows + 1] = row
+      end
     end
   end
 end
-return rows
+return {{mark_of(ARGV[1]), rows}}
 """)
 
 SCAN: Final = _script(f"""
--- KEYS: the ids. ARGV: base, where to begin, how many.
+-- KEYS: the ids. ARGV: base, where to begin, how many. Returns the mark and the rows.
 {_ROWS}
 local ids = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[2], '+', 'LIMIT', 0, ARGV[3])
 local rows = {{}}
 for i, id in ipairs(ids) do rows[i] = row_of(ARGV[1], id) end
-return {{#ids, ids[#ids] or '', rows}}
+return {{mark_of(ARGV[1]), rows}}
 """)
 
-WRITE: Final = _script(f"""
+_WRITABLE: Final = f"""
 -- KEYS: the row, the ids. ARGV: base, id, the etag there must be ('' for a new row), the new etag, fields.
+-- Returns 0 if the row is not as it must be, -1 if its id is retired.
 local row, ids = KEYS[1], KEYS[2]
 local base, id, expected, etag = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 {_LOOKUPS}
@@ -127,6 +158,7 @@ local stored = redis.call('HGET', row, 'etag')
 if stored == etag then return 1 end  -- it was written before, and the answer was lost
 local exists = redis.call('EXISTS', row) == 1
 if expected == '' and exists or expected ~= '' and stored ~= expected then return 0 end
+if not exists and redis.call('ZSCORE', base .. 'retired', id) then return -1 end
 
 local fields, values = {{}}, {{}}
 for i = 5, #ARGV, 2 do fields[ARGV[i]] = ARGV[i + 1] end
@@ -135,48 +167,74 @@ for i, name in ipairs(names) do
 end
 local old, new = stored_lookups(base, row), lookups(base, values)
 check(base, ids, old, new)
+local mark = mark_of(base)
+"""
 
--- With full memory Redis refuses a script whose first change needs some. So a new row is refused
--- as a whole, and a row that is there can still be written.
+# With full memory Redis refuses a script whose first change needs some. So a new row is refused
+# as a whole, and a row that is there can still be written.
+WRITE: Final = _script(f"""
+{_WRITABLE}
 if exists then redis.call('DEL', row) end
 redis.call('HSET', row, 'etag', etag, unpack(ARGV, 5))
 redis.call('ZADD', ids, 0, id)
 for _, key in ipairs(old) do redis.call('SREM', key, id) end
 for _, key in ipairs(new) do redis.call('SADD', key, id) end
+if mark then return 1 end
+redis.pcall('HSET', base .. 'meta', 'layout', '{LAYOUT}', 'mark', etag)
+return 2
+""")
+"""Returns 2 if the store has lost its mark. The new one is the new etag."""
+
+REHEARSE: Final = _script(f"""
+{_WRITABLE}
+-- The same changes to keys that nobody reads. If one of them is refused, no secret stays in these.
+local hash, set, zset = base .. 'probe:hash', base .. 'probe:set', base .. 'probe:zset'
+if exists then redis.call('DEL', hash) end
+redis.call('HSET', hash, 'etag', etag)
+redis.call('ZADD', zset, 0, id)
+redis.call('SREM', set, id)
+redis.call('SADD', set, id)
+redis.call('DEL', hash, set, zset)
 return 1
 """)
 
 REMOVE: Final = _script(f"""
--- KEYS: the row, the ids. ARGV: base, id.
+-- KEYS: the row, the ids. ARGV: base, id, now.
 local row, ids, base, id = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 {_LOOKUPS}
+check(base, ids)
+if redis.call('EXISTS', row) == 0 and not redis.call('ZSCORE', ids, id) then return 0 end
 local old = stored_lookups(base, row)
-check(base, ids, old)
+redis.call('DEL', row)  -- first, because it needs no memory
+redis.call('ZADD', base .. 'retired', ARGV[3], id)
 redis.call('ZREM', ids, id)
-for _, key in ipairs(old) do redis.call('SREM', key, id) end
-return redis.call('DEL', row)
+for _, key in ipairs(old) do redis.pcall('SREM', key, id) end  -- what is no set stays as it is
+return 1
 """)
 
 CLEAR: Final = _script(f"""
--- KEYS: the ids. ARGV: base.
-local ids, base = KEYS[1], ARGV[1]
+-- KEYS: the ids. ARGV: base, now.
+local ids, base, now = KEYS[1], ARGV[1], tonumber(ARGV[2])
 {_LOOKUPS}
 check(base, ids)
+local meta = base .. 'meta'
+local cleared = tonumber(redis.call('HGET', meta, 'cleared_ms') or '') or 0
 local count = 0
-local popped = redis.call('ZPOPMIN', ids, 1000)
+local popped = redis.call('ZPOPMIN', ids, 1000)  -- first, because it needs no memory
 while #popped > 0 do
-  local keys, found = {{}}, {{}}
+  local keys, found, retired = {{}}, {{}}, {{}}
   for i = 1, #popped, 2 do
     keys[#keys + 1] = base .. 'row:' .. popped[i]
-    local values = redis.pcall('HMGET', keys[#keys], {_quoted((*LOOKUPS, *DIGEST_FIELDS))})
-    if not values.err then  -- or else it is no row; it goes all the same
-      for _, key in ipairs(lookups(base, values)) do found[#found + 1] = key end
-    end
+    for _, key in ipairs(stored_lookups(base, keys[#keys])) do found[#found + 1] = key end
+    retired[i], retired[i + 1] = ARGV[2], popped[i]
   end
-  count = count + redis.call('UNLINK', unpack(keys))
+  count = count + #keys
+  redis.call('ZADD', base .. 'retired', unpack(retired))
+  redis.call('UNLINK', unpack(keys))
   if #found > 0 then redis.call('UNLINK', unpack(found)) end
   popped = redis.call('ZPOPMIN', ids, 1000)
 end
+redis.call('HSET', meta, 'cleared_ms', string.format('%.0f', math.max(now, cleared + 1)))
 return count
 """)
 
@@ -214,12 +272,12 @@ redis.call('HDEL', KEYS[1], 'owner')
 return 1
 """)
 
-PROBE: Final = _script("""
--- KEYS: what tells the layout, and three keys to play with. ARGV: the layout that this release knows.
--- Returns the layout. Does once what the other scripts do, so that a missing right is told at once.
+PROBE: Final = _script(f"""
+-- KEYS: what tells the layout, and three keys to play with. ARGV: a mark, if the store has none.
+-- Returns the layout and the mark. Does once what all calls do, so that a missing right is told at once.
 local meta, hash, set, zset = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local layout = redis.call('HGET', meta, 'layout')
-if layout and layout ~= ARGV[1] then return layout end
+if layout and layout ~= '{LAYOUT}' then return {{layout, ''}} end
 redis.call('HSET', hash, 'field', 'text')  -- first, because it needs memory
 redis.call('PEXPIRE', hash, 1000)
 redis.call('HGET', hash, 'field')
@@ -233,12 +291,16 @@ redis.call('SREM', set, 'member')
 redis.call('ZADD', zset, 0, 'member')
 redis.call('PEXPIRE', zset, 1000)
 redis.call('ZCARD', zset)
+redis.call('ZSCORE', zset, 'member')
+redis.call('ZSCAN', zset, 0)
 redis.call('ZRANGEBYLEX', zset, '-', '+', 'LIMIT', 0, 1)
+redis.call('ZREMRANGEBYSCORE', zset, '-inf', '(0')
 redis.call('ZREM', zset, 'member')
 redis.call('ZPOPMIN', zset, 1)
 redis.call('EXISTS', hash)
 redis.call('DEL', set)
 redis.call('UNLINK', zset)
-redis.call('HSET', meta, 'layout', ARGV[1])
-return ARGV[1]
+local mark = redis.call('HGET', meta, 'mark') or ARGV[1]
+redis.call('HSET', meta, 'layout', '{LAYOUT}', 'mark', mark)
+return {{'{LAYOUT}', mark}}
 """)

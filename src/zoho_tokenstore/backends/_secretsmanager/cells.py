@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from zoho_tokenstore.backends._aws.calls import Calls, Deadline, Refusal
@@ -36,16 +36,26 @@ Content = dict[str, Any]
 
 
 class Cell(NamedTuple):
-    """A secret as it was read."""
+    """A secret as it was read. `content` is `None` if it is no JSON object, as all of ours are."""
 
     name: str
     arn: str
     version: str
-    content: Content
+    content: Content | None
 
     @property
     def is_closed(self) -> bool:
         return self.content == _CLOSED
+
+    def written(self) -> Content:
+        """Return the content.
+
+        Raises:
+            BackendError: there is none.
+        """
+        if self.content is None:
+            raise unreadable(self.name)
+        return self.content
 
 
 class ChangedError(Exception):
@@ -78,7 +88,7 @@ class Cells:
         except Refusal as refusal:
             self._check_gone(refusal)
             return None
-        return Cell(name, answer["ARN"], answer["VersionId"], self._content(name, answer))
+        return Cell(name, answer["ARN"], answer["VersionId"], _content(answer))
 
     def create(self, name: str, content: Content, version: str, deadline: Deadline) -> None:
         """Make a secret with its first version. One of the same name that is about to go is waited for.
@@ -130,6 +140,23 @@ class Cells:
         """Delete a secret that has been closed; it does not matter by whom, or how often."""
         self._calls.call("delete_secret", deadline, SecretId=cell.arn, ForceDeleteWithoutRecovery=True)
 
+    def change(self, name: str, change: Callable[[Content], Content], deadline: Deadline) -> None:
+        """Give a secret other content, by compare-and-set.
+
+        Arguments:
+            name: its name.
+            change: what makes the new content of the present one; no content means no secret. If
+                it returns the same, nothing is done.
+            deadline: that of the whole call.
+        """
+        while True:
+            try:
+                self._change(name, change, deadline)
+            except ChangedError:
+                self._calls.pause(deadline)
+            else:
+                return
+
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the names that begin so. AWS may take minutes to notice what is new or gone."""
         page: dict[str, Any] = {}
@@ -146,6 +173,19 @@ class Cells:
     def check_size(self, name: str, content: Content) -> None:
         """Raise a `BackendError` if a secret cannot hold this."""
         self._text(name, content)
+
+    def _change(self, name: str, change: Callable[[Content], Content], deadline: Deadline) -> None:
+        cell = self.read(name, deadline)
+        content = {} if cell is None else cell.written()
+        changed = change(content)
+        if changed == content:
+            return
+        if cell is None:
+            self.create(name, changed, new_version(), deadline)
+        elif changed:
+            self.replace(cell, changed, new_version(), deadline)
+        else:
+            self.discard(cell, deadline)
 
     def _created(self, name: str, text: str, version: str, deadline: Deadline) -> bool:
         try:
@@ -211,7 +251,7 @@ class Cells:
             )
 
     def _text(self, name: str, content: Content) -> str:
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        text = text_of(content)
         size = len(utf8(text))
         if size > LARGEST:
             raise BackendError(
@@ -220,14 +260,19 @@ class Cells:
             )
         return text
 
-    def _content(self, name: str, answer: dict[str, Any]) -> Content:
-        try:
-            content = json.loads(answer["SecretString"])
-        except (KeyError, ValueError):
-            content = None
-        if isinstance(content, dict):
-            return content
-        raise unreadable(name)
+
+def _content(answer: dict[str, Any]) -> Content | None:
+    try:
+        content = json.loads(answer["SecretString"])
+        text_of(content).encode()  # JSON can hold a lone surrogate, which is no text
+    except (KeyError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def text_of(content: Content) -> str:
+    """Return a content as it is stored."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def unreadable(name: str) -> BackendError:

@@ -18,8 +18,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from zoho_tokenstore.backends._aws.calls import Calls, Deadline
-from zoho_tokenstore.backends._secretsmanager.cells import Cell, Cells, ChangedError, new_version, unreadable
+from zoho_tokenstore.backends._aws.calls import Deadline
+from zoho_tokenstore.backends._secretsmanager.cells import (
+    Cell,
+    Cells,
+    ChangedError,
+    Content,
+    new_version,
+    unreadable,
+)
+from zoho_tokenstore.backends._secretsmanager.names import is_key
 
 _ROWS: Final = "rows"
 
@@ -27,8 +35,7 @@ _ROWS: Final = "rows"
 class Lookups:
     """The look-up secrets of one store."""
 
-    def __init__(self, calls: Calls, cells: Cells) -> None:
-        self._calls = calls
+    def __init__(self, cells: Cells) -> None:
         self._cells = cells
 
     def named(self, names: list[str], deadline: Deadline) -> set[str]:
@@ -41,52 +48,35 @@ class Lookups:
         found = [self._cells.read(name, deadline) for name in names]
         while len(names) > 1 and found != before:
             before, found = found, [self._cells.read(name, deadline) for name in names]
-        return {key for cell in found if cell is not None for key in _marks(cell).values()}
+        return {
+            key for cell in found if cell is not None for key in _marks(cell.name, cell.written()).values()
+        }
 
     def add(self, name: str, mark: str, key: str, deadline: Deadline) -> None:
         """Let a look-up secret name a row."""
-        while True:
-            try:
-                self._add(name, mark, key, deadline)
-            except ChangedError:
-                self._calls.pause(deadline)
-            else:
-                return
 
-    def remove(self, name: str, mark: str, deadline: Deadline) -> None:
-        """Take back a mark; a look-up secret that names nothing any more goes."""
-        while True:
-            try:
-                self._remove(name, mark, deadline)
-            except ChangedError:
-                self._calls.pause(deadline)
-            else:
-                return
+        def change(content: Content) -> Content:
+            return {_ROWS: {**(_marks(name, content) if content else {}), mark: key}}
 
-    def _add(self, name: str, mark: str, key: str, deadline: Deadline) -> None:
         try:
             self._cells.create(name, {_ROWS: {mark: key}}, new_version(), deadline)
         except ChangedError:
-            there = self._cells.read(name, deadline)
-        else:
-            return
-        if there is None:
-            raise ChangedError
-        self._cells.replace(there, {_ROWS: {**_marks(there), mark: key}}, new_version(), deadline)
+            self._cells.change(name, change, deadline)
 
-    def _remove(self, name: str, mark: str, deadline: Deadline) -> None:
-        there = self._cells.read(name, deadline)
-        if there is None or mark not in _marks(there):
-            return
-        left = {other: key for other, key in _marks(there).items() if other != mark}
-        if left:
-            self._cells.replace(there, {_ROWS: left}, new_version(), deadline)
-        else:
-            self._cells.discard(there, deadline)
+    def remove(self, name: str, mark: str, deadline: Deadline) -> None:
+        """Take back a mark; a look-up secret that names nothing any more goes."""
+
+        def change(content: Content) -> Content:
+            if not content:
+                return content
+            left = {other: key for other, key in _marks(name, content).items() if other != mark}
+            return {_ROWS: left} if left else {}
+
+        self._cells.change(name, change, deadline)
 
 
-def _marks(cell: Cell) -> Mapping[str, str]:
-    marks = cell.content.get(_ROWS)
-    if not isinstance(marks, dict) or not all(isinstance(key, str) for key in marks.values()):
-        raise unreadable(cell.name)
+def _marks(name: str, content: Content) -> Mapping[str, str]:
+    marks = content.get(_ROWS)
+    if not isinstance(marks, dict) or not all(isinstance(key, str) and is_key(key) for key in marks.values()):
+        raise unreadable(name)
     return marks

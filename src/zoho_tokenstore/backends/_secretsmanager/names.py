@@ -2,7 +2,8 @@
 
 token/<id>                  a row; an id that does not fit into a name stands as = and its digest
 by/<index>/<digest>         which rows an index finds under one text
-store                       written by a release whose layout is another one
+retired/<0 to f>            ids of deleted rows, by the first digit of the digest of their key
+store                       the layout, and when all rows were last deleted at once
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Final
 
 from zoho_tokenstore.backends._aws.texts import utf8
 from zoho_tokenstore.errors import ConfigurationError
+
+LAYOUT: Final = 1
+SHARDS: Final = "0123456789abcdef"
 
 # AWS allows / _ + = . @ - too. A name must not end with a hyphen and six characters, or be taken for an ARN.
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_+=.@-]+(/[A-Za-z0-9_+=.@-]+)*")
@@ -32,7 +36,8 @@ class Names:
             )
         self.rows = f"{prefix}/token/"
         self.lookups = f"{prefix}/by/"
-        self.layout = f"{prefix}/store"
+        self.store = f"{prefix}/store"
+        self._retired = f"{prefix}/retired/"
 
     def row(self, key: str) -> str:
         """Return the name of the secret with the row of this key."""
@@ -42,10 +47,14 @@ class Names:
         """Return the name of the secret that tells which rows an index finds under a text."""
         return f"{self.lookups}{index}/{_digest(text)}"
 
+    def retired(self, shard: str) -> str:
+        """Return the name of the secret with the retired ids of a shard."""
+        return self._retired + shard
+
     def key_in(self, name: str) -> str | None:
         """Return the key of the row in the secret of this name; `None` if it holds no row of ours."""
         key = name.removeprefix(self.rows)
-        return key if name.startswith(self.rows) and (_PLAIN.fullmatch(key) or _is_digest(key)) else None
+        return key if name.startswith(self.rows) and is_key(key) else None
 
 
 def key_of(row_id: str) -> str:
@@ -53,12 +62,18 @@ def key_of(row_id: str) -> str:
     return row_id if _PLAIN.fullmatch(row_id) else f"={_digest(row_id)}"
 
 
+def is_key(text: str) -> bool:
+    """Tell whether a row can be stored by this key."""
+    return _PLAIN.fullmatch(text) is not None or is_digest(text)
+
+
 def id_of(key: str) -> str | None:
     """Return the id of the row with this key; `None` if the key does not tell."""
-    return None if _is_digest(key) else key
+    return None if is_digest(key) else key
 
 
-def _is_digest(key: str) -> bool:
+def is_digest(key: str) -> bool:
+    """Tell whether a key is that of an id which does not fit into a name."""
     return _DIGEST.fullmatch(key) is not None
 
 

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from zoho_tokenstore.backends._secretsmanager.cells import Cell, Content, unreadable
-from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, NO_DIGESTS, ROW_FIELDS, Row
+from zoho_tokenstore.backends._secretsmanager.cells import Cell, Content
+from zoho_tokenstore.backends._secretsmanager.names import id_of, key_of
+from zoho_tokenstore.records import (
+    BOOKKEEPING,
+    COLUMNS,
+    LOOKUPS,
+    NO_DIGESTS,
+    ROW_FIELDS,
+    Found,
+    Row,
+    UnreadableRow,
+)
 
+_EXPIRY: Final = "expiry_time"
+_LATEST: Final = 2**63 - 1  # more is not kept by other storages
 _HINTS: Final = "hints"
 _DIGESTS: Final = {name: f"{name}_digest" for name in LOOKUPS}
 _OF_TYPE: Final = {**dict.fromkeys((*COLUMNS, *_DIGESTS.values()), str), **dict.fromkeys(BOOKKEEPING, int)}
@@ -24,24 +36,43 @@ def content_of(row: Row, hints: Hints) -> Content:
     return {**stored, _HINTS: dict(hints)} if hints else stored
 
 
-def row_of(cell: Cell) -> Row:
-    """Return the row in a secret.
-
-    Raises:
-        BackendError: it holds none.
-    """
-    content = cell.content
-    known = {name: content[name] for name in _OF_TYPE if name in content}
-    if "id" not in known or not all(type(value) is _OF_TYPE[name] for name, value in known.items()):
-        raise unreadable(cell.name)
+def found_of(key: str, cell: Cell) -> Found:
+    """Return the row in the secret of a key, or what is wrong with it where others have changed it."""
+    row_id = id_of(key) or key
+    if cell.content is None:
+        return UnreadableRow(row_id, "its secret holds no JSON object")
+    known: Content = {name: value for name in _OF_TYPE if (value := cell.content.get(name)) is not None}
+    if type(known.get(_EXPIRY)) in (int, float):
+        known[_EXPIRY] = str(known[_EXPIRY])
+    if not all(_is_of_type(name, value) for name, value in known.items()):
+        return UnreadableRow(row_id, "its secret holds a value of a wrong type")
+    if "id" not in known or key_of(known["id"]) != key:
+        return UnreadableRow(row_id, "its secret lacks the id that belongs to its name")
     digests = {name: known.pop(column) for name, column in _DIGESTS.items() if column in known}
-    held: dict[str, Any] = known
-    return Row(**held, digests=digests or NO_DIGESTS, etag=cell.version)
+    return Row(**known, digests=digests or NO_DIGESTS, etag=cell.version)
 
 
-def hints_of(cell: Cell | None) -> dict[str, str]:
-    """Return by which marks a stored row is named."""
-    hints = {} if cell is None else cell.content.get(_HINTS, {})
-    if not isinstance(hints, dict) or not all(isinstance(mark, str) for mark in hints.values()):
-        raise unreadable("" if cell is None else cell.name)
-    return hints
+def marks_in(cell: Cell) -> dict[str, tuple[str, str]]:
+    """Return the text by which each look-up finds a stored row, and the mark by which it is named there.
+
+    What cannot be read is left out: a name too many does no harm.
+    """
+    content = cell.content or {}
+    hints = content.get(_HINTS)
+    if not isinstance(hints, dict):
+        return {}
+    texts = {
+        name: content.get(name) if content.get(column) is None else content[column]
+        for name, column in _DIGESTS.items()
+    }
+    return {
+        name: (text, mark)
+        for name, text in texts.items()
+        if isinstance(text, str) and isinstance(mark := hints.get(name), str)
+    }
+
+
+def _is_of_type(name: str, value: object) -> bool:
+    if type(value) is int:
+        return _OF_TYPE[name] is int and abs(value) <= _LATEST
+    return type(value) is _OF_TYPE[name]

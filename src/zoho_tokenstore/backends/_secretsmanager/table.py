@@ -11,11 +11,12 @@ from zoho_tokenstore.backends._aws.calls import Calls, Deadline
 from zoho_tokenstore.backends._aws.failures import UnclearError
 from zoho_tokenstore.backends._secretsmanager.cells import Cell, Cells, ChangedError, Content, new_version
 from zoho_tokenstore.backends._secretsmanager.lookups import Lookups
-from zoho_tokenstore.backends._secretsmanager.names import Names, id_of, key_of
-from zoho_tokenstore.backends._secretsmanager.rows import content_of, hints_of, row_of
+from zoho_tokenstore.backends._secretsmanager.names import Names, id_of, is_digest, key_of
+from zoho_tokenstore.backends._secretsmanager.retired import SecretsManagerRetiredIds
+from zoho_tokenstore.backends._secretsmanager.rows import content_of, found_of, marks_in
 from zoho_tokenstore.backends._secretsmanager.turns import Turns
-from zoho_tokenstore.errors import BackendError, RowChangedError
-from zoho_tokenstore.records import LOOKUPS, Row
+from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError, UnreadableRowError
+from zoho_tokenstore.records import LOOKUPS, Found, Row, UnreadableRow
 
 _log: Final = logging.getLogger("zoho_tokenstore")
 
@@ -23,28 +24,33 @@ _log: Final = logging.getLogger("zoho_tokenstore")
 class Table:
     """The rows of one store, a secret each."""
 
+    location: str
+
     def __init__(self, calls: Calls, names: Names, kms_key_id: str | None) -> None:
         self._calls = calls
         self._names = names
         self._cells = Cells(calls, kms_key_id)
-        self._lookups = Lookups(calls, self._cells)
+        self._lookups = Lookups(self._cells)
         self._turns = Turns(calls)
+        self.retired = SecretsManagerRetiredIds(calls, names, self._cells)
 
     def load(self, row_id: str) -> Row | None:
-        cell = self._cell(key_of(row_id), self._calls.deadline())
-        return None if cell is None else row_of(cell)
+        found = self._found(key_of(row_id), self._calls.deadline())
+        if isinstance(found, UnreadableRow):
+            raise UnreadableRowError.of(*found, self.location)
+        return found
 
-    def find(self, index: str, *keys: str) -> list[Row]:
+    def find(self, index: str, *keys: str) -> list[Found]:
         self._calls.check_open()
         deadline = self._calls.deadline()
         named = self._lookups.named(
             [self._names.lookup(index, text) for text in dict.fromkeys(keys)], deadline
         )
-        cells = [self._cell(key, deadline) for key in sorted(named)]
-        rows = [row_of(cell) for cell in cells if cell is not None]
-        return sorted((row for row in rows if row.lookup_key(index) in keys), key=lambda row: row.id)
+        rows = [row for key in sorted(named) if (row := self._found(key, deadline)) is not None]
+        found = [row for row in rows if isinstance(row, UnreadableRow) or row.lookup_key(index) in keys]
+        return sorted(found, key=lambda row: row.id)
 
-    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         return itertools.islice(self._in_order(after), limit)
 
     def write(self, row: Row, *, expect: object) -> object:
@@ -53,16 +59,19 @@ class Table:
             return self._write(row, expect, deadline)
 
     def remove(self, row_id: str) -> bool:
-        return self._remove(key_of(row_id))
+        return self._remove(row_id if self._is_key_of_unreadable(row_id) else key_of(row_id))
 
     def clear(self) -> int:
-        """Delete the rows one by one, as far as AWS lists them."""
-        return sum(self._remove(key) for key in list(self._keys()))
+        """Retire the ids of all rows and delete these one by one, as far as AWS lists them."""
+        self.retired.note_clear()
+        keys = list(self._keys())
+        self.retired.retire(row_id for key in keys if (row_id := self._id_of(key)) is not None)
+        return sum(self._remove(key) for key in keys)
 
-    def sample(self) -> Row | None:
+    def sample(self) -> Found | None:
         """Return the first row that AWS lists, without listing all."""
-        cells = (self._cell(key, self._calls.deadline()) for key in self._keys())
-        return next((row_of(cell) for cell in cells if cell is not None), None)
+        rows = (self._found(key, self._calls.deadline()) for key in self._keys())
+        return next((row for row in rows if row is not None), None)
 
     def close(self) -> None:
         self._calls.close()
@@ -72,25 +81,35 @@ class Table:
     def _cell(self, key: str, deadline: Deadline) -> Cell | None:
         return self._cells.read(self._names.row(key), deadline)
 
+    def _found(self, key: str, deadline: Deadline) -> Found | None:
+        cell = self._cell(key, deadline)
+        return None if cell is None else found_of(key, cell)
+
     def _keys(self) -> Iterator[str]:
         keys = map(self._names.key_in, self._cells.names(self._names.rows))
         return (key for key in keys if key is not None)
 
-    def _in_order(self, after: str | None) -> Iterator[Row]:
-        ids = [row_id for key in self._keys() if (row_id := self._id_of(key)) is not None]
-        for row_id in sorted(ids):
+    def _in_order(self, after: str | None) -> Iterator[Found]:
+        keys = {row_id: key for key in self._keys() if (row_id := self._id_of(key)) is not None}
+        for row_id in sorted(keys):
             if after is None or row_id > after:
-                row = self.load(row_id)
-                if row is not None:
-                    yield row
+                found = self._found(keys[row_id], self._calls.deadline())
+                if found is not None:
+                    yield found
 
     def _id_of(self, key: str) -> str | None:
         """Return the id of the row with this key, if need be by reading it."""
         row_id = id_of(key)
         if row_id is not None:
             return row_id
-        cell = self._cell(key, self._calls.deadline())
-        return None if cell is None else row_of(cell).id
+        found = self._found(key, self._calls.deadline())
+        return None if found is None else found.id
+
+    def _is_key_of_unreadable(self, row_id: str) -> bool:
+        """Tell whether this is no id but the key of a row whose id cannot be read."""
+        if not is_digest(row_id):
+            return False
+        return isinstance(self._found(row_id, self._calls.deadline()), UnreadableRow)
 
     # ---- writing
 
@@ -99,6 +118,8 @@ class Table:
         cell = self._cell(key, deadline)
         if (None if cell is None else cell.version) != expect:
             raise _changed(row.id)
+        if cell is None and self.retired.holds(row.id, deadline):  # in this order, see there
+            raise RetiredIdError(f"The id {row.id!r} is that of a row that was deleted.")
         old, new = self._hints(cell), self._next_hints(cell, row, version)
         content = content_of(row, {index: new[name] for index, name in self._lookup_names(row).items()})
         self._cells.check_size(self._names.row(key), content)
@@ -155,6 +176,7 @@ class Table:
             if cell.is_closed:  # who closed it was cut off before it was deleted
                 self._cells.delete_closed(cell, deadline)
                 return False
+            self.retired.retire([found_of(key, cell).id])
             hints = self._hints(cell)
             try:
                 self._cells.discard(cell, deadline)
@@ -171,12 +193,8 @@ class Table:
 
     def _hints(self, cell: Cell | None) -> dict[str, str]:
         """Return the names of the look-up secrets that name a stored row, and by which marks."""
-        if cell is None:
-            return {}
-        hints = hints_of(cell)
-        return {
-            name: hints[index] for index, name in self._lookup_names(row_of(cell)).items() if index in hints
-        }
+        marks = {} if cell is None else marks_in(cell)
+        return {self._names.lookup(index, text): mark for index, (text, mark) in marks.items()}
 
     def _next_hints(self, cell: Cell | None, row: Row, version: str) -> dict[str, str]:
         """Return the same for the row that is to be stored: marks are kept where the text stays."""

@@ -1,0 +1,46 @@
+"""The items of one partition, page by page, in the order of their sort keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from zoho_tokenstore.backends._aws.calls import Calls, Deadline
+from zoho_tokenstore.backends._dynamodb import keys
+from zoho_tokenstore.backends._dynamodb.items import Item, sort_of
+
+
+class Pages:
+    """The pages of one partition of a table."""
+
+    def __init__(self, calls: Calls, table: str, kind: str) -> None:
+        self._calls = calls
+        self._table = table
+        self._kind = kind
+
+    def page(self, last: str, size: int | None, deadline: Deadline) -> tuple[list[Item], bool]:
+        """Return the items behind a sort key, `size` at most, and whether there are more."""
+        names, values = {"#kind": keys.KIND}, {":kind": {"S": self._kind}}
+        condition = "#kind = :kind"
+        if last:
+            names["#id"], values[":last"] = keys.ID, {"S": last}
+            condition += " AND #id > :last"
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "ConsistentRead": True,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        if size is not None:
+            query["Limit"] = size
+        answer = self._calls.call("query", deadline, **query)
+        return answer["Items"], "LastEvaluatedKey" in answer
+
+    def items(self, last: str = "", size: int | None = None) -> Iterator[Item]:
+        """Yield the items behind a sort key, in pages of `size`."""
+        more = True
+        while more:
+            items, more = self.page(last, size, self._calls.deadline())
+            yield from items
+            last = sort_of(items[-1]) if items else last
