@@ -29,7 +29,7 @@ LABELS: Final = {
     "select": "bare `SELECT` of the ten columns",
     "repository": "`repository.get`",
     "store": "`SQLiteStore.find_token_by_id`",
-    "off": "the same with `RefreshPolicy.off()`",
+    "off": "the same with `refresh=None`",
     "file_store": "the SDK's `FileStore.find_token_by_id`",
 }
 
@@ -119,7 +119,7 @@ def readers(
         found["repository"] = functools.partial(seconds_each, store.repository.get)
         found["store"] = functools.partial(seconds_each, store.find_token_by_id)
     if only is None:
-        plain = stack.enter_context(SQLiteStore(path, keys=keys, refresh=RefreshPolicy.off()))
+        plain = stack.enter_context(SQLiteStore(path, keys=keys, refresh=None))
         found["off"] = functools.partial(seconds_each, plain.find_token_by_id)
     return found
 

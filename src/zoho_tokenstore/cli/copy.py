@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from zoho_tokenstore.cli.shared import Progress, file_of, named_url, parse_keys, ring_of, told
+from zoho_tokenstore.cli.shared import Progress, file_of, named_url, parse_keys, ring_of, say, shown_id, told
 from zoho_tokenstore.copying import Copying, OnConflict, Outcome, Side, Tally
 from zoho_tokenstore.copying import copy as copy_rows
 from zoho_tokenstore.crypto.sealing import Clear, Sealed, check_store, sealing_for
@@ -22,15 +22,19 @@ if TYPE_CHECKING:
 _CLEAR: Final = "clear"
 _IN_A_PROCESS: Final = ("list", "memory")
 _EMPTY: Final = "list://"
-_LONGEST_ID: Final = 40
 _LONGEST_REASON: Final = 400
-"""How many characters of ids and errors are shown; an id may be of any length."""
+"""How many characters of an error are shown."""
 
 _SAID: Final = {
     Outcome.ELSEWHERE: (
         "These are in the rows that their owners have in the destination, under other ids: {}."
     ),
     Outcome.LEFT: "The destination has other rows in the place of these, and they stay: {}.",
+    Outcome.DELETED: "These were deleted in the destination, and stay deleted: {}.",
+    Outcome.REUSED: (
+        "These were not copied: they are new logins under ids that were deleted in the destination, and a "
+        "deleted id is never used again: {}. Let these users log in there."
+    ),
     Outcome.CONFLICT: (
         "The destination has other versions of these, and was left as it is: {}. Say by --on-conflict which "
         "version stays, and run it again."
@@ -43,11 +47,14 @@ _SAID: Final = {
         "The owners of these have a second, new row in the destination: {}. They logged in there while they "
         "were copied; delete the row that is not used."
     ),
-    Outcome.SPOILT: "These did not come back as they were written: {}. The first: {reason}",
-    Outcome.REFUSED: "The destination did not take these: {}. The first: {reason}",
-    Outcome.UNREADABLE: "These were not copied, as they do not open with the source's keys: {}.",
+    Outcome.SPOILT: "These did not come back as they were written: {}.",
+    Outcome.REFUSED: "The destination did not take these: {}.",
+    Outcome.UNREADABLE: (
+        "These were not copied, as they cannot be read, or do not open with the source's keys: {}."
+    ),
     Outcome.LOCKED: (
-        "These were not copied, as what the destination has in their place does not open with its keys: {}."
+        "These were not copied, as what the destination has in their place cannot be read, or does not open "
+        "with its keys: {}."
     ),
 }
 
@@ -99,7 +106,7 @@ def copy(
         source = _side(stack, source_url, src_keys, "--src-keys")
         _refuse_one_store(source.backend, destination.backend)
         done = _copy(source, destination, on_conflict, dry_run=dry_run)
-        typer.echo(f"{done.rows:,} rows in {source.backend.location}")
+        say(f"{done.rows:,} rows in {source.backend.location}")
         _sum_up(done, place or destination.backend.location, dry_run=dry_run)
         _explain(done)
         if not done.is_complete:
@@ -117,7 +124,7 @@ def _copy(source: Side, destination: Side, on_conflict: OnConflict, *, dry_run: 
     try:
         return copy_rows(source, destination, on_conflict=on_conflict, dry_run=dry_run, on_progress=tell)
     except TokenStoreError:
-        typer.echo(
+        say(
             f"Not finished. The {now.copied:,} rows that were copied stay; run it again to go on.",
             err=True,
         )
@@ -154,12 +161,12 @@ def _named(given: str) -> str:
 
 
 def _side(stack: contextlib.ExitStack, url: str, keys: str | None, option: str) -> Side:
+    backend = open_backend(url)
+    stack.callback(backend.close)
     if keys == _CLEAR:
         sealing: Any = Clear()
     else:
-        sealing = sealing_for(None) if keys is None else Sealed(ring_of(keys))
-    backend = open_backend(url)
-    stack.callback(backend.close)
+        sealing = sealing_for(None, backend.location) if keys is None else Sealed(ring_of(keys))
     try:
         check_store(backend, sealing)
     except SealingError as error:
@@ -193,37 +200,46 @@ def _refuse_one_store(source: Backend, destination: Backend) -> None:
 
 def _sum_up(done: Copying, place: str, *, dry_run: bool) -> None:
     would = "would be " if dry_run else ""
-    typer.echo(f"{done.copied:,} {would}copied, {done.overwritten:,} {would}overwritten: {place}")
+    say(f"{done.copied:,} {would}copied, {done.overwritten:,} {would}overwritten: {place}")
     if not done.rows:
-        typer.echo("The source is empty. If that is a surprise, check its URL.", err=True)
+        say("The source is empty. If that is a surprise, check its URL.", err=True)
     elif done.count(Outcome.EQUAL) == done.rows and done.source_digest == done.destination_digest:
-        typer.echo(f"All {done.rows:,} are equal there (SHA-256 {done.source_digest[:16]})")
+        say(f"All {done.rows:,} are equal there (SHA-256 {done.source_digest[:16]})")
     else:
-        typer.echo(f"{done.count(Outcome.EQUAL):,} of {done.rows:,} are equal there")
+        say(f"{done.count(Outcome.EQUAL):,} of {done.rows:,} are equal there")
+    if done.retired or done.removed:
+        say(f"{done.retired:,} ids deleted in the source {would}retired there, {done.removed:,} rows deleted")
     if done.others:
-        typer.echo(f"{done.others:,} rows there have other ids")
+        say(f"{done.others:,} rows there have other ids")
 
 
 def _explain(done: Copying) -> None:
     for outcome, sentence in _SAID.items():
-        tally = done.outcomes.get(outcome)
-        if tally is not None:
-            typer.echo(sentence.format(_some(tally), reason=tally.reason[:_LONGEST_REASON]), err=True)
+        if outcome in done.outcomes:
+            _tell(sentence, done.outcomes[outcome])
+    _tell("The destination has things beside these that are no rows that can be read: {}.", done.damaged)
+    _tell(
+        "The source has deleted rows with these ids, and the destination has rows with them: {}. They may be "
+        "the deleted logins, or other users' rows; look at them.",
+        done.outlived,
+    )
     if done.late:
-        typer.echo(
+        say(
             f"The source goes on being written: the last time {done.late:,} rows had changed since they were "
             "copied. They were copied again; run this once more to see whether that was all.",
             err=True,
         )
 
 
+def _tell(sentence: str, tally: Tally) -> None:
+    if tally.count:
+        first = f" The first: {tally.reason[:_LONGEST_REASON]}" if tally.reason else ""
+        say(sentence.format(_some(tally)) + first, err=True)
+
+
 def _some(tally: Tally) -> str:
-    ids = [_shown(row_id) + (f" (there: {_shown(other)})" if other else "") for row_id, other in tally.ids]
+    ids = [
+        shown_id(row_id) + (f" (there: {shown_id(other)})" if other else "") for row_id, other in tally.ids
+    ]
     more = tally.count - len(ids)
     return ", ".join(ids) + (f" and {more:,} more" if more else "")
-
-
-def _shown(row_id: str) -> str:
-    """Return an id so that a terminal shows it, and obeys nothing in it."""
-    short = row_id if len(row_id) <= _LONGEST_ID else f"{row_id[:_LONGEST_ID]}…"
-    return short if short.isprintable() and short == short.strip() else repr(short)

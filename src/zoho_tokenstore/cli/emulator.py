@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zoho_tokenstore.cli.shared import say
+
 if TYPE_CHECKING:
     from zoho_tokenstore.emulator import Emulator
 
@@ -131,7 +133,7 @@ def _serve(given: dict[str, Any]) -> None:
             time.sleep(_POLL_SECONDS)
     finally:
         zoho.stop()
-    typer.echo("Stopped.")
+    say("Stopped.")
 
 
 def _start(given: dict[str, Any]) -> Emulator:
@@ -141,7 +143,7 @@ def _start(given: dict[str, Any]) -> Emulator:
         zoho = Emulator(**given)
         zoho.start()
     except (ModuleNotFoundError, ValueError, OSError, RuntimeError) as error:
-        typer.echo(f"The emulator did not start. {error}", err=True)
+        say(f"The emulator did not start. {error}", err=True)
         raise typer.Exit(1) from error
     return zoho
 
@@ -160,4 +162,5 @@ def _introduce(zoho: Emulator, *, made_up: bool) -> None:
         *(f"  user           {one.email} ({one.organization.name})" for one in zoho.default_users),
         "Press Ctrl+C to stop.",
     ]
-    print("\n".join(lines), flush=True)
+    for line in lines:
+        say(line)

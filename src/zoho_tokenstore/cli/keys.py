@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from zoho_tokenstore.cli import key_places
-from zoho_tokenstore.cli.shared import KeysPlace, Progress, StoreURL, file_of, named_url, ring_of, told
+from zoho_tokenstore.cli.shared import (
+    KeysPlace,
+    Progress,
+    StoreURL,
+    file_of,
+    listed,
+    named_url,
+    ring_of,
+    say,
+    told,
+)
 from zoho_tokenstore.crypto import sources
 from zoho_tokenstore.crypto.sources import VARIABLE
 from zoho_tokenstore.errors import ConfigurationError
@@ -22,7 +32,7 @@ if TYPE_CHECKING:
 
 keys = typer.Typer(no_args_is_help=True, help="The keys that secrets are sealed with.")
 
-_MOST_SHOWN: Final = 20
+_UNREADABLE: Final = "These are no rows that can be read, and were left as they are: {}"
 
 
 @keys.command()
@@ -50,7 +60,7 @@ def generate(
             typer.echo(made.to_text(), nl=False)
             return
         order = "last" if key_places.add(made, where, standby=standby) and standby else "first"
-        typer.echo(f"Key {made.ids[0]} was made, and is {order} in {where}.")
+        say(f"Key {made.ids[0]} was made, and is {order} in {where}.")
 
 
 @keys.command()
@@ -59,7 +69,7 @@ def status(
     place: KeysPlace = None,
     verify: Annotated[bool, typer.Option("--verify", help="Open every row; list those that refuse.")] = False,
 ) -> None:
-    """Show how many rows are under which key. Ends with 1 if the keys do not open all of them."""
+    """Show how many rows are under which key. Ends with 1 unless all can be read, and the keys open them."""
     with told():
         from zoho_tokenstore.crypto.resealing import take_stock
 
@@ -71,9 +81,9 @@ def status(
             stock = take_stock(backend, ring if verify else None)
         finally:
             backend.close()
-        typer.echo(f"{stock.rows:,} rows in {backend.location}")
+        say(f"{stock.rows:,} rows in {backend.location}")
         unknown = _show(stock, ring.ids if ring else ())
-        if unknown or stock.refused:
+        if unknown or stock.refused or stock.unreadable:
             raise typer.Exit(1)
 
 
@@ -110,23 +120,23 @@ def _reseal(url: str | None, place: str | None, prepare: Callable[[KeyRing], Key
         finally:
             progress.end()
             backend.close()
-        typer.echo(f"{done.rows:,} rows, {done.sealed:,} sealed anew under {ring.ids[0]}: {backend.location}")
-        if done.late or done.refused:
+        say(f"{done.rows:,} rows, {done.sealed:,} sealed anew under {ring.ids[0]}: {backend.location}")
+        if not done.is_complete:
             _explain(done)
             raise typer.Exit(1)
 
 
 def _explain(done: Resealing) -> None:
     if done.late:
-        typer.echo(
+        say(
             "Other processes go on saving under an older key, or in clear. Give them the newest key, and "
             "run this again.",
             err=True,
         )
     if done.refused:
-        typer.echo(
-            f"These rows do not open, and were left as they are: {_some(sorted(done.refused))}", err=True
-        )
+        say(f"These rows do not open, and were left as they are: {listed(sorted(done.refused))}", err=True)
+    if done.unreadable:
+        say(_UNREADABLE.format(listed(sorted(done.unreadable))), err=True)
 
 
 def _show(stock: Stock, ring: tuple[str, ...]) -> bool:
@@ -135,12 +145,9 @@ def _show(stock: Stock, ring: tuple[str, ...]) -> bool:
     notes = dict.fromkeys(unknown, "NOT in the ring" if ring else "")
     notes |= dict.fromkeys(ring, "in the ring") | dict.fromkeys(ring[:1], "newest")
     for key_id in (*ring, *unknown):
-        typer.echo(f"  {key_id:8}  {notes[key_id]:15}  {stock.by_key[key_id]:,} rows")
+        say(f"  {key_id:8}  {notes[key_id]:15}  {stock.by_key[key_id]:,} rows")
     if stock.refused:
-        typer.echo(f"These rows do not open: {_some(stock.refused)}", err=True)
+        say(f"These rows do not open: {listed(stock.refused)}", err=True)
+    if stock.unreadable:
+        say(_UNREADABLE.format(listed(stock.unreadable)), err=True)
     return bool(ring and unknown)
-
-
-def _some(ids: list[str]) -> str:
-    more = len(ids) - _MOST_SHOWN
-    return ", ".join(ids[:_MOST_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""What the commands that work on a store share: its URL, its keys, errors and progress."""
+"""What the commands share: the URL of a store, its keys, errors, progress, and how anything is printed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import unquote
@@ -25,6 +25,9 @@ _NAMED: Final = "env:"
 _IN_FILES: Final = ("csv", "sqlite")
 _INTERRUPTED: Final = 130
 _SECONDS_BETWEEN_LINES: Final = 5.0
+_LONGEST_ID: Final = 40
+_MOST_SHOWN: Final = 20
+"""How many ids are shown, and how much of each; an id may be of any length."""
 
 StoreURL = Annotated[
     str | None,
@@ -34,6 +37,33 @@ StoreURL = Annotated[
         show_default=False,
     ),
 ]
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print one line. Whoever wrote what stands in it, a terminal shows it and obeys nothing in it.
+
+    All that a command prints goes through here: ids, names, paths and errors are other people's texts.
+    """
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    typer.echo(visible(line).encode(encoding, "backslashreplace").decode(encoding), err=err)
+
+
+def visible(text: str) -> str:
+    """Return a text with every character that is not to be seen, as Python writes it: ``\\x1b``."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def shown_id(row_id: str) -> str:
+    """Return an id as it is, cut if it is long; one with anything strange in it, as Python writes it."""
+    short = row_id if len(row_id) <= _LONGEST_ID else f"{row_id[:_LONGEST_ID]}…"
+    is_plain = short.isprintable() and short == short.strip() != "" and "," not in short
+    return short if is_plain else repr(short)
+
+
+def listed(ids: Sequence[str]) -> str:
+    """Return the first of some ids as a list, and how many more there are."""
+    more = len(ids) - _MOST_SHOWN
+    return ", ".join(map(shown_id, ids[:_MOST_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def named_url(given: str) -> str:
@@ -98,10 +128,10 @@ def told() -> Iterator[None]:
     try:
         yield
     except TokenStoreError as error:
-        typer.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as stop:
-        typer.echo("Stopped. What was done stays done; run it again to go on.", err=True)
+        say("Stopped. What was done stays done; run it again to go on.", err=True)
         raise typer.Exit(_INTERRUPTED) from stop
 
 
@@ -125,7 +155,7 @@ class Progress:
             return
         self._next = now + (0.2 if self._live else _SECONDS_BETWEEN_LINES)
         self._shown = True
-        line = f"{done:,} {self._unit}, {what}"
+        line = visible(f"{done:,} {self._unit}, {what}")
         typer.echo(f"\r{line}" if self._live else line, err=True, nl=not self._live)
 
     def end(self) -> None:
