@@ -54,7 +54,7 @@ def _wanted(source: Store, left: Store, row_id: str, policy: str) -> str | None:
 def _target(source: Store, left: Store, row_id: str) -> str | None:
     """Return the id under which a row belongs in the destination; `None` if it has no place there."""
     row, there = source[row_id], left.get(row_id)
-    if there is not None and (_same(row, there) or _is_same_login(row, there)):
+    if there is not None and (_same(row, there) or _is_same_user(row, there)):
         return row_id
     others = [other for other in _rows_of_owner(row, left) if other["id"] != row_id]
     foreign = [other for other in others if not _is_settled_by_id(source, other)]
@@ -65,10 +65,10 @@ def _target(source: Store, left: Store, row_id: str) -> str | None:
 
 
 def _is_settled_by_id(source: Store, there: Fields) -> bool:
-    return str(there["id"]) in source and _is_same_login(source[str(there["id"])], there)
+    return str(there["id"]) in source and _is_same_user(source[str(there["id"])], there)
 
 
-def _is_same_login(one: Fields, other: Fields) -> bool:
+def _is_same_user(one: Fields, other: Fields) -> bool:
     proved = any(name in one and one[name] == other.get(name) for name in _PROOFS)
     return proved and _agree(one, other, "user_name", "client_id")
 
@@ -93,7 +93,9 @@ def _is_later(row: Fields, there: Fields) -> bool:
 def _rows_of_owner(row: Fields, store: Store) -> list[Fields]:
     for key in _keys(row):
         found = [
-            other for other in store.values() if other.get(key) == row[key] and _agree(row, other, *_OWNER)
+            other
+            for other in store.values()
+            if other.get(key) == row[key] and _agree(row, other, *_OWNER) and not _is_foreign(row, other)
         ]
         if found:
             return found
@@ -101,13 +103,16 @@ def _rows_of_owner(row: Fields, store: Store) -> list[Fields]:
 
 
 def _keys(row: Fields) -> list[str]:
-    credentials = [name in row for name in ("client_id", "client_secret")]
     keys = ["user_name"]
-    if all(credentials):
+    if "client_id" in row and "client_secret" in row:
         keys += ["grant_token", "refresh_token"]
-    elif not any(credentials):
-        keys.append("access_token")
-    return [key for key in keys if key in row]
+    return [key for key in (*keys, "access_token") if key in row]
+
+
+def _is_foreign(row: Fields, other: Fields) -> bool:
+    """Tell whether the row is an access token alone, and the other one a client's."""
+    others = ("refresh_token", "grant_token", "client_id")
+    return "access_token" in row and "client_id" in other and not any(name in row for name in others)
 
 
 def _best(row: Fields, rows: list[Fields]) -> Fields:

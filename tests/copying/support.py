@@ -76,6 +76,7 @@ def numbered(number: int) -> Row:
         created_at_ms=1_700_000_000_000 + number,
         updated_at_ms=1_710_000_000_000 + number * 3,
         last_used_at_ms=1_720_000_000_000 + number if number % 5 == 0 else None,
+        identified_at_ms=1_700_000_000_000 + number if number % 7 == 0 else None,
     )
 
 
@@ -89,8 +90,12 @@ def put(backend: Backend, rows: Iterable[Row], keys: KeyRing | None = None) -> N
 
 def rows_of(backend: Backend, keys: KeyRing | None = None) -> list[Row]:
     """Return all rows of a store, in clear, as they were before they had etags."""
-    opening = side(backend, keys)
-    return [opening.open(stored)._replace(digests=NO_DIGESTS, etag=None) for stored in backend.scan()]
+    kept = sealing(keys)
+    return [
+        kept.open(stored)._replace(digests=NO_DIGESTS, etag=None)
+        for stored in backend.scan()
+        if isinstance(stored, Row)
+    ]
 
 
 def in_order(rows: Iterable[Row]) -> list[Row]:

@@ -114,6 +114,7 @@ def test_hostile_texts_arrive(make: Make, kind: str, new: KeyRing) -> None:
     rows = in_order(
         row(text, text, access_token=text, grant_token=text, redirect_url=text)
         for text in HOSTILE_TEXTS.values()
+        if "\0" not in text
     )
     from_, between, to = make(kind), make("list"), make(kind)
     put(from_, rows)

@@ -30,7 +30,7 @@ TOKENS: Final = 1000
 HOSTILE: Final = [
     row(f"h{number}", text, access_token=text, updated_at_ms=number)
     for number, text in enumerate(HOSTILE_TEXTS.values())
-    if len(text) < 1000
+    if len(text) < 1000 and "\0" not in text
 ]
 ROWS: Final = in_order([*map(numbered, range(TOKENS - len(HOSTILE))), *HOSTILE])
 
@@ -107,8 +107,10 @@ def test_a_thousand_tokens_through_all_stores_end_as_they_began(tmp_path: Path) 
 @pytest.mark.parametrize("kind", [kind for kind in PLACES if not kind.startswith("csv")])
 def test_there_and_back(kind: str, tmp_path: Path, old: KeyRing, new: KeyRing) -> None:
     """Rows come back as they were, hostile ones and very long ids too; a second run finds nothing to do."""
-    strange = ["x" * 300 + "a", "x" * 300 + "b", "ü" * 500, *HOSTILE_TEXTS.values()][:25]
-    rows = in_order([*map(numbered, range(15)), *(row(text, text) for text in strange)])
+    strange = ["x" * 300 + "a", "x" * 300 + "b", "ü" * 500, *HOSTILE_TEXTS.values()]
+    rows = in_order(
+        [*map(numbered, range(15)), *(row(text, text) for text in strange if "\0" not in text)][:40]
+    )
     first, last = ListBackend(), ListBackend()
     put(first, rows, old)
     with closing(open_backend(PLACES[kind](tmp_path))) as between:

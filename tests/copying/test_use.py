@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.copying.support import in_order, numbered, put, row, rows_of, side
+from tests.copying.support import CLIENT, in_order, numbered, put, row, rows_of, side
 from zoho_tokenstore import TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.copying import Copying, OnConflict, Outcome, copy
@@ -43,7 +43,7 @@ class Overtaken(ListBackend):
 
 def save(backend: ListBackend, **fields: Any) -> Callable[[], object]:
     """Return what a process does that has a new token."""
-    return lambda: TokenRepository(backend, keys=None).save(TokenRecord(**fields))
+    return lambda: TokenRepository(backend, keys=None).save(TokenRecord(**{**CLIENT, **fields}))
 
 
 @pytest.fixture(autouse=True)
@@ -125,13 +125,14 @@ def test_a_refresh_between_two_passes_stays(
 
 
 def test_a_removal_right_after_the_copy_of_a_row_is_no_failure(source: ListBackend) -> None:
-    """A user may log out there at once. The next pass copies what the source still has."""
+    """A user may log out there at once. He stays logged out, and that is told."""
     put(source, ROWS)
     destination = Overtaken(ROWS[3].id)
     destination._after = lambda: destination.remove(ROWS[3].id)
     done = copy(side(source), side(destination))
-    assert (done.copied, done.is_complete) == (11, True)
-    assert rows_of(destination) == ROWS
+    assert (done.copied, done.is_complete) == (10, True)
+    assert done.outcomes[Outcome.DELETED].ids == [(ROWS[3].id, None)]
+    assert rows_of(destination) == [one for one in ROWS if one is not ROWS[3]]
 
 
 def test_a_login_in_the_same_moment_is_told_of(source: ListBackend) -> None:

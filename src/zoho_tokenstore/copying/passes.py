@@ -8,7 +8,6 @@ half-way has a destination of whole rows; run again, it goes on with those that 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import random
 import time
@@ -17,6 +16,7 @@ from typing import Final, NamedTuple
 
 from zoho_tokenstore import matching
 from zoho_tokenstore.clock import Clock, now_ms
+from zoho_tokenstore.copying.deletions import Deletions
 from zoho_tokenstore.copying.report import Copying, OnConflict, Outcome, Tally
 from zoho_tokenstore.copying.sides import (
     Side,
@@ -24,7 +24,7 @@ from zoho_tokenstore.copying.sides import (
     check,
     content,
     has_key,
-    is_same_login,
+    is_same_user,
     record_of,
     side_by_side,
     times,
@@ -35,10 +35,10 @@ from zoho_tokenstore.errors import (
     BackendUnavailableError,
     ConfigurationError,
     InvalidTokenError,
+    RetiredIdError,
     RowChangedError,
-    SealingError,
 )
-from zoho_tokenstore.records import Row
+from zoho_tokenstore.records import Found, Row, UnreadableRow
 
 MOST_PASSES: Final = 5
 """How often both stores are gone through while others go on writing to the source."""
@@ -63,7 +63,12 @@ def copy(
 ) -> Copying:
     """Copy every row with its id and its times, and compare all of them in the end.
 
-    It is to be run until `is_complete`. Leases are not copied, and nothing is deleted.
+    It is to be run until `is_complete`. Leases are not copied. What was deleted in the destination
+    stays deleted. Ids that were deleted in the source are retired in the destination, too; and a row
+    that is deleted in the source while this runs is deleted there as well, if it still is that login.
+    Nothing else is deleted.
+
+    A row that cannot be read, or does not open, is told by its id and reason; the others are copied.
 
     Arguments:
         source: where the rows are. Nothing is written there.
@@ -81,9 +86,10 @@ def copy(
     if source.backend is destination.backend:
         raise ConfigurationError("The source and the destination are one store. Give two.")
     state, since = Copying(), clock() - RECENT_MS
+    deletions = Deletions(source, destination, dry_run=dry_run)
     while state.passes < MOST_PASSES:
         state.begin_pass()
-        _Pass(source, destination, on_conflict, dry_run, since, state).run(on_progress)
+        _Pass(source, destination, on_conflict, dry_run, since, state, deletions).run(on_progress)
         if dry_run or not state.late:
             break
     return state
@@ -94,10 +100,11 @@ class _SpoiltError(BackendError):
 
 
 class _Settled(NamedTuple):
-    """What has become of a row, and what the destination has of it now."""
+    """What has become of a row, what the destination has of it now, and why, if there is a reason."""
 
     outcome: Outcome
     theirs: Row | None = None
+    reason: str = ""
 
 
 class _Pass:
@@ -109,6 +116,7 @@ class _Pass:
         dry_run: bool,
         since: int,
         state: Copying,
+        deletions: Deletions,
     ) -> None:
         self._source = source
         self._destination = destination
@@ -116,51 +124,56 @@ class _Pass:
         self._dry_run = dry_run
         self._since = since
         self._state = state
+        self._deletions = deletions
         self._digests = hashlib.sha256(), hashlib.sha256()
 
     def run(self, on_progress: OnProgress) -> None:
         state = self._state
-        for row, theirs in side_by_side(self._source.backend.scan(), self._destination.backend.scan()):
-            if row is not None:
+        self._deletions.begin_pass()
+        for found, theirs in side_by_side(self._source.backend.scan(), self._destination.backend.scan()):
+            if found is not None:
                 state.rows += 1
-                self._go_on(row, theirs)
+                self._deletions.saw(found.id)
+                self._go_on(found, theirs)
                 on_progress(state)
             elif theirs is not None:
                 state.others += 1
-                self._look_for_twin(theirs)
+                self._look_at_other(theirs)
         state.source_digest, state.destination_digest = (digest.hexdigest() for digest in self._digests)
+        changes = self._deletions.end_pass()
+        state.retired += changes.retired
+        state.removed += changes.removed
+        state.late += changes.removed
 
-    def _go_on(self, stored: Row, theirs: Row | None) -> None:
-        try:
-            row = self._source.open(stored)
-        except SealingError:
-            self._note(stored, _Settled(Outcome.UNREADABLE))
+    def _go_on(self, found: Found, theirs: Found | None) -> None:
+        row = self._source.open(found)
+        if isinstance(row, UnreadableRow):
+            self._note(row, _Settled(Outcome.UNREADABLE, reason=row.reason))
             return
         self._digests[0].update(_bytes(row))
         try:
             settled = self._settle(row, theirs)
-        except SealingError:
-            settled = _Settled(Outcome.LOCKED)
+        except RetiredIdError:  # since this pass began
+            settled = _Settled(Outcome.DELETED)
         except (BackendUnavailableError, BackendTimeoutError):
             raise
         except _SpoiltError as error:
-            self._note(row, _Settled(Outcome.SPOILT), reason=str(error))
-            return
+            settled = _Settled(Outcome.SPOILT, reason=str(error))
         except (BackendError, InvalidTokenError) as error:
             # Only this row's fault? If the destination cannot be read either, that error ends the run.
             next(iter(self._destination.backend.scan(limit=1)), None)
-            self._note(row, _Settled(Outcome.REFUSED), reason=str(error))
-            return
+            settled = _Settled(Outcome.REFUSED, reason=str(error))
         self._note(row, settled, was_seen=theirs is not None)
 
-    def _settle(self, row: Row, stored: Row | None) -> _Settled:
+    def _settle(self, row: Row, found: Found | None) -> _Settled:
         """Settle a row, again and again while others change what the destination has of it."""
         check(row)
-        theirs = None if stored is None else self._destination.open(stored)
-        if theirs is None and self._dry_run:  # a scan may be out of order; a write would find out
+        theirs = None if found is None else self._destination.open(found)
+        # A scan may be out of order. A write would find out.
+        if theirs is None and (self._dry_run or self._deletions.outcome_of(row) is not None):
             theirs = self._destination.load(row.id)
         policy, deadline = self._policy(), time.monotonic() + PATIENCE
-        while True:
+        while not isinstance(theirs, UnreadableRow):
             try:
                 return self._try_to_settle(row, theirs, policy)
             except RowChangedError as change:
@@ -171,6 +184,7 @@ class _Pass:
             # Jitter against lockstep, not a secret.
             time.sleep(random.uniform(0.001, 0.02))  # noqa: S311
             theirs, policy = self._destination.load(row.id), self._policy(is_disturbed=True)
+        return _Settled(Outcome.LOCKED, reason=theirs.reason)
 
     def _policy(self, *, is_disturbed: bool = False) -> OnConflict:
         """Return which version stays: none is simply overwritten that was saved since this began."""
@@ -182,12 +196,18 @@ class _Pass:
         if theirs is not None:
             if content(theirs) == content(row):
                 return _Settled(Outcome.EQUAL, theirs)
-            if is_same_login(row, theirs):
+            if is_same_user(row, theirs):
                 return self._resolve(row, theirs, policy)
-        others = self._others(row, self._destination.rows_of_owner(record_of(row)))
+        elif (deleted := self._deletions.outcome_of(row)) is not None:
+            return _Settled(deleted)  # not into another row of its owner either: that is a later login
+        owned = self._destination.rows_of_owner(record_of(row))
+        others = self._others(row, owned.rows)
         if others:
             same = (other for other in others if content(other) == content(row._replace(id=other.id)))
             return self._resolve(row, next(same, None) or best_of(row, others), policy)
+        if owned.unreadable:  # perhaps the same login, and a second row of it would be found instead
+            first = owned.unreadable[0]
+            return _Settled(Outcome.LOCKED, reason=f"row {first.id!r} there: {first.reason}")
         if theirs is not None:
             return _Settled(Outcome.LEFT if policy is OnConflict.SKIP else Outcome.TAKEN, theirs)
         kept = self._write(row, None)
@@ -212,7 +232,7 @@ class _Pass:
     def _stays(self, row: Row, theirs: Row, policy: OnConflict) -> Outcome | None:
         """Return why the destination's version stays, or `None` if the source's takes its place."""
         if theirs.id != row.id:
-            ours = self._source.rows_of_owner(record_of(theirs))
+            ours = self._source.rows_of_owner(record_of(theirs)).rows
             if best_of(theirs, ours).id != row.id:
                 return Outcome.LEFT
         if policy is not OnConflict.NEWER:
@@ -230,21 +250,28 @@ class _Pass:
 
     def _is_settled_by_id(self, theirs: Row) -> bool:
         ours = self._source.load(theirs.id)
-        return ours is not None and is_same_login(ours, theirs)
+        return isinstance(ours, Row) and is_same_user(ours, theirs)
 
-    def _look_for_twin(self, stored: Row) -> None:
+    def _look_at_other(self, found: Found) -> None:
+        """Note what is to be told of a row of the destination whose id no row of the source has."""
+        if isinstance(found, UnreadableRow):
+            self._state.damaged.add(found.id, reason=found.reason)
+            return
+        if self._deletions.saw(found.id):
+            self._state.outlived.add(found.id)
+        theirs = self._destination.open(found) if (found.created_at_ms or 0) >= self._since else None
+        if isinstance(theirs, Row):
+            self._look_for_twin(theirs)
+
+    def _look_for_twin(self, theirs: Row) -> None:
         """Note if the owner of a new row in the destination has the source's row there as well.
 
         That happens to a user who logs in there in the very moment in which his row is copied.
         """
-        if (stored.created_at_ms or 0) < self._since:
-            return
-        with contextlib.suppress(SealingError):
-            theirs = self._destination.open(stored)
-            for row in self._source.rows_of_owner(record_of(theirs)):
-                twin = self._destination.load(row.id)
-                if twin is not None and matching.same_owner(record_of(twin), record_of(theirs)):
-                    self._note(row, _Settled(Outcome.TWICE, theirs))
+        for row in self._source.rows_of_owner(record_of(theirs)).rows:
+            twin = self._destination.load(row.id)
+            if isinstance(twin, Row) and matching.same_owner(record_of(twin), record_of(theirs)):
+                self._note(row, _Settled(Outcome.TWICE, theirs))
 
     def _write(self, row: Row, expect: object) -> Row | None:
         """Write a row and look it up; return what is there then.
@@ -255,28 +282,34 @@ class _Pass:
         if self._dry_run:
             return None
         etag = self._destination.write(row, expect)
-        rows = self._destination.rows_of_owner(record_of(row))
+        rows = self._destination.rows_of_owner(record_of(row)).rows
         found = next((other for other in rows if other.id == row.id), None)
         now = found or self._destination.load(row.id)
+        if isinstance(now, UnreadableRow):
+            raise _spoilt(row)
         # With another etag it has been changed since, by its owner.
         if now is not None and now.etag == etag:
             is_found = found is not None or not has_key(row)
             if not is_found or (content(now), times(now)) != (content(row), times(row)):
-                raise _SpoiltError(
-                    f"The destination has not kept row {row.id!r} as it was written, or does not find it. "
-                    "Delete it there, and look for what is wrong with that store."
-                )
+                raise _spoilt(row)
         self._state.late += 1
         return now
 
-    def _note(self, row: Row, settled: _Settled, *, was_seen: bool = True, reason: str = "") -> None:
-        outcome, theirs = settled
-        if theirs is not None and theirs.id == row.id:
+    def _note(self, row: Found, settled: _Settled, *, was_seen: bool = True) -> None:
+        outcome, theirs, reason = settled
+        if isinstance(row, Row) and theirs is not None and theirs.id == row.id:
             self._digests[1].update(_bytes(theirs))
+            self._deletions.settled(row, theirs)
             self._state.others -= not was_seen and outcome is not Outcome.COPIED
-        tally = self._state.outcomes.setdefault(outcome, Tally())
-        tally.add(row, theirs)
-        tally.reason = tally.reason or reason
+        their_id = None if theirs is None else theirs.id
+        self._state.outcomes.setdefault(outcome, Tally()).add(row.id, their_id, reason)
+
+
+def _spoilt(row: Row) -> _SpoiltError:
+    return _SpoiltError(
+        f"The destination has not kept row {row.id!r} as it was written, or does not find it. "
+        "Delete it there, and look for what is wrong with that store."
+    )
 
 
 def _bytes(row: Row) -> bytes:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final
 
-from zoho_tokenstore.records import Row
-
 MOST_SHOWN: Final = 20
 """How many ids are kept for each outcome."""
 
@@ -30,16 +28,19 @@ class Outcome(Enum):
     ELSEWHERE = "it is in the row that its owner has in the destination, under another id"
     LEFT = "the destination's version stays, as was asked for"
     CONFLICT = "the destination's version stays, because nothing else was asked for"
+    DELETED = "it was deleted in the destination, and stays deleted"
+    REUSED = "it is a later login than the one that was deleted in the destination under its id"
     TAKEN = "its id is another user's in the destination"
     TWICE = "it is in the destination, and so is a new row of the same owner"
     SPOILT = "the destination has not kept it as it was written, or does not find it"
     REFUSED = "the destination does not take it"
-    UNREADABLE = "it does not open with the source's keys"
-    LOCKED = "what the destination has in its place does not open with the destination's keys"
+    UNREADABLE = "it cannot be read, or does not open with the source's keys"
+    LOCKED = "what the destination has in its place cannot be read, or does not open with its keys"
 
 
 _UNDONE: Final = (
     Outcome.CONFLICT,
+    Outcome.REUSED,
     Outcome.TAKEN,
     Outcome.TWICE,
     Outcome.SPOILT,
@@ -54,46 +55,63 @@ class Tally:
     """How many rows had an outcome.
 
     `ids` are those of the first ones, each with the other id that its owner has in the destination,
-    if it is another one. `reason` is the first error, where there was one.
+    if it is another one. `reasons` tells of these why, by their ids, where there is something to tell.
     """
 
     count: int = 0
     ids: list[tuple[str, str | None]] = field(default_factory=list)
-    reason: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)
 
-    def add(self, row: Row, theirs: Row | None) -> None:
-        """Count a row of the source, and what the destination has of it."""
+    @property
+    def reason(self) -> str:
+        """The first of the reasons; empty if there is none."""
+        return next(iter(self.reasons.values()), "")
+
+    def add(self, row_id: str, their_id: str | None = None, reason: str = "") -> None:
+        """Count a row, and what the destination has of it."""
         self.count += 1
         if len(self.ids) < MOST_SHOWN:
-            self.ids.append((row.id, None if theirs is None or theirs.id == row.id else theirs.id))
+            self.ids.append((row_id, None if their_id == row_id else their_id))
+            if reason:
+                self.reasons[row_id] = reason
 
 
 @dataclass
 class Copying:
     """How far it has come.
 
-    `copied` and `overwritten` count the rows written in all passes; in a dry run, those that would
-    be. All else is about one pass: `rows` are those of the source, `outcomes` what has become of
-    them (`SPOILT` stays from pass to pass, as comparing does not find it), `others` the
-    destination's rows with other ids, `late` how many still had to be written. The digests are
-    SHA-256 sums over ids and columns, in clear and in order: of the source's rows, and of the
-    destination's rows with the same ids.
+    `copied` and `overwritten` count the rows written in all passes; `retired` the ids that the source
+    had deleted and the destination has noted as deleted now, `removed` the rows deleted there because
+    the source deleted them while this ran. In a dry run they count what would be done.
+
+    All else is about one pass: `rows` are those of the source, `outcomes` what has become of them
+    (`SPOILT` stays from pass to pass, as comparing does not find it), `others` the destination's rows
+    with other ids, `late` how many still had to be written or deleted. Of the others, `damaged` are
+    those that are no rows: whose they are cannot be known. `outlived` are those whose id the source
+    has deleted: they may be the logins that were deleted there, or other users' rows.
+
+    The digests are SHA-256 sums over ids and columns, in clear and in order: of the source's rows, and
+    of the destination's rows with the same ids.
     """
 
     passes: int = 0
     copied: int = 0
     overwritten: int = 0
+    retired: int = 0
+    removed: int = 0
     rows: int = 0
     others: int = 0
     late: int = 0
     outcomes: dict[Outcome, Tally] = field(default_factory=dict)
+    damaged: Tally = field(default_factory=Tally)
+    outlived: Tally = field(default_factory=Tally)
     source_digest: str = ""
     destination_digest: str = ""
 
     @property
     def is_complete(self) -> bool:
-        """Tell whether the destination has everything but what was to be left out."""
-        return not self.late and not any(map(self.count, _UNDONE))
+        """Tell whether all rows were read, and the destination has all but what was to be left out."""
+        return not self.late and not self.damaged.count and not any(map(self.count, _UNDONE))
 
     def count(self, outcome: Outcome) -> int:
         """Return how many rows had this outcome."""
@@ -106,3 +124,4 @@ class Copying:
         self.rows = self.others = self.late = 0
         spoilt = self.outcomes.get(Outcome.SPOILT)
         self.outcomes = {} if spoilt is None else {Outcome.SPOILT: spoilt}
+        self.damaged, self.outlived = Tally(), Tally()

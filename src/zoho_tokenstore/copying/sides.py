@@ -3,59 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from zoho_tokenstore import matching
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.crypto.sealing import Sealing, opened
-from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, Row, TokenRecord, check_text, record_from_row
+from zoho_tokenstore.crypto.sealing import Sealing
+from zoho_tokenstore.errors import SealingError, UnreadableRowError
+from zoho_tokenstore.records import (
+    BOOKKEEPING,
+    COLUMNS,
+    Found,
+    Row,
+    TokenRecord,
+    UnreadableRow,
+    check_text,
+    record_from_row,
+)
 
 Content = tuple[str | None, ...]
+
+DOES_NOT_OPEN: Final = "it does not open with the keys of its store"
+"""The reason of a row that is refused for its seal."""
 
 _PROOFS: Final = ("user_name", "refresh_token", "grant_token", "access_token")
 
 
-class Side:
-    """A store: a storage, and how secrets are kept in it. Rows come out in clear, with their etags.
+class Owned(NamedTuple):
+    """An owner's rows in clear, and those among them that cannot be read."""
 
-    Every method raises a `SealingError` if a row does not open.
+    rows: list[Row]
+    unreadable: list[UnreadableRow]
+
+
+class Side:
+    """A store: a storage, and how secrets are kept in it.
+
+    Rows come out in clear, with their etags. One that is none, or does not open, comes out as an
+    `UnreadableRow`: it is told, and harms no other one.
     """
 
     def __init__(self, backend: Backend, sealing: Sealing) -> None:
         self.backend = backend
         self._sealing = sealing
 
-    def open(self, stored: Row) -> Row:
-        """Return a stored row in clear."""
-        return opened(self._sealing, stored)
+    def open(self, found: Found) -> Found:
+        """Return what a storage found in clear, or why that cannot be had."""
+        if isinstance(found, UnreadableRow):
+            return found
+        try:
+            return self._sealing.open(found)
+        except SealingError:
+            return UnreadableRow(found.id, DOES_NOT_OPEN)
 
-    def load(self, row_id: str) -> Row | None:
+    def load(self, row_id: str) -> Found | None:
         """Return the row with this id."""
-        stored = self.backend.load(row_id)
+        try:
+            stored = self.backend.load(row_id)
+        except UnreadableRowError as error:
+            return UnreadableRow(row_id, error.reason)
         return None if stored is None else self.open(stored)
 
-    def rows_of_owner(self, record: TokenRecord) -> list[Row]:
+    def rows_of_owner(self, record: TokenRecord) -> Owned:
         """Return the rows that a save of `record`, without its id, could update."""
-        for key in matching.keys_of(record.changed(id=None)):
+        unreadable: dict[str, UnreadableRow] = {}
+        for key in matching.keys_to_save(record.changed(id=None)):
             texts = self._sealing.lookup_keys(key.index, key.value)
-            rows = map(self.open, self.backend.find(key.index, *texts))
-            found = [row for row in rows if matching.choose_to_update(record, key, [record_of(row)])]
-            if found:
-                return found
-        return []
+            owned = []
+            for stored in self.backend.find(key.index, *texts):
+                found = self.open(stored)
+                if not isinstance(found, UnreadableRow):
+                    owned += [found] if matching.choose_to_update(record, key, [record_of(found)]) else []
+                elif _may_be_owned(record, stored):
+                    unreadable[found.id] = found
+            if owned:
+                return Owned(owned, list(unreadable.values()))
+        return Owned([], list(unreadable.values()))
 
     def write(self, row: Row, expect: object) -> object:
         """Write a clear row, sealed as this side has it, and return its etag.
 
         Raises:
             RowChangedError: the stored row is not that with the etag `expect`.
+            RetiredIdError: there must be none, and a deleted row has had the id.
         """
         return self.backend.write(self._sealing.seal(row), expect=expect)
 
 
 def side_by_side(
-    source: Iterator[Row], destination: Iterator[Row]
-) -> Iterator[tuple[Row | None, Row | None]]:
+    source: Iterator[Found], destination: Iterator[Found]
+) -> Iterator[tuple[Found | None, Found | None]]:
     """Yield the rows of two scans, those with one id together."""
     theirs = next(destination, None)
     for row in source:
@@ -90,12 +126,12 @@ def best_of(row: Row, rows: list[Row]) -> Row:
     record = record_of(row).changed(id=None)
     by_id = {other.id: other for other in rows}
     records = [record_of(other) for other in rows]
-    chosen = (matching.choose_to_update(record, key, records) for key in matching.keys_of(record))
+    chosen = (matching.choose_to_update(record, key, records) for key in matching.keys_to_save(record))
     found = next((record for record in chosen if record is not None), None)
     return row if found is None or found.id is None else by_id[found.id]
 
 
-def is_same_login(row: Row, other: Row) -> bool:
+def is_same_user(row: Row, other: Row) -> bool:
     """Tell whether two clear rows with one id are those of one user and client.
 
     Their names say so, or where one is missing, a token that both have; and nothing contradicts it.
@@ -109,7 +145,7 @@ def is_same_login(row: Row, other: Row) -> bool:
 
 def has_key(row: Row) -> bool:
     """Tell whether a clear row can be found by something else than its id."""
-    return bool(matching.keys_of(record_of(row).changed(id=None)))
+    return bool(matching.keys_to_save(record_of(row).changed(id=None)))
 
 
 def content(row: Row) -> Content:
@@ -122,3 +158,10 @@ def times(row: Row) -> tuple[int | None, ...]:
     """Return the bookkeeping of a row."""
     noted: tuple[Any, ...] = row[len(COLUMNS) : len(COLUMNS) + len(BOOKKEEPING)]
     return noted
+
+
+def _may_be_owned(record: TokenRecord, stored: Found) -> bool:
+    """Tell whether a row that cannot be read may be the record's owner's, by what of it is in clear."""
+    if isinstance(stored, UnreadableRow):
+        return True
+    return matching.same_owner(record, record_of(stored))
