@@ -72,36 +72,46 @@ def check_place(path: Path, *beside: Path) -> None:
             _check_owner(file, file.lstat(), is_public=bool(folder & stat.S_IWOTH))
 
 
-def close_to_others(path: Path) -> None:
-    """Take the right to read or write the file from everybody but its owner, and tell so in the log.
+def close_to_others(*paths: Path) -> None:
+    """Take the right to read or write files from everybody but their owner, and tell so in the log.
 
-    The published code creates it by the process's umask, world-readable as a rule. A group that may
-    write it keeps its rights: in a roll-out, several users may share it. Where everybody could read
+    The published code creates them by the process's umask, world-readable as a rule. A group that may
+    write one keeps its rights: in a roll-out, several users may share it. Where everybody could read
     it, a group's right to read alone is an accident.
 
+    Arguments:
+        paths: the files, which need not exist; the log names the first that was open to others.
+
     Raises:
-        BackendUnavailableError: others can read it, and only its owner can change that.
+        BackendUnavailableError: others can read one, and only its owner can change that.
     """
-    if os.name == "nt" or not path.exists():
+    if os.name == "nt":
         return
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if not mode & stat.S_IRWXO:
-        return
-    closed = mode & (0o770 if mode & _GROUP == _GROUP else 0o700)
+    closed = [(path, mode) for path in paths if (mode := _close(path))]
+    for path, mode in closed[:1]:
+        _log.warning(
+            "Every user could read %s (mode %04o). Only its owner can now, and a group that may write it; "
+            "renew the secrets in it if others may have read them.",
+            path,
+            mode,
+        )
+
+
+def _close(path: Path) -> int | None:
+    """Close a file to others; return the mode that it had, if that was needed."""
     try:
-        path.chmod(closed)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if not mode & stat.S_IRWXO:
+            return None
+        path.chmod(mode & (0o770 if mode & _GROUP == _GROUP else 0o700))
+    except FileNotFoundError:
+        return None
     except PermissionError as error:
         raise BackendUnavailableError(
             f"Every user can read {path}, and it belongs to another user. Let its owner run: "
             f"chmod o-rwx '{path}'"
         ) from error
-    _log.warning(
-        "Every user could read %s (mode %04o). It has mode %04o now; renew the secrets in it if others may "
-        "have read them.",
-        path,
-        mode,
-        closed,
-    )
+    return mode
 
 
 def _check_owner(file: Path, known: os.stat_result, *, is_public: bool) -> None:

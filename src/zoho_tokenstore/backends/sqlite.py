@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import SplitResult, unquote
 
-from zoho_tokenstore.backends._files import check_place, close_to_others, identity
+from zoho_tokenstore.backends._files import Identity, check_place, close_to_others, identity
 from zoho_tokenstore.backends._sqlite import failures, files, probe, schema
 from zoho_tokenstore.backends._sqlite.connections import Connections, Handle, write_lock
 from zoho_tokenstore.backends._sqlite.leases import SQLiteLeases
@@ -21,6 +21,9 @@ from zoho_tokenstore.backends._urls import options_of, seconds
 from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
 
 DEFAULT_TIMEOUT: Final = 30.0
+
+_OPEN_LOG: Final = "PRAGMA schema_version"
+"""Any reading would do: with its first one a connection opens the log, and never another one."""
 
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|(sqlite|file):", re.IGNORECASE)
 
@@ -46,10 +49,11 @@ class SQLiteBackend(Table):
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self._path = _absolute(path)
+        self._all_files = (self._path, *files.beside(self._path))
         self._timeout = _positive(timeout)
         files.prepare(self._path, _build, patience=min(timeout, 1.0))
         self._identity = identity(self._path)
-        connections = Connections(self._connect, str(self._path), timeout=timeout, verify=self._verify)
+        connections = Connections(self._connect, str(self._path), timeout=timeout, files=self._files)
         super().__init__(connections)
         self.leases = SQLiteLeases(connections)
         try:
@@ -90,23 +94,22 @@ class SQLiteBackend(Table):
         """Connect, and see to it that database and log are those that belong here."""
         connection = _connect(self._path)
         try:
-            connection.execute("PRAGMA schema_version").fetchone()  # SQLite opens its log now
-            self._verify()
-            with files.explained(self._path):
-                check_place(self._path, *files.beside(self._path))
+            connection.execute(_OPEN_LOG).fetchone()
+            self._check_files()
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _verify(self) -> None:
+    def _check_files(self) -> None:
         with files.explained(self._path):
-            if identity(self._path) == self._identity:
-                return
-        raise BackendUnavailableError(
-            f"The token database {self._path} has been deleted, or replaced by another file, since this "
-            "store was opened. Nothing was saved. Open the store anew, or restart the process."
-        )
+            check_place(*self._all_files)
+            if identity(self._path) != self._identity:
+                raise failures.replaced(self.location)
+
+    def _files(self) -> tuple[Identity | None, ...]:
+        with files.explained(self._path):
+            return tuple(map(identity, self._all_files))
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
@@ -169,8 +172,7 @@ def _take_over(handle: Handle, path: Path) -> None:
         (page_size,) = connection.execute("PRAGMA page_size").fetchone()
         files.check_length(path, page_size)
         statements = schema.upgrades(connection, str(path))
-        for file in (path, *files.beside(path)):  # before the journal, which takes over the file's rights
-            close_to_others(file)
+        close_to_others(path, *files.beside(path))  # before the journal, which takes over its rights
         with probe.refused(connection, str(path)):
             for statement in statements:
                 connection.execute(statement)
@@ -178,8 +180,10 @@ def _take_over(handle: Handle, path: Path) -> None:
         if statements:
             connection.execute("COMMIT")
     _keep_a_log(connection, path)
+    connection.execute(_OPEN_LOG).fetchone()
     with files.explained(path):
         check_place(path, *files.beside(path))
+    handle.note_files()
 
 
 def _empty_log(handle: Handle) -> bool:

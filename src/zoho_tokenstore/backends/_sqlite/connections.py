@@ -39,8 +39,10 @@ def write_lock(connection: sqlite3.Connection, *, keep: bool = True) -> Iterator
 class Handle:
     """One connection, used by one thread at a time, and the rows it has read lately."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], files: Callable[[], object]) -> None:
         self._connect = connect
+        self._files = files
+        self._opened: object = None
         self.recent: Recent[Row] = Recent()
         self._data_version: Stored | None = None
         self._reader: sqlite3.Cursor | None = None
@@ -54,7 +56,16 @@ class Handle:
         """Return the connection, making it if there is none."""
         if self.connection is None:
             self.connection = self._connect()
+            self.note_files()
         return self.connection
+
+    def note_files(self) -> None:
+        """Note which files the connection has open."""
+        self._opened = self._files()
+
+    def has_its_files(self) -> bool:
+        """Tell whether those are still the ones that everybody else opens."""
+        return self._opened == self._files()
 
     def close(self) -> None:
         """Close the connection; `open` makes a new one."""
@@ -128,6 +139,18 @@ class Handle:
         self.open().execute("VACUUM")
 
 
+class _ReplacedError(Exception):
+    """The files of a connection are not those that others open."""
+
+
+def _in_place(handle: Handle, work: Callable[[Handle, *Ts], T], *args: *Ts) -> T:
+    """Do the work, and look whether it was done where it belongs, while a fork still waits for it."""
+    result = work(handle, *args)
+    if not handle.has_its_files():
+        raise _ReplacedError
+    return result
+
+
 class _LastWill:
     """Kept in a thread's local data, which is dropped when the thread ends: closes its handle.
 
@@ -160,7 +183,7 @@ class Connections:
         connect: makes a connection.
         location: the database's name, for messages.
         timeout: how long to wait for other connections' locks, in seconds.
-        verify: raises a `BackendError` if the database is not the one any more that was opened.
+        files: tells the files at the database's path, and beside it, from any that may replace them.
         shared: one connection for all threads, kept over a fork (a database in memory).
     """
 
@@ -170,11 +193,11 @@ class Connections:
         location: str,
         *,
         timeout: float,
-        verify: Callable[[], None] = lambda: None,
+        files: Callable[[], object] = lambda: None,
         shared: bool = False,
     ) -> None:
         self.location = location
-        self._verify = verify
+        self._files = files
         self._connect = connect
         self._timeout = timeout
         self._gate = threading.Lock()
@@ -212,13 +235,11 @@ class Connections:
             BackendUnavailableError: the change went to a file that is not at its path any more. All
                 connections to it are closed: none of them answers from it.
         """
-        result = self.run(work, *args)
         try:
-            self._verify()
-        except BackendError:
+            return self.run(_in_place, work, *args)
+        except _ReplacedError:
             self._close_all()
-            raise
-        return result
+        raise failures.replaced(self.location)
 
     def close(self) -> None:
         """Close every thread's connection. Later work raises a `BackendError`."""
@@ -252,7 +273,7 @@ class Connections:
         return handle
 
     def _new_handle(self) -> Handle:
-        handle = Handle(self._open)
+        handle = Handle(self._open, self._files)
         with self._gate:
             self._handles.add(handle)
         return handle

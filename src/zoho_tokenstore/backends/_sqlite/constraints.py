@@ -94,7 +94,8 @@ def _wrong_column(name: str, type_: str, notnull: int, default: str | None, hidd
         return f"its column {name} is NOT NULL, and a token may come without it"
     # Elsewhere SQLite would make numbers of digits, or keep numbers that no text finds.
     if name != "expiry_time" and ("INT" in type_.upper() or not _TEXT.search(type_)):
-        return f"its column {name} has the type {type_ or 'of no name'}, and not a text's, as varchar(255)"
+        held = f"the type {type_}" if type_ else "no type"
+        return f"its column {name} has {held}, and not a text's, as varchar(255)"
     return None
 
 
@@ -104,7 +105,7 @@ def _wrong_keys(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         "SELECT name, origin, partial FROM pragma_index_list('oauthtoken') WHERE \"unique\""
     ).fetchall():
         columns = [
-            str(name).lower()
+            name.lower() if name else "an expression"
             for (name,) in connection.execute("SELECT name FROM pragma_index_info(?)", (index,))
         ]
         is_unique |= columns == ["id"] and not partial

@@ -153,7 +153,13 @@ def _check(path: Path, patience: float) -> None:
         raise ConfigurationError(f"{path} is a folder; the token database needs the path of a file.")
     if not stat.S_ISREG(mode):
         raise ConfigurationError(f"{path} is no regular file; the token database needs one.")
-    size = _settled_size(path, time.monotonic() + patience)
+    size, names = _settled(path, time.monotonic() + patience)
+    if names > 1:
+        raise BackendUnavailableError(
+            f"The token database {path} has {names} names (hard links). Programs that open it by different "
+            "names do not see each other's log, and lose tokens. Remove the others; find them with: "
+            f"find / -samefile '{path}'"
+        )
     if not size:
         raise BackendError(
             f"The token database {path} is empty (0 bytes), which a database never is: its content was "
@@ -172,10 +178,10 @@ def _check(path: Path, patience: float) -> None:
         )
 
 
-def _settled_size(path: Path, deadline: float) -> int:
-    """Return the file's size, giving a program that is creating it by itself time to fill it."""
+def _settled(path: Path, deadline: float) -> tuple[int, int]:
+    """Return the file's size and number of names, giving a program that is creating it time to be done."""
     while True:
-        size = path.stat().st_size
-        if size or time.monotonic() >= deadline:
-            return size
+        known = path.stat()
+        if (known.st_size and known.st_nlink <= 1) or time.monotonic() >= deadline:
+            return known.st_size, known.st_nlink
         time.sleep(0.01)

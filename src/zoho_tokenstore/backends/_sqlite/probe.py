@@ -16,6 +16,7 @@ from zoho_tokenstore.backends._sqlite.table import DELETE, FIND, INSERT, LOAD
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, Row
 
 _UPDATE: Final = f"UPDATE oauthtoken SET {', '.join(f'{name} = ?' for name in STORED[1:])} WHERE id = ?"  # noqa: S608
+_REFUSALS: Final = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_ERROR}
 _TRIGGERS: Final = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = 'oauthtoken'"
 
 
@@ -41,7 +42,9 @@ def refused(connection: sqlite3.Connection, location: str) -> Iterator[None]:
     """Tell a constraint that is met in the block as a fault of the table."""
     try:
         yield
-    except sqlite3.IntegrityError as error:
+    except (sqlite3.IntegrityError, sqlite3.OperationalError) as error:
+        if failures.primary_code(error) not in _REFUSALS:
+            raise
         raise _refusal(connection, location, failures.constraint(error)) from failures.cause(error)
 
 
