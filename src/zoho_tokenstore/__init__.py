@@ -23,9 +23,11 @@ from zoho_tokenstore.errors import (
     InvalidTokenError,
     MissingDependencyError,
     RateLimitedError,
+    RetiredIdError,
     SealingError,
     TokenNotFoundError,
     TokenStoreError,
+    UnreadableRowError,
 )
 from zoho_tokenstore.events import Event, EventKind
 from zoho_tokenstore.policies import RefreshPolicy
@@ -70,6 +72,7 @@ __all__ = [
     "RedisStore",
     "RefreshPolicy",
     "RepositoryStore",
+    "RetiredIdError",
     "SQLStore",
     "SQLiteStore",
     "SealingError",
@@ -78,6 +81,7 @@ __all__ = [
     "TokenRecord",
     "TokenRepository",
     "TokenStoreError",
+    "UnreadableRowError",
     "open_repository",
     "open_store",
 ]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import zoho_tokenstore
+
 DRIVERS = {
     *("sqlite3", "filelock", "sqlalchemy", "psycopg", "pymysql", "mysql", "redis", "boto3", "botocore"),
     *("cryptography", "keyring"),
@@ -166,6 +168,39 @@ def test_contract_without_pytest() -> None:
         "except MissingDependencyError as error:\n    print(error)\n"
     )
     assert 'pip install "zoho-tokenstore[testing]"' in output(code)
+
+
+LAZY = {"KeyRing": "cryptography"} | dict.fromkeys(
+    [name for name in zoho_tokenstore.__all__ if name.endswith("Store")], "zohocrmsdk"
+)
+"""The names that need something which may not be installed."""
+
+
+@pytest.mark.clear
+@pytest.mark.parametrize(
+    "missing", [[], ["cryptography"], ["zohocrmsdk"], ["cryptography", "zohocrmsdk"]], ids=str
+)
+def test_a_star_import_takes_what_there_is(missing: list[str]) -> None:
+    """`from zoho_tokenstore import *` works whatever is installed, and brings all that can be used."""
+    code = "".join(BLOCK.format(name=name) for name in missing) + (
+        "names = {}\nexec('from zoho_tokenstore import *', names)\n"
+        "print(*sorted(names.keys() - {'__builtins__'}))"
+    )
+    known = set(zoho_tokenstore.__all__)
+    assert set(output(code).split()) == known - {name for name, needed in LAZY.items() if needed in missing}
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_a_lazy_name_says_what_it_needs(name: str) -> None:
+    """Imported by its name, what cannot be had is a `MissingDependencyError` that says what to install."""
+    code = BLOCK.format(name=LAZY[name]) + (
+        "from zoho_tokenstore import MissingDependencyError\n"
+        f"try:\n    from zoho_tokenstore import {name}\n"
+        "except MissingDependencyError as error:\n    print(error)\n"
+    )
+    told = output(code)
+    assert "pip install" in told
+    assert {"cryptography": "zoho-tokenstore[sealing]", "zohocrmsdk": "zohocrmsdk8-0"}[LAZY[name]] in told
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
