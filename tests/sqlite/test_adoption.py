@@ -11,7 +11,7 @@ from tests.sqlite import published
 from tests.sqlite.conftest import Open
 from tests.sqlite.tokens import by_name, is_sound, query, token
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.errors import RowChangedError
+from zoho_tokenstore.errors import RetiredIdError, RowChangedError
 from zoho_tokenstore.records import COLUMNS, TokenRecord
 
 TEN = f"SELECT {published.TEN_COLUMNS} FROM oauthtoken ORDER BY id"
@@ -141,6 +141,26 @@ def test_compare_and_set_sees_writes_of_the_published_code(legacy: Path) -> None
     found = backend.load("9")
     assert found is not None
     assert found.user_name == "somebody else"
+    backend.close()
+
+
+def test_what_the_published_code_deletes_stays_deleted(legacy: Path) -> None:
+    """Its deletions retire ids as ours do; its next id, which it has used before, is served all the same."""
+    backend = SQLiteBackend(legacy)
+    kept = backend.load("9")
+    assert kept is not None
+    published.delete(legacy, "9")
+    with pytest.raises(RetiredIdError):
+        backend.write(kept, expect=None)
+    assert published.insert(legacy, "somebody else", tokens="new") == "9"
+    found = backend.load("9")
+    assert found is not None
+    backend.write(found._replace(access_token="renewed"), expect=found.etag)
+    with published.connection(legacy) as connection:
+        connection.execute("INSERT OR REPLACE INTO oauthtoken (id, user_name) VALUES ('8', 'replaced')")
+        connection.execute("DELETE FROM oauthtoken WHERE id < '3'")
+    assert [retired.id for retired in backend.retired.scan()] == ["1", "2", "9"]
+    assert backend.retired.cleared_ms() == 0
     backend.close()
 
 
