@@ -17,8 +17,6 @@ from tests.redis import support as redis
 from tests.sql import support as sql
 from tests.support import servers
 from tests.support.servers import moto
-from zoho_tokenstore.backends._csv.cells import cells_of
-from zoho_tokenstore.backends._csv.content import to_bytes
 from zoho_tokenstore.backends.csv import CSVBackend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.copying import copy
@@ -84,7 +82,8 @@ def test_a_thousand_tokens_through_all_stores_end_as_they_began(tmp_path: Path) 
 
     In between they are sealed, under other keys in each store; the digest is one for all.
     """
-    (tmp_path / "start.csv").write_bytes(to_bytes(map(cells_of, ROWS)))
+    with closing(CSVBackend(tmp_path / "start.csv")) as start:
+        put(start, ROWS)
     digests = set()
     here, keys = PLACES[CHAIN[0]](tmp_path), "clear"
     for name in CHAIN[1:]:

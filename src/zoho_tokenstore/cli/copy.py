@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -24,6 +25,9 @@ _IN_A_PROCESS: Final = ("list", "memory")
 _EMPTY: Final = "list://"
 _LONGEST_REASON: Final = 400
 """How many characters of an error are shown."""
+
+_EACH: Final = (Outcome.UNREADABLE, Outcome.LOCKED)
+"""For which outcomes each row's reason is shown: they are a few words. Else that of the first."""
 
 _SAID: Final = {
     Outcome.ELSEWHERE: (
@@ -57,6 +61,16 @@ _SAID: Final = {
         "with its keys: {}."
     ),
 }
+
+
+_DAMAGED: Final = (
+    "The destination has, beside these, rows that cannot be read: {}. Nobody can tell whose they are: "
+    "correct or delete them."
+)
+_OUTLIVED: Final = (
+    "The source has deleted these ids before, and the destination has rows of them: {}. They may be the "
+    "logins that were deleted there, or other users'. Delete those that are to go."
+)
 
 
 def parse_side_keys(text: str) -> str:
@@ -207,8 +221,11 @@ def _sum_up(done: Copying, place: str, *, dry_run: bool) -> None:
         say(f"All {done.rows:,} are equal there (SHA-256 {done.source_digest[:16]})")
     else:
         say(f"{done.count(Outcome.EQUAL):,} of {done.rows:,} are equal there")
-    if done.retired or done.removed:
-        say(f"{done.retired:,} ids deleted in the source {would}retired there, {done.removed:,} rows deleted")
+    if done.retired:
+        noted = "would be noted" if dry_run else "are now noted"
+        say(f"{done.retired:,} ids of tokens that the source has deleted {noted} as deleted there")
+    if done.removed:
+        say(f"{done.removed:,} rows were deleted there, as the source deleted them meanwhile")
     if done.others:
         say(f"{done.others:,} rows there have other ids")
 
@@ -216,13 +233,9 @@ def _sum_up(done: Copying, place: str, *, dry_run: bool) -> None:
 def _explain(done: Copying) -> None:
     for outcome, sentence in _SAID.items():
         if outcome in done.outcomes:
-            _tell(sentence, done.outcomes[outcome])
-    _tell("The destination has things beside these that are no rows that can be read: {}.", done.damaged)
-    _tell(
-        "The source has deleted rows with these ids, and the destination has rows with them: {}. They may be "
-        "the deleted logins, or other users' rows; look at them.",
-        done.outlived,
-    )
+            _tell(sentence, done.outcomes[outcome], each=outcome in _EACH)
+    _tell(_DAMAGED, done.damaged, each=True)
+    _tell(_OUTLIVED, done.outlived)
     if done.late:
         say(
             f"The source goes on being written: the last time {done.late:,} rows had changed since they were "
@@ -231,15 +244,17 @@ def _explain(done: Copying) -> None:
         )
 
 
-def _tell(sentence: str, tally: Tally) -> None:
+def _tell(sentence: str, tally: Tally, *, each: bool = False) -> None:
     if tally.count:
-        first = f" The first: {tally.reason[:_LONGEST_REASON]}" if tally.reason else ""
-        say(sentence.format(_some(tally)) + first, err=True)
+        first = f" The first: {tally.reason[:_LONGEST_REASON]}" if tally.reason and not each else ""
+        say(sentence.format(_some(tally, tally.reasons if each else {})) + first, err=True)
 
 
-def _some(tally: Tally) -> str:
-    ids = [
-        shown_id(row_id) + (f" (there: {shown_id(other)})" if other else "") for row_id, other in tally.ids
-    ]
-    more = tally.count - len(ids)
-    return ", ".join(ids) + (f" and {more:,} more" if more else "")
+def _some(tally: Tally, reasons: Mapping[str, str]) -> str:
+    notes = (
+        (row_id, reasons.get(row_id) or (there and f"there: {shown_id(there)}"))
+        for row_id, there in tally.ids
+    )
+    shown = [shown_id(row_id) + (f" ({note[:_LONGEST_REASON]})" if note else "") for row_id, note in notes]
+    more = tally.count - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")

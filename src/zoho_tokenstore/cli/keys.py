@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 keys = typer.Typer(no_args_is_help=True, help="The keys that secrets are sealed with.")
 
-_UNREADABLE: Final = "These are no rows that can be read, and were left as they are: {}"
+_EMPTY: Final = "The store is empty. If that is a surprise, check its URL."
 
 
 @keys.command()
@@ -82,6 +82,8 @@ def status(
         finally:
             backend.close()
         say(f"{stock.rows:,} rows in {backend.location}")
+        if not stock.rows:
+            say(_EMPTY, err=True)
         unknown = _show(stock, ring.ids if ring else ())
         if unknown or stock.refused or stock.unreadable:
             raise typer.Exit(1)
@@ -121,6 +123,8 @@ def _reseal(url: str | None, place: str | None, prepare: Callable[[KeyRing], Key
             progress.end()
             backend.close()
         say(f"{done.rows:,} rows, {done.sealed:,} sealed anew under {ring.ids[0]}: {backend.location}")
+        if not done.rows:
+            say(_EMPTY, err=True)
         if not done.is_complete:
             _explain(done)
             raise typer.Exit(1)
@@ -136,7 +140,7 @@ def _explain(done: Resealing) -> None:
     if done.refused:
         say(f"These rows do not open, and were left as they are: {listed(sorted(done.refused))}", err=True)
     if done.unreadable:
-        say(_UNREADABLE.format(listed(sorted(done.unreadable))), err=True)
+        _tell_unread(sorted(done.unreadable))
 
 
 def _show(stock: Stock, ring: tuple[str, ...]) -> bool:
@@ -149,5 +153,14 @@ def _show(stock: Stock, ring: tuple[str, ...]) -> bool:
     if stock.refused:
         say(f"These rows do not open: {listed(stock.refused)}", err=True)
     if stock.unreadable:
-        say(_UNREADABLE.format(listed(stock.unreadable)), err=True)
+        _tell_unread(stock.unreadable)
     return bool(ring and unknown)
+
+
+def _tell_unread(ids: list[str]) -> None:
+    rows = "row was" if len(ids) == 1 else "rows were"
+    say(
+        f"{len(ids):,} {rows} not read: these are no rows that can be read, and were left as they are: "
+        f"{listed(ids)}",
+        err=True,
+    )

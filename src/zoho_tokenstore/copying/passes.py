@@ -225,6 +225,8 @@ class _Pass:
             stays = self._stays(row, theirs, policy)
             if stays is not None:
                 return _Settled(stays, theirs)
+            if theirs.id != row.id and not self._dry_run:
+                self._destination.refuse_retired(row)  # as the owner may have logged out, and in anew
             now = self._write(wanted, theirs.etag) or theirs
             self._state.overwritten += 1
         return _Settled(Outcome.OVERWRITTEN if theirs.id == row.id else Outcome.ELSEWHERE, now)

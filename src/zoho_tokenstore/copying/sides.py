@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from zoho_tokenstore import matching
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.crypto.sealing import Sealing
-from zoho_tokenstore.errors import SealingError, UnreadableRowError
+from zoho_tokenstore.errors import RowChangedError, SealingError, UnreadableRowError
 from zoho_tokenstore.records import (
     BOOKKEEPING,
     COLUMNS,
@@ -87,6 +88,13 @@ class Side:
             RetiredIdError: there must be none, and a deleted row has had the id.
         """
         return self.backend.write(self._sealing.seal(row), expect=expect)
+
+    def refuse_retired(self, row: Row) -> None:
+        """Raise a `RetiredIdError` if a deleted row has had this id, where that shows without a write."""
+        rehearse = getattr(self.backend, "rehearse", None)
+        if rehearse is not None:
+            with contextlib.suppress(RowChangedError):
+                rehearse(self._sealing.seal(row), expect=None)
 
 
 def side_by_side(
