@@ -15,25 +15,23 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, NamedTuple
 
+from zoho_tokenstore import matching
 from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.errors import (
     AccountsError,
     AccountsUnavailableError,
     BackendError,
-    ConflictError,
     RateLimitedError,
-    RowChangedError,
-    SealingError,
     TokenStoreError,
 )
 from zoho_tokenstore.events import EventKind
 from zoho_tokenstore.flights import Flight, Flights
-from zoho_tokenstore.history import Histories, named
+from zoho_tokenstore.history import Exchange, Histories, named
 from zoho_tokenstore.leases import names_of
 from zoho_tokenstore.policies import SDK_MARGIN, RefreshPolicy
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.repository import Fence, TokenRepository
-from zoho_tokenstore.unsaved import Kept, Unsaved
+from zoho_tokenstore.unsaved import Unsaved, may_pass
 
 _SHORTEST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.1
@@ -97,7 +95,7 @@ class Coordinator:
         self._wait = policy.wait.total_seconds()
         self._histories = Histories(self._leases, policy, clock)
         self._flights = Flights()
-        self._unsaved = Unsaved()
+        self._unsaved = Unsaved(repository, self._release, clock)
         self._closed = False
         _at_exit.add(self)
 
@@ -123,6 +121,7 @@ class Coordinator:
         """
         if self._flights.under_way or self._unsaved.kept:
             self._settle()
+        before = self._exchange_before(query)  # not later: what comes from now on is an answer to us, too
         record = self._found(query)
         if query.id is not None or query.access_token is not None:
             return record
@@ -131,25 +130,35 @@ class Coordinator:
         names = names_of(query)
         if not names or not self._is_refresher():
             return None
-        return self._renew_or_wait(names[0], query, lambda: self._found(query))
+        return self._renew_or_wait(names[0], query, lambda: self._logged_in(query, names[0], before))
 
-    def save(self, record: TokenRecord) -> TokenRecord:
+    def save(self, record: TokenRecord, *, identified: bool = False) -> TokenRecord:
         """Save a token, end the refresh that it comes from, and return what is stored now.
 
         If the storage fails, the token is kept in this process, found by its look-ups, and saved
         at the next chance.
 
+        Arguments:
+            record: the token.
+            identified: Zoho itself named the user in the exchange that the token comes from.
+
         Raises:
             BackendError: it could not be stored yet.
-            ConflictError: its id is somebody else's, or others kept changing the row.
+            ConflictError: its id is somebody else's or a deleted token's, or others kept changing
+                the row.
+            AccountsUnavailableError: it is what a refresh was to bring, and has no access token.
         """
         flight = self._flight_of(record)
         fence = None if flight is None else flight.fence
         try:
-            saved = self._repository.save(record, fence=fence)
+            if flight is not None and record.access_token is None:
+                raise self._failed(flight)
+            saved = self._repository.save(record, fence=fence, identified=identified)
+            if flight is not None and flight.is_of_code:
+                self._histories.note_exchange(flight.name, saved.id or "")
         except TokenStoreError as error:
-            if _may_pass(error) and not self._closed:
-                self._unsaved.keep(Kept(record, fence, flight))
+            if may_pass(error) and not self._closed:
+                self._unsaved.keep(record, fence or Fence(), flight, identified=identified)
             elif flight is not None:
                 self._release(flight)
             raise
@@ -161,6 +170,23 @@ class Coordinator:
             self._repository.emit(EventKind.REFRESHED, saved)
         self._unsaved.drop(saved)
         return saved
+
+    def _exchange_before(self, query: TokenRecord) -> Exchange | None:
+        """Return what is noted of an earlier exchange of the query's code."""
+        if query.grant_token is None or query.id is not None or not self._is_refresher():
+            return None
+        return self._histories.exchange(names_of(query)[0])
+
+    def _failed(self, flight: Flight) -> AccountsUnavailableError:
+        """Note that Zoho's answer to a refresh had no access token; what is stored stays as it is."""
+        with contextlib.suppress(BackendError):
+            self._histories.note_failure(flight.name, flight.began_ms)
+        self._repository.emit(EventKind.REFRESH_FAILED, flight.about, reason="Zoho sent no access token")
+        return AccountsUnavailableError(
+            f"Zoho's answer for {named(flight.about)} has no access token; nothing was stored. "
+            "Try again later; if that fails too, log in again.",
+            retry_after=self._lease,
+        )
 
     def delete(self, token_id: str) -> bool:
         """Delete a token, also one that could not be saved yet; return whether it was stored."""
@@ -175,7 +201,7 @@ class Coordinator:
     def close(self) -> None:
         """Save what is left to save, and give back every lease, so that nobody waits for them."""
         self._end_abandoned()
-        self._save_late(at_once=True)
+        self._unsaved.save(at_once=True)
         self._closed = True
         self._unsaved.clear()
         for flight in self._flights.take_all():
@@ -301,11 +327,13 @@ class Coordinator:
             self._release(flight)
             return renewed
         record = renewed.record
+        self._repository.prove_writable(record or asked)
         self._histories.count(flight.name, asked)
         if flight.is_over():  # the store was busy for longer than the lease
             return Turn(False)
         if record is not None:
             flight.fence = Fence(record.access_token, record.refresh_token)
+        flight.is_of_code = record is None and flight.name.startswith("grant:")
         self._flights.add(flight)
         reason = "the holder before brought no token" if taken_over else None
         self._repository.emit(EventKind.REFRESH_STARTED, record or asked, reason=reason)
@@ -353,7 +381,7 @@ class Coordinator:
     def _settle(self) -> None:
         self._end_abandoned()
         if self._unsaved.kept:
-            self._save_late()
+            self._unsaved.save()
 
     def _end_abandoned(self) -> None:
         """End the refreshes that no save will follow, and let nobody try again too soon."""
@@ -365,22 +393,6 @@ class Coordinator:
             flight.landed.set()
             self._repository.emit(EventKind.REFRESH_FAILED, flight.about, reason="no new token was saved")
 
-    def _save_late(self, *, at_once: bool = False) -> None:
-        with self._unsaved.to_try(at_once=at_once) as waiting:
-            for kept in waiting:
-                try:
-                    saved = self._repository.save(kept.record, fence=kept.fence)
-                except TokenStoreError as error:  # told by its event and log line
-                    if _may_pass(error):
-                        return
-                    self._unsaved.drop(kept.record)
-                    continue
-                self._unsaved.drop(saved)
-                self._unsaved.drop(kept.record)
-                if kept.flight is not None:
-                    self._release(kept.flight)
-                self._repository.emit(EventKind.SAVED_LATE, saved)
-
     # ---- reading, with what could not be saved
 
     def _current(self, token_id: str) -> TokenRecord | None:
@@ -391,6 +403,20 @@ class Coordinator:
         kept = self._unsaved.find(query) if self._unsaved.kept else None
         return kept or self._repository.find(query)
 
+    def _logged_in(self, query: TokenRecord, name: str, before: Exchange | None) -> TokenRecord | None:
+        """Return what a query for a login finds: also the token of its code, if that came while we waited.
+
+        A code that has been exchanged may not be kept: then it leads nobody in who comes later.
+        """
+        found = self._found(query)
+        if found is not None or query.grant_token is None:
+            return found
+        exchange = self._histories.exchange(name)
+        record = None if exchange in (None, before) else self._current(exchange.token_id)
+        if record is None or not matching.same_person(query, record):
+            return None
+        return record.changed(grant_token=query.grant_token)
+
 
 _at_exit: weakref.WeakSet[Coordinator] = weakref.WeakSet()
 
@@ -399,13 +425,6 @@ _at_exit: weakref.WeakSet[Coordinator] = weakref.WeakSet()
 def _close_at_exit() -> None:
     for coordinator in list(_at_exit):
         coordinator.close()
-
-
-def _may_pass(error: TokenStoreError) -> bool:
-    """Tell whether the same save may succeed later, as when keys are given: not if the id is another's."""
-    return isinstance(error, BackendError | SealingError) or (
-        isinstance(error, ConflictError) and isinstance(error.__cause__, RowChangedError)
-    )
 
 
 def _reason(error: BaseException) -> str:

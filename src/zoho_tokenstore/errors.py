@@ -8,18 +8,28 @@
     ├── InvalidTokenError (ValueError)       what was passed is not a token that can be kept
     ├── TokenNotFoundError (LookupError)     a token that must exist does not
     ├── ConflictError                        the id is somebody else's, or others kept changing the row
-    │   └── RowChangedError                  what a backend answers to an outdated `expect`
+    │   ├── RowChangedError                  what a backend answers to an outdated `expect`
+    │   └── RetiredIdError                   the id is that of a deleted token; it is never used again
     ├── SealingError                         a stored secret does not open with the keys that are here
     ├── AccountsError                        no new access token is to be had from Zoho now
     │   ├── RateLimitedError                 Zoho's limit on refreshes is reached
     │   └── AccountsUnavailableError (ConnectionError)
     └── BackendError                         the storage failed, or holds what we cannot read
+        ├── UnreadableRowError               one stored row is none; the others are not affected
         ├── BackendUnavailableError (ConnectionError)
         └── BackendTimeoutError (TimeoutError)
 
 No message carries a secret. The driver's own exception is chained as ``__cause__``, unless its text could
 quote a stored value or a password.
 """
+
+from __future__ import annotations
+
+import contextlib
+import traceback
+from typing import Final, Self
+
+_OURS: Final = __name__.partition(".")[0]
 
 
 class TokenStoreError(Exception):
@@ -48,6 +58,13 @@ class ConflictError(TokenStoreError):
 
 class RowChangedError(ConflictError):
     """A row is no longer as the writer knew it: it changed, is gone, or exists already."""
+
+
+class RetiredIdError(ConflictError):
+    """The id is that of a token that was deleted. It is never given to another one.
+
+    Save the token without an id: a new login gets a new one.
+    """
 
 
 class SealingError(TokenStoreError):
@@ -82,9 +99,50 @@ class BackendError(TokenStoreError):
     """The storage failed, or holds something that cannot be read as a token."""
 
 
+class UnreadableRowError(BackendError):
+    """One stored row cannot be read as a token; the others are not affected.
+
+    `row_id` is its id, `reason` says in a few words what is wrong.
+    """
+
+    def __init__(self, message: str, *, row_id: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.row_id = row_id
+        self.reason = reason
+
+    @classmethod
+    def of(cls, row_id: str, reason: str, location: str) -> Self:
+        """Return the error for a row, with what to do about it."""
+        return cls(
+            f"Row {row_id!r} in {location} cannot be read: {reason}. Correct or delete that row; "
+            "the others are not affected.",
+            row_id=row_id,
+            reason=reason,
+        )
+
+
 class BackendUnavailableError(BackendError, ConnectionError):
     """The storage cannot be reached, opened or written."""
 
 
 class BackendTimeoutError(BackendError, TimeoutError):
     """The storage was busy for longer than the caller allows."""
+
+
+def forget_values(error: BaseException) -> None:
+    """Drop the local variables of our own frames through which an error came, and its causes.
+
+    They can hold opened secrets and keys, and error collectors send local variables along. Frames that
+    still run keep theirs, that of the caller among them. The traceback shows the same lines as before.
+    """
+    seen: set[int] = set()
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            for frame, _ in traceback.walk_tb(each.__traceback__):
+                if frame.f_globals.get("__name__", "").startswith(_OURS):
+                    with contextlib.suppress(RuntimeError):  # it still runs
+                        frame.clear()
+            left += [each.__cause__, each.__context__]

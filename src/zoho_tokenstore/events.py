@@ -6,6 +6,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
+
+from zoho_tokenstore.records import TokenRecord, UnreadableRow
 
 _log = logging.getLogger("zoho_tokenstore")
 
@@ -26,6 +29,8 @@ class EventKind(StrEnum):
     REFRESH_AWAITED = "refresh_awaited"
     REFRESH_REFUSED = "refresh_refused"
     FENCED = "fenced"
+    ROW_UNREADABLE = "row_unreadable"
+    SAVE_REFUSED = "save_refused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +52,46 @@ class Event:
     error: Exception | None = None
 
 
+_MOST_ROWS_LOGGED = 20
+
+
+class UnreadableLog:
+    """Logs the rows of a store that cannot be read: each once, and the first ones only."""
+
+    def __init__(self) -> None:
+        self._logged: set[str] = set()
+
+    def note(self, location: str, row: UnreadableRow) -> None:
+        """Log a row that was left out."""
+        if row.id in self._logged or len(self._logged) > _MOST_ROWS_LOGGED:
+            return
+        self._logged.add(row.id)
+        if len(self._logged) > _MOST_ROWS_LOGGED:
+            _log.warning("More rows in %s cannot be read; only the first ones are logged.", location)
+        else:
+            _log.warning("Row %r in %s cannot be read, and is left out: %s.", row.id, location, row.reason)
+
+
 OnEvent = Callable[[Event], object]
 """A function that is called with every event, in the thread in which it happened."""
 
 
+class Tell(Protocol):
+    """Tells the observer of something that happened to `record`."""
+
+    def __call__(
+        self,
+        kind: EventKind,
+        record: TokenRecord,
+        *,
+        reason: str | None = None,
+        count: int = 1,
+        error: Exception | None = None,
+    ) -> None: ...
+
+
 def emit(on_event: OnEvent | None, event: Event) -> None:
-    """Log a failed save, and call the observer.
+    """Log a save that failed or was refused, and call the observer.
 
     A failed save is logged at error level because the SDK (6, 7 and 8) drops the exception of
     `save_token` after the one-time code has been spent. What the observer raises is logged, not
@@ -60,6 +99,8 @@ def emit(on_event: OnEvent | None, event: Event) -> None:
     """
     if event.kind is EventKind.SAVE_FAILED:
         _log.error("A token could not be saved in %s: %s", event.location, event.error)
+    elif event.kind is EventKind.SAVE_REFUSED:
+        _log.warning("A token was not saved in %s: %s", event.location, event.error or event.reason)
     if on_event is None:
         return
     try:

@@ -30,6 +30,7 @@ class Flight:
         self.about = TokenRecord(id=about.id, user_name=about.user_name, client_id=about.client_id)
         self.began_ms = began_ms
         self.fence = Fence()
+        self.is_of_code = False
         self.owner = secrets.token_hex(8)
         self.thread = threading.current_thread()
         self.ends = time.monotonic() + seconds

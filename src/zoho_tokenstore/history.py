@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Self
+from typing import NamedTuple, Self
 
 from zoho_tokenstore.clock import Clock
 from zoho_tokenstore.errors import AccountsUnavailableError, RateLimitedError
@@ -14,29 +14,45 @@ from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import TokenRecord
 
 
+class Exchange(NamedTuple):
+    """When a one-time code was exchanged, in epoch milliseconds, and for which token."""
+
+    at_ms: int
+    token_id: str
+
+
 @dataclass(frozen=True)
 class History:
-    """When refreshes were sent, and when the last one that failed began; epoch milliseconds.
+    """When refreshes were sent, when the last one that failed began, and what came of a one-time code.
 
-    Its text is decimal times between spaces, oldest first, and the failure's behind an ``!``.
+    Times are epoch milliseconds. Its text is decimal times between spaces, oldest first; the failure's
+    behind an ``!``; and behind an ``=`` when the code was exchanged, a blank, and the id of its token.
     Clocks may be set, or differ between hosts: a time ahead of ours counts like one as far behind.
     """
 
     sent: tuple[int, ...] = ()
     failed_at: int | None = None
+    exchanged: Exchange | None = None
 
     @classmethod
     def parse(cls, note: str) -> Self:
         """Read a note. One that nobody of us wrote counts as empty."""
-        sent, _, failed = note.partition("!")
+        times, _, exchanged = note.partition("=")
+        sent, _, failed = times.partition("!")
+        at, _, token_id = exchanged.partition(" ")
         try:
-            return cls(tuple(map(int, sent.split())), int(failed) if failed else None)
+            return cls(
+                tuple(map(int, sent.split())),
+                int(failed) if failed else None,
+                Exchange(int(at), token_id) if exchanged else None,
+            )
         except ValueError:
             return cls()
 
     def __str__(self) -> str:
         failed = "" if self.failed_at is None else f"!{self.failed_at}"
-        return " ".join(map(str, self.sent)) + failed
+        exchanged = "" if self.exchanged is None else f"={self.exchanged.at_ms} {self.exchanged.token_id}"
+        return " ".join(map(str, self.sent)) + failed + exchanged
 
     def sending(self, now: int, window_ms: int) -> History:
         """Return the history with one more refresh, without what lies outside the window."""
@@ -98,6 +114,14 @@ class Histories:
     def count(self, name: str, about: TokenRecord) -> None:
         """Note a refresh before it is sent; it is checked again, as `check` does."""
         self._change(name, lambda history: history.sending(self._clock(), _ms(self._window)), about)
+
+    def note_exchange(self, name: str, token_id: str) -> None:
+        """Note which token a one-time code was exchanged for."""
+        self._change(name, lambda history: replace(history, exchanged=Exchange(self._clock(), token_id)))
+
+    def exchange(self, name: str) -> Exchange | None:
+        """Return what is noted of the exchange of a one-time code."""
+        return History.parse(self._leases.look(name).note).exchanged
 
     def note_failure(self, name: str, began_ms: int) -> None:
         """Note that a refresh brought no token."""

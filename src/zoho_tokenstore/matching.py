@@ -8,23 +8,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, get_args
 
+from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import TokenRecord
 
 Index = Literal["id", "user_name", "access_token", "grant_token", "refresh_token"]
+
+SpentCodes = Literal["self-client", "find", "refuse"]
+"""What is kept of one-time codes that have been exchanged, to find their token by.
+
+``"self-client"``: those exchanged without a redirect URL, as scripts with a self client do, which
+restart with the same code. ``"find"``: all. ``"refuse"``: none, and none is looked up.
+"""
 
 _FIRST_ID: Final = 9_000_000_000
 _IDS: Final = 900_000_000
 
 
 class Generation(Protocol):
-    """The tokens that were stored at some moment."""
+    """The tokens that were stored at some moment, and that moment, where it is known."""
 
     @property
     def access_token(self) -> str | None: ...
     @property
     def refresh_token(self) -> str | None: ...
+    @property
+    def saved_ms(self) -> int | None: ...
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,18 +48,60 @@ class Key:
         return f"Key(index={self.index!r})"
 
 
-def keys_of(record: TokenRecord) -> list[Key]:
+def checked_spent_codes(given: object) -> SpentCodes:
+    """Return the option, or raise a `ConfigurationError` that names the choices."""
+    for choice in get_args(SpentCodes):
+        if given == choice:
+            return choice  # type: ignore[no-any-return]
+    raise ConfigurationError(
+        f"spent_codes is one of {', '.join(map(repr, get_args(SpentCodes)))}, not {given!r}."
+    )
+
+
+def keys_of(record: TokenRecord, spent_codes: SpentCodes = "find") -> list[Key]:
     """Return the keys a record carries, the first one deciding.
 
     An access token is a key only without client credentials; a grant or refresh token only with
-    both of them. An empty list means that the record names nobody.
+    both of them, and a grant token only where its code may still find a row. An empty list means
+    that the record names nobody.
     """
     keys: list[tuple[Index, str | None]] = [("id", record.id), ("user_name", record.user_name)]
     if record.client_id is None and record.client_secret is None:
         keys.append(("access_token", record.access_token))
     elif record.client_id is not None and record.client_secret is not None:
-        keys += [("grant_token", record.grant_token), ("refresh_token", record.refresh_token)]
+        grant = record.grant_token if _may_find_by_code(record, spent_codes) else None
+        keys += [("grant_token", grant), ("refresh_token", record.refresh_token)]
     return [Key(index, value) for index, value in keys if value is not None]
+
+
+def keys_to_save(record: TokenRecord) -> list[Key]:
+    """Return the keys by which the row that a save updates is looked for, one after the other.
+
+    Besides those of a look-up, the access token: an owner's row that holds the very same one is
+    that of the same login, which may have no other key.
+    """
+    keys = keys_of(record)
+    if record.access_token is not None and all(key.index != "access_token" for key in keys):
+        keys.append(Key("access_token", record.access_token))
+    return keys
+
+
+def _may_find_by_code(query: TokenRecord, spent_codes: SpentCodes) -> bool:
+    """Tell whether a row may be found by the query's code.
+
+    A code that came by a redirect URL is kept by nobody but programs that wrote before us. So beside
+    a refresh token, which finds the row as well, it does not decide.
+    """
+    if spent_codes == "self-client":
+        return query.redirect_url is None or query.refresh_token is None
+    return spent_codes == "find"
+
+
+def without_spent_code(record: TokenRecord, spent_codes: SpentCodes) -> TokenRecord:
+    """Return what is stored of a record: a code that was exchanged goes, unless it is to be kept."""
+    is_spent = record.access_token is not None or record.refresh_token is not None
+    is_kept = spent_codes == "find" or (spent_codes == "self-client" and record.redirect_url is None)
+    return record if is_kept or not is_spent else record.changed(grant_token=None)
 
 
 def choose(query: TokenRecord, key: Key, candidates: Iterable[TokenRecord]) -> TokenRecord | None:
@@ -76,20 +128,49 @@ def choose_to_update(record: TokenRecord, key: Key, candidates: Iterable[TokenRe
     Of several, a row that holds the record's own user, client and domain comes before one that
     leaves some of them open.
     """
-    owned = [found for found in candidates if _holds(found, key) and same_owner(record, found)]
+    owned = [
+        found
+        for found in candidates
+        if _holds(found, key) and same_owner(record, found) and not is_foreign_access(record, found)
+    ]
     closest = max((_closeness(record, found) for found in owned), default=0)
     return _latest(found for found in owned if _closeness(record, found) == closest)
 
 
 def contradicts(query: TokenRecord, found: TokenRecord) -> bool:
-    """Tell whether the query brings credentials that are not those of the row found by name."""
-    return any(
-        given is not None and given != stored
-        for given, stored in (
-            (query.refresh_token, found.refresh_token),
-            (query.grant_token, found.grant_token),
-        )
-    )
+    """Tell whether the query brings credentials that are not those of the row found by name.
+
+    An access token alone, of no client, is none of a client's row, unless it is the one that is there.
+    """
+    if is_foreign_access(query, found):
+        return query.access_token != found.access_token
+    return not is_same_login(query, found)
+
+
+def is_same_login(record: TokenRecord, stored: TokenRecord) -> bool:
+    """Tell whether a record's tokens belong to the stored login.
+
+    A login is known by its refresh token; a record without one, by its one-time code. One with
+    neither is taken for a part of the stored login: what has changed of it.
+    """
+    if record.refresh_token is not None:
+        return record.refresh_token == stored.refresh_token
+    return record.grant_token is None or record.grant_token == stored.grant_token
+
+
+def is_foreign_access(record: TokenRecord, found: TokenRecord) -> bool:
+    """Tell whether the record is an access token alone, of no client, and the row is a client's.
+
+    Nobody can tell whose login such a token is of, and the client's refresh token is not its own.
+    """
+    is_alone = record.refresh_token is None and record.grant_token is None and record.client_id is None
+    return is_alone and record.access_token is not None and found.client_id is not None
+
+
+def can_log_in(query: TokenRecord) -> bool:
+    """Tell whether the query brings what a login needs: a client, and a code or refresh token of it."""
+    has_client = query.client_id is not None and query.client_secret is not None
+    return query.id is None and has_client and (query.grant_token or query.refresh_token) is not None
 
 
 def rotates_secret(query: TokenRecord, found: TokenRecord) -> bool:
@@ -122,64 +203,121 @@ def same_person(record: TokenRecord, found: TokenRecord) -> bool:
     )
 
 
-def merge(record: TokenRecord, stored: TokenRecord) -> TokenRecord:
-    """Return what a save leaves: the new fields, and the stored ones where nothing new is given."""
-    return record.filled_from(stored)
+def merge(record: TokenRecord, stored: TokenRecord, *, identified: bool = False) -> TokenRecord:
+    """Return what a save leaves: the new fields, and the stored ones where nothing new is given.
+
+    A login is one unit. Another one takes the place of the stored one with all its tokens: of those
+    nothing is left beside it. The only exception is a refresh token that the new login does not
+    bring, of a user whom Zoho itself named both times: then it is the same person's.
+
+    Arguments:
+        record: what is saved.
+        stored: the row that it updates.
+        identified: Zoho itself named the record's user in the exchange that it comes from.
+    """
+    if is_same_login(record, stored):
+        return _with_expiry(record.filled_from(stored), record, stored)
+    merged = _of_login(record.filled_from(stored), record)
+    if record.grant_token is not None:  # the redirect URL, or that there was none, is the code's
+        merged = merged.changed(redirect_url=record.redirect_url)
+    if record.refresh_token is None and identified and is_identified_as(record, stored):
+        return merged.changed(refresh_token=stored.refresh_token)
+    return merged
+
+
+def still_identified_at_ms(saved: TokenRecord, stored: TokenRecord | None) -> int | None:
+    """Return when Zoho named the user of what is saved, if the stored login is still the same."""
+    if stored is None or saved.user_name != stored.user_name or not is_same_login(saved, stored):
+        return None
+    return stored.identified_at_ms
+
+
+def is_identified_as(record: TokenRecord, stored: TokenRecord) -> bool:
+    """Tell whether Zoho named the stored row's user, and the record's is the same one, of one client."""
+    is_same = record.user_name == stored.user_name and record.client_id == stored.client_id
+    return is_same and stored.identified_at_ms is not None
 
 
 def is_outrun(record: TokenRecord, stored: TokenRecord, start: Generation, now_ms: int) -> bool:
     """Tell whether somebody else saved a refresh or a login since `start` was what is stored.
 
-    Access tokens are compared, because Zoho does not rotate refresh tokens: an unchanged one
-    proves nothing. What has expired meanwhile keeps nobody out.
+    Another login outruns every refresh of the former one, and every late save what was to be saved
+    before it. Within a login access tokens are compared, because Zoho does not rotate refresh
+    tokens: an unchanged one proves nothing. What has expired meanwhile keeps nobody out.
     """
-    if stored.access_token in (None, start.access_token, record.access_token):
+    if stored.access_token is not None and stored.access_token == record.access_token:
+        return False
+    if start.saved_ms is not None and (stored.updated_at_ms or 0) > start.saved_ms:
+        return True
+    if start.refresh_token is not None and stored.refresh_token != start.refresh_token:
+        return True
+    if stored.access_token in (None, start.access_token):
         return False
     if stored.expires_at_ms is not None and stored.expires_at_ms <= now_ms:
         return False
-    same_login = record.refresh_token is not None and record.refresh_token == stored.refresh_token
-    logged_in_again = start.refresh_token is not None and stored.refresh_token not in (
-        None,
-        start.refresh_token,
-    )
-    return same_login or logged_in_again
+    return record.refresh_token is not None and record.refresh_token == stored.refresh_token
 
 
 def yielding(record: TokenRecord, stored: TokenRecord) -> TokenRecord:
-    """Return an outrun record with the stored tokens in place of its own."""
-    return record.changed(
-        access_token=stored.access_token,
-        expires_at_ms=stored.expires_at_ms,
-        refresh_token=stored.refresh_token or record.refresh_token,
-        grant_token=stored.grant_token,
-    )
+    """Return an outrun record with the stored login in place of its own."""
+    return _of_login(record, stored)
 
 
 def fill(query: TokenRecord, found: TokenRecord) -> TokenRecord:
     """Return the complete token for a look-up: the caller's own fields stay, the rest is filled.
 
-    An expiry belongs to its access token: beside an access token of the caller's own, the stored
-    one's expiry is left out.
+    A login is one unit: beside a token of the caller's own that is not of the stored login, none
+    of that login's is filled in. And an expiry belongs to its access token.
     """
     filled = query.filled_from(found)
-    if filled.access_token == found.access_token or query.expires_at_ms is not None:
-        return filled
-    return TokenRecord(**{**filled.__dict__, "expires_at_ms": None})
+    is_alone = query.refresh_token is None and query.grant_token is None
+    is_other = is_alone and query.access_token not in (None, found.access_token)
+    if is_other or not is_same_login(query, found):
+        return _of_login(filled, query)
+    return _with_expiry(filled, query, found)
 
 
-def candidate_ids(record: TokenRecord) -> Iterator[str]:
+def _of_login(record: TokenRecord, login: TokenRecord) -> TokenRecord:
+    """Return the record with the tokens of a login, and none but those."""
+    return record.changed(
+        access_token=login.access_token,
+        expires_at_ms=None if login.access_token is None else login.expires_at_ms,
+        refresh_token=login.refresh_token,
+        grant_token=login.grant_token,
+    )
+
+
+def _with_expiry(filled: TokenRecord, own: TokenRecord, stored: TokenRecord) -> TokenRecord:
+    """Return a record that was filled with the stored one's fields, with the expiry of its access token."""
+    if own.access_token is None:
+        return filled.changed(expires_at_ms=stored.expires_at_ms)
+    if own.access_token != stored.access_token:
+        return filled.changed(expires_at_ms=own.expires_at_ms)
+    return filled
+
+
+def candidate_ids(record: TokenRecord, day: int) -> Iterator[str]:
     """Yield the ids a new row may take, in order: ten digits, derived from whom it is for.
 
     Two processes that insert one user at once arrive at the same id, so that one of them finds
     the row taken and updates it. The leading 9 keeps the published code going beside us: it
     numbers by the greatest text, plus one.
+
+    Arguments:
+        record: the token.
+        day: the number of today. All ids but the first depend on it: who logs out and in again every
+            day finds a free one at once, however many of his former ids are retired.
     """
     seed = _identity(record)
-    step = 0
+    yield _id(f"0\0{seed}")
+    step = 1
     while True:
-        digest = hashlib.sha256(f"{step}\0{seed}".encode()).digest()
-        yield str(_FIRST_ID + int.from_bytes(digest[:8]) % _IDS)
+        yield _id(f"{step}\0{day}\0{seed}")
         step += 1
+
+
+def _id(seed: str) -> str:
+    return str(_FIRST_ID + int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % _IDS)
 
 
 def _identity(record: TokenRecord) -> str:

@@ -8,7 +8,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
-from zoho_tokenstore.errors import BackendError, InvalidTokenError
+from zoho_tokenstore.errors import InvalidTokenError
 
 COLUMNS: Final = (
     "id",
@@ -24,8 +24,11 @@ COLUMNS: Final = (
 )
 """The columns of the published `oauthtoken` table, in their published order."""
 
-BOOKKEEPING: Final = ("created_at_ms", "updated_at_ms", "last_used_at_ms")
-"""What the repository notes about a row; integers, absolute epoch milliseconds."""
+BOOKKEEPING: Final = ("created_at_ms", "updated_at_ms", "last_used_at_ms", "identified_at_ms")
+"""What the repository notes about a row; integers, absolute epoch milliseconds.
+
+`identified_at_ms` is when Zoho itself last named the row's user; without it, only an application did.
+"""
 
 SECRET_COLUMNS: Final = ("client_secret", "refresh_token", "access_token", "grant_token")
 """The columns that nobody but their user may read."""
@@ -42,12 +45,12 @@ class TokenRecord:
     """One OAuth token set of one user, or, with fields left out, a query for one.
 
     An empty text means the same as `None`: the field is missing. `expires_at_ms` is when the
-    access token ends, in milliseconds since the epoch. The three fields of bookkeeping are the
+    access token ends, in milliseconds since the epoch. The fields of bookkeeping are the
     repository's; what a caller puts there is not stored.
 
     Raises:
         InvalidTokenError: a field is not text (or, for `expires_at_ms`, not a whole number), or
-            holds a lone surrogate, which no storage can keep.
+            holds a lone surrogate or a NUL, which not every storage can keep.
     """
 
     id: str | None = None
@@ -63,6 +66,7 @@ class TokenRecord:
     created_at_ms: int | None = None
     updated_at_ms: int | None = None
     last_used_at_ms: int | None = None
+    identified_at_ms: int | None = None
 
     def __post_init__(self) -> None:
         held = self.__dict__
@@ -103,6 +107,8 @@ def check_text(name: str, value: object) -> None:
     """Raise an `InvalidTokenError` if `value` is no text that a storage can keep."""
     if not isinstance(value, str):
         raise InvalidTokenError(f"{name} must be text or None, not {type(value).__name__}.")
+    if "\0" in value:
+        raise InvalidTokenError(f"{name} has a NUL in it, which nothing that Zoho gives out has.")
     if value.isascii():
         return
     try:
@@ -139,6 +145,7 @@ class Row(NamedTuple):
     created_at_ms: int | None = None
     updated_at_ms: int | None = None
     last_used_at_ms: int | None = None
+    identified_at_ms: int | None = None
     digests: Mapping[str, str] = NO_DIGESTS
     etag: object = None
 
@@ -152,6 +159,28 @@ class Row(NamedTuple):
             return digest
         column: str | None = getattr(self, index)
         return column
+
+
+class UnreadableRow(NamedTuple):
+    """What a storage found where a row should be.
+
+    `id` is its id, or as much of it as can be told as text; `reason` says in a few words what is
+    wrong, and shows no stored value.
+    """
+
+    id: str
+    reason: str
+
+
+Found = Row | UnreadableRow
+"""What a storage finds: one bad row is told beside the good ones, and stands in nobody's way."""
+
+
+class RetiredId(NamedTuple):
+    """The id of a row that was deleted, and when, in milliseconds since the epoch."""
+
+    id: str
+    at_ms: int
 
 
 S = TypeVar("S")
@@ -215,18 +244,17 @@ ROW_FIELDS: Final = (*COLUMNS, *BOOKKEEPING)
 _RECORD_FIELDS: Final = tuple("expires_at_ms" if name == "expiry_time" else name for name in ROW_FIELDS)
 _values_of: Final = itemgetter(*_RECORD_FIELDS)
 _EXPIRY: Final = ROW_FIELDS.index("expiry_time")
+_LONG_PAST: Final = 0
+_LATEST: Final = 2**43
+"""In the year 2248: what is greater are microseconds."""
 _new: Final = object.__new__
 
 
-def record_from_row(row: Row, secrets: tuple[str | None, ...] | None = None) -> TokenRecord:
-    """Return the token in a row.
+def record_from_row(row: Row) -> TokenRecord:
+    """Return the token in a row with clear secrets.
 
-    Arguments:
-        row: the row.
-        secrets: its clear secrets, in the order of `SECRET_COLUMNS`, if the row has them sealed.
-
-    Raises:
-        BackendError: the stored expiry is no number, so whether the token is alive is unknown.
+    An expiry that is no number of milliseconds, or of other units, counts as long past: the token is
+    renewed, and the expiry with it.
     """
     record = _new(TokenRecord)
     held = record.__dict__  # the constructor would take longer than the read, and check again
@@ -244,18 +272,15 @@ def record_from_row(row: Row, secrets: tuple[str | None, ...] | None = None) -> 
         held["created_at_ms"],
         held["updated_at_ms"],
         held["last_used_at_ms"],
+        held["identified_at_ms"],
         _,
         _,
     ) = row
-    if secrets is not None:
-        held["client_secret"], held["refresh_token"], held["access_token"], held["grant_token"] = secrets
     try:
-        held["expires_at_ms"] = int(expiry) if expiry else None
-    except ValueError as error:
-        raise BackendError(
-            f"Row {row.id!r} has an expiry_time that is not a number of milliseconds. "
-            "Correct or delete that row; the others are not affected."
-        ) from error
+        ends = int(expiry) if expiry else None
+    except ValueError:
+        ends = _LONG_PAST
+    held["expires_at_ms"] = _LONG_PAST if ends is not None and ends > _LATEST else ends
     if "" in row:
         held.update({name: None for name, value in held.items() if value == ""})
     return record

@@ -2,50 +2,88 @@
 
 The SDK (6, 7 and 8) drops the exception of `save_token`, after a one-time code or a refresh has
 been spent. So the token stays here, is found by look-ups of this process, and saved at the next
-chance.
+chance: each by itself, so that one that cannot be saved holds up no other. One that was deleted
+meanwhile, by whatever process, stays deleted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
 
 from zoho_tokenstore import matching
+from zoho_tokenstore.clock import Clock
+from zoho_tokenstore.errors import (
+    BackendError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    ConflictError,
+    RowChangedError,
+    SealingError,
+    TokenStoreError,
+)
+from zoho_tokenstore.events import EventKind
 from zoho_tokenstore.flights import Flight
 from zoho_tokenstore.leases import begin_anew_after_fork
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.repository import Fence
+from zoho_tokenstore.repository import Fence, TokenRepository
 
 _MOST: Final = 1000
 _REST: Final = 1.0
 """For how many seconds after a failure nothing is tried again: each try may wait for locks."""
 
+_LONGEST_REST: Final = 60.0
+_AT_CLOSE: Final = 30.0
+"""For how many seconds `save(at_once=True)` goes on when one save has met a storage out of reach."""
 
-class Kept(NamedTuple):
-    """A token that could not be saved, and the refresh that it came from."""
+
+@dataclass(eq=False)
+class Kept:
+    """A token that could not be saved, what it was made after, and the refresh that it came from.
+
+    `row_id` is the row that it was to update, if there was one.
+    """
 
     record: TokenRecord
-    fence: Fence | None = None
-    flight: Flight | None = None
+    fence: Fence
+    flight: Flight | None
+    identified: bool
+    row_id: str | None = None
+    rest: float = 0.0
+    not_before: float = 0.0
+
+    def put_off(self) -> None:
+        """Try it later again, after a pause that grows."""
+        self.rest = min(max(2 * self.rest, _REST), _LONGEST_REST)
+        self.not_before = time.monotonic() + self.rest
 
 
 class Unsaved:
     """The tokens that this process could not save yet, oldest first; the newest 1,000.
 
     `kept` is to be read only: it is looked at before nearly every API call.
+
+    Arguments:
+        repository: where they are to be saved.
+        release: gives back the lease of a refresh.
+        clock: the time in milliseconds since the epoch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, repository: TokenRepository, release: Callable[[Flight], None], clock: Clock) -> None:
         self.kept: list[Kept] = []
+        self._repository = repository
+        self._release = release
+        self._clock = clock
         self._begin()
         begin_anew_after_fork(self)
 
     def begin_anew(self) -> None:
         """Go on in a child: its parent may end without having saved, but the leases are the parent's."""
-        self.kept = [kept._replace(flight=None) for kept in self.kept]
+        self.kept = [replace(kept, flight=None) for kept in self.kept]
         self._begin()
 
     def _begin(self) -> None:
@@ -53,8 +91,13 @@ class Unsaved:
         self._trying = threading.Lock()
         self._not_before = 0.0
 
-    def keep(self, kept: Kept) -> None:
+    def keep(self, record: TokenRecord, fence: Fence, flight: Flight | None, *, identified: bool) -> None:
         """Keep a token, in place of an earlier one of the same owner and credentials."""
+        kept = Kept(record, fence._replace(saved_ms=self._clock()), flight, identified)
+        with contextlib.suppress(BackendError, SealingError, ConflictError):  # a locked store can be read
+            kept.fence = kept.fence._replace(cleared_ms=self._repository.cleared_ms())
+            kept.row_id = self._repository.row_to_update(record)
+            kept.record = record.changed(id=record.id or kept.row_id)
         with self._lock:
             others = [other for other in self.kept if not _replaces(kept.record, other.record)]
             self.kept = [*others, kept][-_MOST:]
@@ -74,26 +117,81 @@ class Unsaved:
         with self._lock:
             self.kept = []
 
-    @contextmanager
-    def to_try(self, *, at_once: bool = False) -> Iterator[list[Kept]]:
-        """Yield what is to be saved now: to one thread at a time, and rarely while saving fails."""
-        if (not at_once and time.monotonic() < self._not_before) or not self._trying.acquire(blocking=False):
-            yield []
+    def save(self, *, at_once: bool = False) -> None:
+        """Save what can be saved: one thread at a time, and rarely while that fails, unless `at_once`."""
+        if not at_once and time.monotonic() < self._not_before:
+            return
+        if not self._trying.acquire(timeout=_AT_CLOSE if at_once else 0):
             return
         try:
-            yield list(self.kept)
+            self._save_each(at_once)
         finally:
             self._not_before = time.monotonic() + _REST if self.kept else 0.0
             self._trying.release()
 
     def get(self, token_id: str) -> TokenRecord | None:
         """Return the kept token with this id."""
-        return next((kept.record for kept in self.kept if kept.record.id == token_id), None)
+        return self._unless_deleted([kept for kept in self.kept if kept.record.id == token_id])
 
     def find(self, query: TokenRecord) -> TokenRecord | None:
         """Return the kept token that a partial one means."""
-        keys = matching.keys_of(query)
-        return matching.choose(query, keys[0], [kept.record for kept in self.kept]) if keys else None
+        keys, all_kept = matching.keys_of(query), self.kept
+        found = matching.choose(query, keys[0], [kept.record for kept in all_kept]) if keys else None
+        return self._unless_deleted([kept for kept in all_kept if kept.record is found])
+
+    def _save_each(self, at_once: bool) -> None:
+        now = time.monotonic()
+        for kept in [kept for kept in self.kept if at_once or kept.not_before <= now]:
+            try:
+                self._save(kept)
+            except (BackendUnavailableError, BackendTimeoutError):
+                if not at_once or time.monotonic() > now + _AT_CLOSE:
+                    return  # the others would only wait for the same
+
+    def _save(self, kept: Kept) -> None:
+        """Save one token; one that can never be saved is dropped."""
+        try:
+            saved = self._repository.save(kept.record, fence=kept.fence, identified=kept.identified)
+        except (BackendUnavailableError, BackendTimeoutError):
+            raise
+        except TokenStoreError as error:  # told by its event and log line
+            if may_pass(error):
+                kept.put_off()
+            else:
+                self._remove(kept)
+            return
+        self.drop(saved)
+        self._remove(kept)
+        self._repository.emit(EventKind.SAVED_LATE, saved)
+
+    def _remove(self, kept: Kept) -> None:
+        with self._lock:
+            self.kept = [other for other in self.kept if other is not kept]
+        if kept.flight is not None:
+            self._release(kept.flight)
+
+    def _unless_deleted(self, found: list[Kept]) -> TokenRecord | None:
+        """Return a kept token, unless the store can be read and says that it was deleted since."""
+        for kept in found:
+            if not self._is_deleted(kept):
+                return kept.record
+            self._remove(kept)
+            self._repository.emit(EventKind.SAVE_REFUSED, kept.record, reason="it was deleted")
+        return None
+
+    def _is_deleted(self, kept: Kept) -> bool:
+        with contextlib.suppress(BackendError, SealingError):
+            if kept.fence.cleared_ms not in (None, self._repository.cleared_ms()):
+                return True
+            return kept.row_id is not None and self._repository.get(kept.row_id) is None
+        return False
+
+
+def may_pass(error: TokenStoreError) -> bool:
+    """Tell whether the same save may succeed later, as when keys are given: not if the id is another's."""
+    return isinstance(error, BackendError | SealingError) or (
+        isinstance(error, ConflictError) and isinstance(error.__cause__, RowChangedError)
+    )
 
 
 def _replaces(new: TokenRecord, kept: TokenRecord) -> bool:

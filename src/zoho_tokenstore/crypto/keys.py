@@ -6,12 +6,10 @@ import base64
 import binascii
 import os
 from binascii import a2b_base64
-from collections.abc import Iterable
 from typing import Final, Self
 
 from zoho_tokenstore.crypto.values import MARK
 from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError
-from zoho_tokenstore.records import SECRET_COLUMNS
 
 try:
     from cryptography.exceptions import InvalidTag
@@ -61,8 +59,7 @@ class Key:
         self._decrypt = self._aead.decrypt  # this and the next: for every look-up
         self.id: Final = derived[64:].hex()
         self.heading: Final = f"{MARK}{self.id}."
-        self._associated = {column: f"{self.heading}{column}".encode() for column in SECRET_COLUMNS}
-        self._columns = tuple(self._associated.values())
+        self._associated = self.heading.encode()
 
     @classmethod
     def generate(cls) -> Key:
@@ -93,50 +90,33 @@ class Key:
         """Return the key as text. It is a secret."""
         return TEXT_PREFIX + base64.urlsafe_b64encode(self._material).decode().rstrip("=")
 
-    def seal(self, value: str, column: str, place: bytes) -> str:
-        """Return the sealed text of a value; each call makes another one.
+    def seal(self, content: str, place: bytes) -> str:
+        """Return the box of a content; each call makes another one.
 
         Arguments:
-            value: the secret.
-            column: one of `SECRET_COLUMNS`.
-            place: whose row it is in (`values.place_of`).
+            content: the secrets of a row (`values.content_of`).
+            place: what is authenticated of the row (`values.place_of`).
         """
-        clear = value.encode()
+        clear = content.encode()
         padding = 1 + (-(_AROUND + 1 + len(clear))) % 3
         nonce = os.urandom(_NONCE_BYTES)
-        content = nonce + self._aead.encrypt(
-            nonce, bytes((padding, *[0] * (padding - 1))) + clear, self._associated[column] + place
+        sealed = nonce + self._aead.encrypt(
+            nonce, bytes((padding, *[0] * (padding - 1))) + clear, self._associated + place
         )
-        return self.heading + binascii.b2a_base64(content, newline=False).decode()
+        return self.heading + binascii.b2a_base64(sealed, newline=False).decode()
 
-    def unseal(self, sealed: str, column: str, place: bytes) -> str | None:
-        """Return the value of a text that `seal` made with the same key, column and place, else `None`."""
-        opened = self.unseal_all([sealed if name == column else None for name in SECRET_COLUMNS], place)
-        return None if opened is None else opened[SECRET_COLUMNS.index(column)]
-
-    def unseal_all(self, secrets: Iterable[str | None], place: bytes) -> tuple[str | None, ...] | None:
-        """Return the values of a row's secrets, or `None` if one of them does not open.
-
-        Both in the order of `SECRET_COLUMNS`. All of them at once, because this runs for every row
-        that is read: a call for each would take a tenth longer.
-        """
-        heading, decrypt = self.heading, self._decrypt
-        opened: list[str | None] = []
+    def unseal(self, box: str, place: bytes) -> str | None:
+        """Return the content of a box that `seal` made with the same key and place, else `None`."""
+        body = box.removeprefix(self.heading)
         try:
-            for sealed, associated in zip(secrets, self._columns):  # noqa: B905  # of one length
-                if sealed:
-                    body = sealed.removeprefix(heading)
-                    content = a2b_base64(body)
-                    # A text of another length had something in it that is no base64.
-                    if body == sealed or 4 * len(content) != 3 * len(body):
-                        return None
-                    clear = decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], associated + place)
-                    opened.append(clear[clear[0] :].decode())
-                else:
-                    opened.append(sealed)
+            sealed = a2b_base64(body)
+            # A text of another length had something in it that is no base64.
+            if body == box or 4 * len(sealed) != 3 * len(body):
+                return None
+            clear = self._decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._associated + place)
+            return clear[clear[0] :].decode()
         except (InvalidTag, ValueError):  # the latter: a text that is no base64, or is cut short
             return None
-        return tuple(opened)
 
     def digest(self, index: str, value: str) -> str:
         """Return the text under which `index` finds a secret value: an HMAC that tells nothing of it."""

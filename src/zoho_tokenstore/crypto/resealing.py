@@ -2,7 +2,7 @@
 
 Each row is one compare-and-set, so whoever changes it meanwhile loses nothing, and whoever stops
 this half-way has a store that every ring with both keys reads. Run again, it goes on with what is
-left: a row that is under the newest key already is passed over by its form.
+left: a row that is under the newest key already is opened, and not written again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,17 @@ from typing import Final
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.crypto import values
 from zoho_tokenstore.crypto.keyring import CLEAR, KeyRing
-from zoho_tokenstore.crypto.sealing import Sealed, opened, secrets_of
-from zoho_tokenstore.errors import ConfigurationError, RowChangedError, SealingError
-from zoho_tokenstore.records import Row
+from zoho_tokenstore.crypto.sealing import Sealed
+from zoho_tokenstore.errors import (
+    ConfigurationError,
+    InvalidTokenError,
+    RowChangedError,
+    SealingError,
+    TokenStoreError,
+    UnreadableRowError,
+    forget_values,
+)
+from zoho_tokenstore.records import SECRET_COLUMNS, Found, Row, UnreadableRow
 
 MOST_PASSES: Final = 5
 """How often the store is gone through while others go on writing under an older key."""
@@ -28,8 +36,9 @@ class Resealing:
     """How far it has come.
 
     `rows` are those looked at in this pass, `sealed` those that were sealed under the newest key,
-    `refused` the ids of rows that do not open and were left as they are, `late` how many the last
-    pass still had to seal: other processes have not got the newest key, or do not use it yet.
+    `refused` the ids of rows that do not open, `unreadable` those of what is no row; both were left as
+    they are. `late` is how many the last pass still had to seal: other processes have not got the
+    newest key, or do not use it yet.
     """
 
     passes: int = 0
@@ -37,6 +46,12 @@ class Resealing:
     sealed: int = 0
     late: int = 0
     refused: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether every row is sealed under the newest key."""
+        return not (self.late or self.refused or self.unreadable)
 
 
 OnProgress = Callable[[Resealing], object]
@@ -45,7 +60,7 @@ OnProgress = Callable[[Resealing], object]
 def reseal(backend: Backend, keys: KeyRing, *, on_progress: OnProgress = lambda _: None) -> Resealing:
     """Seal every row under the newest key, then let the storage overwrite what it kept of old ones.
 
-    It is to be run until `late` is 0: the last pass has found nothing to do.
+    It is to be run until `is_complete`: the last pass has found nothing to do, and has read all rows.
 
     Arguments:
         backend: the storage.
@@ -61,10 +76,7 @@ def reseal(backend: Backend, keys: KeyRing, *, on_progress: OnProgress = lambda 
     sealing, state = Sealed(keys), Resealing()
     while state.passes < MOST_PASSES:
         state.passes, state.rows, state.late = state.passes + 1, 0, 0
-        for row in backend.scan():
-            state.rows += 1
-            _go_on(backend, sealing, row, state)
-            on_progress(state)
+        _go_through(backend, sealing, state, on_progress)
         if not state.late:
             break
     scrub = getattr(backend, "scrub", None)
@@ -73,22 +85,42 @@ def reseal(backend: Backend, keys: KeyRing, *, on_progress: OnProgress = lambda 
     return state
 
 
-def _go_on(backend: Backend, sealing: Sealed, row: Row, state: Resealing) -> None:
-    try:
-        changed = _reseal_row(backend, sealing, row)
-    except SealingError:
-        state.refused.add(row.id)
+def _go_through(backend: Backend, sealing: Sealed, state: Resealing, on_progress: OnProgress) -> None:
+    for found in backend.scan():
+        state.rows += 1
+        try:
+            _go_on(backend, sealing, found, state)
+        except TokenStoreError as error:
+            forget_values(error)  # rows that are clear yet
+            raise
+        on_progress(state)
+
+
+def _go_on(backend: Backend, sealing: Sealed, found: Found, state: Resealing) -> None:
+    state.refused.discard(found.id)
+    state.unreadable.discard(found.id)
+    if isinstance(found, UnreadableRow):
+        state.unreadable.add(found.id)
         return
-    state.refused.discard(row.id)
-    state.sealed += changed
-    state.late += changed
+    try:
+        changed = _reseal_row(backend, sealing, found)
+    except SealingError:
+        state.refused.add(found.id)
+    except (InvalidTokenError, UnreadableRowError):
+        state.unreadable.add(found.id)
+    else:
+        state.sealed += changed
+        state.late += changed
 
 
 def _reseal_row(backend: Backend, sealing: Sealed, row: Row | None) -> bool:
     """Seal one row anew unless that is done, or it is gone; return whether it was."""
-    while row is not None and not sealing.is_current(row):
+    while row is not None:
+        clear = sealing.open(row)
+        if sealing.is_current(row, clear):
+            return False
         try:
-            backend.write(sealing.seal(opened(sealing, row)), expect=row.etag)
+            backend.write(sealing.seal(clear), expect=row.etag)
         except RowChangedError:
             row = backend.load(row.id)
         else:
@@ -98,11 +130,15 @@ def _reseal_row(backend: Backend, sealing: Sealed, row: Row | None) -> bool:
 
 @dataclass
 class Stock:
-    """What a store holds: how many rows have secrets under each key, by its id or as ``"clear"``."""
+    """What a store holds: how many rows are under each key, by its id or as ``"clear"``.
+
+    `unreadable` are the ids of what is no row, and counts under no key.
+    """
 
     rows: int = 0
     by_key: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
 
 def take_stock(backend: Backend, keys: KeyRing | None = None) -> Stock:
@@ -115,19 +151,24 @@ def take_stock(backend: Backend, keys: KeyRing | None = None) -> Stock:
     stock, sealing = Stock(), None if keys is None else Sealed(keys)
     for row in backend.scan():
         stock.rows += 1
-        stock.by_key.update({_key_id(text) for text in secrets_of(row) if text})
+        if isinstance(row, UnreadableRow):
+            stock.unreadable.append(row.id)
+            continue
+        stock.by_key.update(_key_ids(row))
         if sealing is not None and not _opens(sealing, row):
             stock.refused.append(row.id)
     return stock
 
 
-def _key_id(text: str) -> str:
-    return values.key_id_of(text) if values.is_sealed(text) else CLEAR
+def _key_ids(row: Row) -> set[str]:
+    """Return under what a row is kept: one key, in clear, or a mixture that somebody has made."""
+    texts = [text for name in SECRET_COLUMNS if (text := getattr(row, name))]
+    return {values.key_id_of(text) if values.is_sealed(text) else CLEAR for text in texts} or {CLEAR}
 
 
 def _opens(sealing: Sealed, row: Row) -> bool:
     try:
-        clear = opened(sealing, row)
+        clear = sealing.open(row)
     except SealingError:
         return False
     return sealing.finds(row, clear)

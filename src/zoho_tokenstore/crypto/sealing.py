@@ -5,46 +5,45 @@ Without keys `Clear` does as little as can be, and imports no cryptography.
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
-from operator import attrgetter
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.crypto import values
 from zoho_tokenstore.crypto.sources import VARIABLE
 from zoho_tokenstore.crypto.values import HEADING
-from zoho_tokenstore.errors import BackendError, InvalidTokenError, SealingError
-from zoho_tokenstore.records import LOOKUPS, NO_DIGESTS, SECRET_COLUMNS, Row, TokenRecord
+from zoho_tokenstore.errors import BackendError, ConfigurationError, InvalidTokenError, SealingError
+from zoho_tokenstore.records import LOOKUPS, NO_DIGESTS, SECRET_COLUMNS, Row
 
 if TYPE_CHECKING:
     from zoho_tokenstore.crypto.keyring import KeyRing
     from zoho_tokenstore.crypto.keys import Key
 
-Secrets = tuple[str | None, ...]
-_NOTHING: Final[Secrets] = (None,) * len(SECRET_COLUMNS)
-_secrets: Final = attrgetter(*SECRET_COLUMNS)
-_new: Final = tuple.__new__
+REQUIRED: Final = "required"
+"""In the place of keys: those of the environment, and none is a mistake."""
+
+_SAMPLE: Final = 20
+"""How many rows tell how a store is kept. A single one tells nothing: it may be anybody's."""
+
+_DIGESTED: Final = tuple(index for index in LOOKUPS if index in SECRET_COLUMNS)
+
+_log: Final = logging.getLogger("zoho_tokenstore")
 
 
 class Sealing(Protocol):
     """How the secrets of a store are kept."""
 
-    def open(self, row: Row) -> Secrets:
-        """Return the clear secrets of a stored row, in the order of `SECRET_COLUMNS`.
+    def open(self, row: Row) -> Row:
+        """Return a stored row with clear secrets.
 
         Raises:
-            SealingError: one of them is not as it was sealed, or not under a key that is here.
+            SealingError: it is not as it was sealed, or not under a key that is here.
         """
 
-    def seal(self, row: Row, stored: Row | None = None, known: TokenRecord | None = None) -> Row:
-        """Return a row as it is to be stored.
-
-        Arguments:
-            row: a row with clear secrets.
-            stored: the row that it replaces, as it is stored: what is still good of it is kept.
-            known: the same one, opened.
-        """
+    def seal(self, row: Row) -> Row:
+        """Return a row with clear secrets as it is to be stored."""
 
     def lookup_keys(self, index: str, value: str) -> list[str]:
         """Return the texts under which a backend finds a value."""
@@ -56,17 +55,33 @@ class Sealing(Protocol):
         """Tell by its form alone whether a stored row is one of those that are kept like this."""
 
 
-def sealing_for(keys: Any) -> Sealing:
+def sealing_for(keys: Any, location: str) -> Sealing:
     """Return how secrets are kept by a store that was given `keys`.
 
-    `None` means what ``ZOHO_TOKENSTORE_KEYS`` holds; if it is not set, secrets are stored in clear.
-    A variable that is set and empty is refused: so looks a key that did not arrive.
+    `None` means what ``ZOHO_TOKENSTORE_KEYS`` holds; if it is not set, secrets are stored in clear,
+    unless keys are ``"required"``. A variable that is set and empty is refused: so looks a key that
+    did not arrive.
     """
-    if keys is None and VARIABLE not in os.environ:
+    is_set = VARIABLE in os.environ
+    if keys == REQUIRED and isinstance(keys, str):
+        if not is_set:
+            raise ConfigurationError(
+                f"Sealing keys are required for {location}, and there are none: {VARIABLE} is not set. "
+                "Set it, or pass keys=."
+            )
+        keys = None
+    if keys is None and not is_set:
         return Clear()
     from zoho_tokenstore.crypto.keyring import KeyRing
 
-    return Sealed(KeyRing.from_environment() if keys is None else KeyRing.of(keys))
+    ring = KeyRing.from_environment() if keys is None else KeyRing.of(keys)
+    if ring.now.accepts_clear:
+        _log.warning(
+            "The sealing keys of %s accept secrets in clear ('clear' is among them): whoever can write "
+            "there can plant a token. Take 'clear' out when all rows are sealed.",
+            location,
+        )
+    return Sealed(ring)
 
 
 def refusal(row_id: str) -> SealingError:
@@ -79,72 +94,50 @@ def refusal(row_id: str) -> SealingError:
 
 
 def check_store(backend: Backend, sealing: Sealing) -> None:
-    """Refuse a store whose rows are kept in another way: it would become a mixture, or seem empty.
+    """Refuse a store that is kept in another way: it would become a mixture, or seem empty.
 
-    One row is looked at, the first or the backend's `sample()`. If it cannot be read, nothing is known.
+    That is one in which none of the first rows is of those that are kept like this. A single row in
+    clear proves nothing: any program may have written it, and others log in beside it.
 
     Raises:
-        SealingError: its secrets are sealed and there are no keys, or other ones, or they are clear.
+        SealingError: the rows are sealed and there are no keys, or other ones, or they are clear.
     """
     try:
-        sample = getattr(backend, "sample", None)
-        first = next(iter(backend.scan(limit=1)), None) if sample is None else sample()
-    except BackendError:  # whoever wants that row is told; the others are not affected
+        rows = [row for row in islice(backend.scan(limit=_SAMPLE), _SAMPLE) if isinstance(row, Row)]
+    except BackendError:  # whoever wants a row is told; a write tells by itself
         return
-    if first is None or sealing.suits(first):
+    if not rows or any(map(sealing.suits, rows)) or (len(rows) == 1 and not has_box(rows[0])):
         return
     sealing.renewed()  # or another thread has done so
-    if not sealing.suits(first):
-        raise refusal(first.id)
+    if not any(map(sealing.suits, rows)):
+        raise refusal(rows[0].id)
 
 
-def secrets_of(row: Row) -> Secrets:
-    """Return a row's secrets, in the order of `SECRET_COLUMNS`."""
-    return row[3:7]  # where `ROW_FIELDS` has them, side by side
-
-
-def opened(sealing: Sealing, row: Row) -> Row:
-    """Return a stored row with clear secrets, which it is found by."""
-    return with_secrets(row, sealing.open(row))._replace(digests=NO_DIGESTS)
-
-
-def with_secrets(row: Row, secrets: Secrets) -> Row:
-    """Return the row with these secrets in the place of its own."""
-    return _new(Row, row[:3] + secrets + row[7:])  # not by the class: it would check them again
-
-
-def _still_good(
-    row: Row, stored: Row | None, known: TokenRecord | None, key: Key, place: bytes
-) -> Sequence[str | None]:
-    """Return the stored texts that can stay, in their order: unchanged secrets under the newest key."""
-    if stored is None or known is None or values.place_of(stored) != place:
-        return _NOTHING
-    return [
-        text if text and value == before and _is_under(text, key) else None
-        for text, value, before in zip(secrets_of(stored), secrets_of(row), _secrets(known), strict=True)
-    ]
-
-
-def _is_under(text: str, key: Key) -> bool:
-    return text.startswith(key.heading)
+def has_box(row: Row) -> bool:
+    """Tell whether something in a row has the form of a sealed one."""
+    for text in row[3:7]:  # noqa: SIM110  # for every row that is read: `any` takes twice as long
+        if text and values.is_sealed(text):
+            return True
+    return False
 
 
 class Clear:
     """Secrets as they are."""
 
-    def open(self, row: Row) -> Secrets:
-        if not self.suits(row):
+    def open(self, row: Row) -> Row:
+        if has_box(row):
             raise refusal(row.id)
-        return secrets_of(row)
+        return row
 
-    def seal(self, row: Row, stored: Row | None = None, known: TokenRecord | None = None) -> Row:  # noqa: ARG002
-        for column, text in zip(SECRET_COLUMNS, secrets_of(row), strict=True):
+    def seal(self, row: Row) -> Row:
+        for column in SECRET_COLUMNS:
+            text = getattr(row, column)
             if text is not None and values.is_sealed(text):
                 raise InvalidTokenError(
                     f"{column} is a sealed value of a store, not what Zoho gave out. "
                     "Read it through a store that has the key."
                 )
-        return row
+        return row._replace(digests=NO_DIGESTS)
 
     def lookup_keys(self, index: str, value: str) -> list[str]:  # noqa: ARG002
         return [value]
@@ -153,59 +146,41 @@ class Clear:
         return False
 
     def suits(self, row: Row) -> bool:
-        for text in secrets_of(row):  # noqa: SIM110  # for every row that is read: `any` takes twice as long
-            if text and values.is_sealed(text):
-                return False
-        return True
+        return not has_box(row)
 
 
 class Sealed:
-    """Secrets sealed under a ring of keys."""
+    """Rows sealed under a ring of keys."""
 
     def __init__(self, keys: KeyRing) -> None:
         self.keys: Final = keys
 
-    def open(self, row: Row) -> Secrets:
-        secrets, place, key = secrets_of(row), values.place_of(row), self.keys.now.newest
-        opened = None if key is None else key.unseal_all(secrets, place)
-        if opened is None:
-            opened = self._open_each(secrets, place)
-        if opened is None:  # and raised here, where a traceback with its values shows no secret
+    def open(self, row: Row) -> Row:
+        clear = self._opened(row)
+        if clear is None:  # and raised here, where a traceback with its values shows no secret
             raise refusal(row.id)
-        return opened
+        return clear
 
-    def _open_each(self, secrets: Secrets, place: bytes) -> Secrets | None:
-        """Open secrets that are not all under the newest key; `None` if one of them does not open."""
-        # All keys first: looking for one can fail, and that traceback would show what was opened before.
-        keys = [(self._key_of(text) or self._sought(text)) if text else None for text in secrets]
-        opened: list[str | None] = []
-        for column, text, key in zip(SECRET_COLUMNS, secrets, keys, strict=True):
-            value = self._clear(text) if key is None else key.unseal(text or "", column, place)
-            if text and value is None:
-                return None
-            opened.append(value)
-        return tuple(opened)
+    def _opened(self, row: Row) -> Row | None:
+        box = row.client_secret
+        if not box or row.refresh_token or row.access_token or row.grant_token or not values.is_sealed(box):
+            return row if self.keys.now.accepts_clear and not has_box(row) else None
+        key = self.keys.now.by_heading.get(box[:HEADING]) or self._sought(box)
+        content = None if key is None else key.unseal(box, values.place_of(row))
+        return None if content is None else values.with_content(row, content)
 
-    def _key_of(self, text: str) -> Key | None:
-        return self.keys.now.by_heading.get(text[:HEADING])
-
-    def seal(self, row: Row, stored: Row | None = None, known: TokenRecord | None = None) -> Row:
+    def seal(self, row: Row) -> Row:
         self.keys.renewed()
         key = self.keys.now.newest
         if key is None:
             return Clear().seal(row)
-        place = values.place_of(row)
-        good = _still_good(row, stored, known, key, place)
-        sealed: list[str | None] = []
-        digests = {}
-        for column, value, text in zip(SECRET_COLUMNS, secrets_of(row), good, strict=True):
-            if value is None:
-                sealed.append(None)
-                continue
-            sealed.append(text or key.seal(value, column, place))
-            if column in LOOKUPS:
-                digests[column] = key.digest(column, value)
-        return with_secrets(row, tuple(sealed))._replace(digests=digests)
+        return row._replace(
+            client_secret=key.seal(values.content_of(row), values.place_of(row)),
+            refresh_token=None,
+            access_token=None,
+            grant_token=None,
+            digests=_digests_of(row, key),
+        )
 
     def lookup_keys(self, index: str, value: str) -> list[str]:
         if index not in SECRET_COLUMNS:
@@ -218,39 +193,25 @@ class Sealed:
 
     def suits(self, row: Row) -> bool:
         ring = self.keys.now
-        return all(
-            text[:HEADING] in ring.by_heading if values.is_sealed(text) else ring.accepts_clear
-            for text in secrets_of(row)
-            if text
-        )
+        if not has_box(row):
+            return ring.accepts_clear
+        return (row.client_secret or "")[:HEADING] in ring.by_heading
 
-    def is_current(self, row: Row) -> bool:
-        """Tell whether a stored row is sealed under the newest key and found by its digests."""
+    def is_current(self, row: Row, clear: Row) -> bool:
+        """Tell whether a stored row is sealed under the newest key, and found by each of its secrets."""
         key = self.keys.now.newest
-        if key is None:
-            return True
-        return all(
-            _is_under(text, key) and (column in row.digests or column not in LOOKUPS)
-            for column, text in zip(SECRET_COLUMNS, secrets_of(row), strict=True)
-            if text
-        )
+        return key is None or ((row.client_secret or "").startswith(key.heading) and self.finds(row, clear))
 
     def finds(self, row: Row, clear: Row) -> bool:
-        """Tell whether a stored row is found by each of its secrets, and by nothing else."""
-        return all(
-            row.lookup_key(index) in self.lookup_keys(index, value)
-            if (value := getattr(clear, index))
-            else not row.lookup_key(index)
-            for index in LOOKUPS
-            if index in SECRET_COLUMNS
-        )
+        """Tell whether a stored row that opens is found by each of its secrets, and by nothing else."""
+        key = self.keys.now.by_heading.get((row.client_secret or "")[:HEADING])
+        return dict(row.digests) == ({} if key is None else _digests_of(clear, key))
 
-    def _sought(self, text: str) -> Key | None:
-        """Return the key of a sealed text that another process may have begun to use, if it can be had."""
-        if not values.is_sealed(text):
-            return None
+    def _sought(self, box: str) -> Key | None:
+        """Return the key of a box that another process may have begun to use, if it can be had."""
         self.keys.renewed(missing=True)  # or another thread has done so
-        return self._key_of(text)
+        return self.keys.now.by_heading.get(box[:HEADING])
 
-    def _clear(self, text: str | None) -> str | None:
-        return text if text and self.keys.now.accepts_clear and not values.is_sealed(text) else None
+
+def _digests_of(clear: Row, key: Key) -> dict[str, str]:
+    return {index: key.digest(index, value) for index in _DIGESTED if (value := getattr(clear, index))}

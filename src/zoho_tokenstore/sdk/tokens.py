@@ -38,15 +38,13 @@ def record_of(token: Any) -> TokenRecord:
 def put(record: TokenRecord, token: Any) -> None:
     """Write the fields that a record has into an SDK token, field by field.
 
-    A field that is missing in the record is left alone, and so is the private `find_user`.
+    Its tokens and their expiry are written as they are, missing ones too: they are one login. Any
+    other field that is missing in the record is left alone, and so is the private `find_user`.
     """
     for setter, value in (
         (token.set_id, record.id),
         (token.set_client_id, record.client_id),
         (token.set_client_secret, record.client_secret),
-        (token.set_refresh_token, record.refresh_token),
-        (token.set_access_token, record.access_token),
-        (token.set_grant_token, record.grant_token),
         (token.set_redirect_url, record.redirect_url),
         (token.set_api_domain, record.api_domain),
     ):
@@ -54,8 +52,10 @@ def put(record: TokenRecord, token: Any) -> None:
             setter(value)
     if record.user_name is not None:
         token.set_user_signature(UserSignature(record.user_name))
-    if record.expires_at_ms is not None:
-        token.set_expires_in(str(record.expires_at_ms))
+    token.set_access_token(record.access_token)
+    token.set_expires_in(None if record.expires_at_ms is None else str(record.expires_at_ms))
+    token.set_refresh_token(record.refresh_token)
+    token.set_grant_token(record.grant_token)
 
 
 def new_token(record: TokenRecord) -> Any:

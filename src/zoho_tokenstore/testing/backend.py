@@ -9,10 +9,14 @@ from typing import Any, ClassVar, Final
 import pytest
 
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.errors import BackendError, RowChangedError
-from zoho_tokenstore.records import COLUMNS, LOOKUPS, SECRET_COLUMNS, Row
+from zoho_tokenstore.clock import now_ms
+from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError
+from zoho_tokenstore.records import COLUMNS, LOOKUPS, SECRET_COLUMNS, Found, RetiredId, Row
 from zoho_tokenstore.testing.backend_shared import BackendSharingClauses
 from zoho_tokenstore.testing.hostile import HOSTILE_TEXTS, LOOKALIKES
+
+_SKEW_MS: Final = 600_000
+"""How far the clock of a storage's server may be from ours, in milliseconds."""
 
 _SECRET: Final = "1000.very-secret"  # noqa: S105  # made up
 _DIGESTED: Final = ("access_token", "grant_token", "refresh_token")
@@ -29,12 +33,17 @@ _USES: Final[dict[str, Callable[[Backend], object]]] = {
 def full_row(row_id: str = "1", mark: str = "a") -> Row:
     """Return a row with a text in every column."""
     columns: dict[str, Any] = {name: f"{name}-{mark}" for name in COLUMNS[1:]}
-    return Row(id=row_id, **columns, created_at_ms=1, updated_at_ms=2**53, last_used_at_ms=3)
+    return Row(
+        id=row_id, **columns, created_at_ms=1, updated_at_ms=2**53, last_used_at_ms=3, identified_at_ms=4
+    )
 
 
-def content(row: Row | None) -> Row | None:
+def content(row: Found | None) -> Row | None:
     """Return the row without the backend's own mark, with plain digests."""
-    return None if row is None else row._replace(etag=None, digests=dict(row.digests))
+    if row is None:
+        return None
+    assert isinstance(row, Row)
+    return row._replace(etag=None, digests=dict(row.digests))
 
 
 class BackendContract(BackendSharingClauses):
@@ -138,13 +147,10 @@ class BackendContract(BackendSharingClauses):
         assert backend.load("1") is None
 
     def test_write_gives_new_etags(self, backend: Backend) -> None:
-        """Every write gives another etag: the same values, and a row removed and made anew, too."""
+        """Every write gives another etag, the same values too; older ones are outdated from then on."""
         etags = [backend.write(full_row(), expect=None)]
-        etags.append(backend.write(full_row(), expect=etags[-1]))
-        backend.remove("1")
-        etags.append(backend.write(full_row(), expect=None))
-        backend.clear()
-        etags.append(backend.write(full_row(), expect=None))
+        etags += [backend.write(full_row(), expect=etags[-1])]
+        etags += [backend.write(full_row(), expect=etags[-1])]
         assert len(set(etags)) == len(etags)
         with pytest.raises(RowChangedError):
             backend.write(full_row(mark="b"), expect=etags[0])
@@ -255,8 +261,75 @@ class BackendContract(BackendSharingClauses):
         assert backend.clear() == 3
         assert list(backend.scan()) == []
         assert backend.find("user_name", "user_name-a") == []
-        backend.write(full_row(), expect=None)
-        assert content(backend.load("1")) == full_row()
+        backend.write(full_row("4"), expect=None)
+        assert content(backend.load("4")) == full_row("4")
+
+    def test_removed_ids_are_retired(self, backend: Backend) -> None:
+        """A removed id is never written again, also through another look-up; other ids are."""
+        before = now_ms()
+        for row_id in "123":
+            backend.write(full_row(row_id), expect=None)
+        etag = getattr(backend.load("2"), "etag", None)
+        backend.remove("2")
+        backend.remove("9")
+        for _ in range(2):
+            with pytest.raises(RetiredIdError):
+                backend.write(full_row("2", "b"), expect=None)
+        with pytest.raises(RowChangedError):
+            backend.write(full_row("2", "b"), expect=etag)
+        assert backend.load("2") is None
+        assert backend.find("user_name", "user_name-b") == []
+        (retired,) = backend.retired.scan()
+        assert retired.id == "2"
+        assert before - _SKEW_MS <= retired.at_ms <= now_ms() + _SKEW_MS
+        backend.write(full_row("9"), expect=None)
+        assert [row.id for row in backend.scan()] == ["1", "3", "9"]
+
+    def test_cleared_ids_are_retired(self, backend: Backend) -> None:
+        """`clear` retires the id of every row, and tells by a time that grows that it was called."""
+        assert backend.retired.cleared_ms() == 0
+        for row_id in "123":
+            backend.write(full_row(row_id), expect=None)
+        backend.clear()
+        first = backend.retired.cleared_ms()
+        backend.clear()
+        assert 0 < first < backend.retired.cleared_ms()
+        assert [retired.id for retired in backend.retired.scan()] == ["1", "2", "3"]
+        for row_id in "123":
+            with pytest.raises(RetiredIdError):
+                backend.write(full_row(row_id), expect=None)
+        assert list(backend.scan()) == []
+
+    def test_retired_ids_can_be_added_and_pruned(self, backend: Backend) -> None:
+        """Ids retired elsewhere can be added; what was retired before a time can be forgotten."""
+        backend.write(full_row("b"), expect=None)
+        backend.remove("b")
+        assert backend.retired.add([RetiredId("a", 1), RetiredId("c", 2), RetiredId("b", 3)]) == 2
+        assert backend.retired.add([RetiredId("a", 1)]) == 0
+        assert [retired.id for retired in backend.retired.scan()] == ["a", "b", "c"]
+        with pytest.raises(RetiredIdError):
+            backend.write(full_row("c"), expect=None)
+        assert backend.retired.prune(2) == 1
+        assert backend.retired.prune(3) == 1
+        assert backend.retired.prune(3) == 0
+        assert [retired.id for retired in backend.retired.scan()] == ["b"]
+        backend.write(full_row("c"), expect=None)
+        assert content(backend.load("c")) == full_row("c")
+
+    def test_rehearsal_leaves_nothing(self, backend: Backend) -> None:
+        """`rehearse` raises what `write` would, and leaves everything as it was."""
+        rehearse = getattr(backend, "rehearse", None)
+        if rehearse is None:
+            return
+        etag = backend.write(full_row("1"), expect=None)
+        rehearse(full_row("2"), expect=None)
+        rehearse(full_row("1", "b"), expect=etag)
+        backend.write(full_row("3"), expect=None)
+        backend.remove("3")
+        assert list(map(content, backend.scan())) == [full_row("1")]
+        assert backend.find("user_name", "user_name-b") == []
+        assert [retired.id for retired in backend.retired.scan()] == ["3"]
+        assert backend.write(full_row("1", "c"), expect=etag) != etag
 
     @pytest.mark.parametrize("name", HOSTILE_TEXTS)
     def test_hostile_texts_are_kept(self, backend: Backend, name: str) -> None:

@@ -29,7 +29,9 @@ class DeletingClauses(StoreSubject):
 
     def test_by_id_gives_all_fields(self, store: Any) -> None:
         """`find_token_by_id` returns an `OAuthToken` with all ten fields."""
-        alice = stored(store, ALICE)
+        stored(store, BOB)
+        alice = stored(store, ALICE | {"grant_token": "", "redirect_url": "https://portal.zylker.example/"})
+        alice["grant_token"] = None
         token = store.find_token_by_id(alice["id"])
         assert isinstance(token, OAuthToken)
         assert fields_of(token) == alice
@@ -98,7 +100,18 @@ class DeletingClauses(StoreSubject):
         assert found(store, user_name=ALICE["user_name"]) is None
         assert_missing(store, str(bob["id"]))
         again = stored(store, ALICE)
-        assert all_fields(store) == [again] == [alice]
+        assert all_fields(store) == [again] == [alice | {"id": again["id"]}]
+
+    def test_deleted_tokens_stay_deleted(self, store: Any) -> None:
+        """A token that still carries the id of a deleted one is refused: a late save brings nothing back."""
+        alice = stored(store, ALICE)
+        held = store.find_token_by_id(alice["id"])
+        store.delete_token(alice["id"])
+        held.set_access_token("1000.refreshed.late")
+        with pytest.raises(Exception, match=r"."):
+            store.save_token(held)
+        assert store.get_tokens() == []
+        assert_missing(store, str(alice["id"]))
 
     def test_get_tokens_of_an_empty_store(self, store: Any) -> None:
         """`get_tokens` of a store without tokens is an empty list."""

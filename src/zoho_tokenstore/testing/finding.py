@@ -126,7 +126,7 @@ class FindingClauses(StoreSubject):
 
     def test_find_keeps_the_callers_fields(self, store: Any) -> None:
         """A field that the passed token brings along stays as the caller set it."""
-        alice = stored(store, ALICE)
+        alice = stored(store, login("alice", grant_token=None, redirect_url="https://old.zylker.example/"))
         query = make_token(id=alice["id"], redirect_url="https://new.zylker.example/")
         assert store.find_token(query) is query
         assert fields_of(query) == alice | {"redirect_url": "https://new.zylker.example/"}

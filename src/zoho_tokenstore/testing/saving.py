@@ -65,7 +65,7 @@ class SavingClauses(StoreSubject):
         store.save_token(used)
         first, again = (store.find_token_by_id(used.get_id()) for _ in range(2))
         again.set_access_token("1000.changed")
-        assert fields_of(first) == ALICE | {"id": used.get_id()}
+        assert fields_of(first) == dict.fromkeys(FIELDS) | ALICE | {"id": used.get_id()}
 
     def test_save_of_the_row_found(self, store: Any) -> None:
         """The token that a look-up gave is saved back into its row after a refresh."""
@@ -90,8 +90,8 @@ class SavingClauses(StoreSubject):
         """Saving the same login again, changed or unchanged, without its id, updates its row."""
         first = stored(store, fields)
         assert stored(store, fields) == first
-        assert stored(store, fields | {"redirect_url": "https://new.zylker.example/"})["id"] == first["id"]
-        assert all_fields(store) == [first | {"redirect_url": "https://new.zylker.example/"}]
+        assert stored(store, fields | {"expires_in": "4102444800001"})["id"] == first["id"]
+        assert all_fields(store) == [first | {"expires_in": "4102444800001"}]
 
     def test_save_keeps_new_credentials(self, store: Any) -> None:
         """A user who logs in again gets the new tokens into the same row."""
@@ -112,6 +112,39 @@ class SavingClauses(StoreSubject):
         alice = stored(store, ALICE)
         store.save_token(make_token(id=alice["id"], **{**ALICE, field: None}))
         assert all_fields(store) == [alice]
+
+    def test_save_replaces_the_login(self, store: Any) -> None:
+        """Another refresh token takes the place of the whole login: nothing else of the old one is left."""
+        alice = stored(store, ALICE)
+        other: Fields = {"refresh_token": "1000.other"}
+        store.save_token(make_token(user_name=ALICE["user_name"], **CLIENT, **other))
+        dropped = dict.fromkeys(("access_token", "grant_token", "expires_in"))
+        assert all_fields(store) == [alice | other | dropped]
+
+    def test_save_inherits_no_refresh_token(self, store: Any) -> None:
+        """A login by another one-time code that brings no refresh token does not get the stored one.
+
+        Nobody knows whose account the new one is; with the old token it would become that of the old one.
+        """
+        alice = stored(store, ALICE)
+        code = {"grant_token": "1000.g.2", "access_token": "1000.a.2"}
+        store.save_token(make_token(**{**ALICE, "refresh_token": None, **code}))
+        assert all_fields(store) == [alice | code | {"refresh_token": None}]
+
+    def test_save_keeps_an_expiry_with_its_token(self, store: Any) -> None:
+        """An expiry without an access token, or an access token without one, takes nothing from the other."""
+        alice = stored(store, ALICE)
+        store.save_token(make_token(**{**ALICE, "access_token": None, "expires_in": "4102444899999"}))
+        assert all_fields(store) == [alice]
+        store.save_token(make_token(**{**ALICE, "access_token": "1000.a.2", "expires_in": None}))
+        assert all_fields(store) == [alice | {"access_token": "1000.a.2", "expires_in": None}]
+
+    def test_save_joins_no_access_token_to_a_client(self, store: Any) -> None:
+        """An access token alone, of no client, leaves a client's token of that user as it was."""
+        alice = stored(store, ALICE)
+        only = stored(store, {"user_name": ALICE["user_name"], "access_token": "1000.only"})
+        assert only["id"] != alice["id"]
+        assert found(store, id=alice["id"]) == alice
 
     def test_save_needs_no_client(self, store: Any) -> None:
         """An access token alone, without client and user, is saved and found by its id."""
@@ -140,9 +173,9 @@ class SavingClauses(StoreSubject):
         """A token with an id is saved under that id, whoever else has a token like it."""
         nameless = {"access_token": "1000.shared"}
         first, second = stored(store, nameless | {"id": "1"}), stored(store, nameless | {"id": "2"})
-        only_two: Fields = {"id": "2", "refresh_token": "1000.of.two"}
+        only_two: Fields = {"id": "2", "access_token": "1000.of.two"}
         store.save_token(make_token(**only_two))
-        assert all_fields(store) == [first, second | {"refresh_token": "1000.of.two"}]
+        assert all_fields(store) == [first, second | {"access_token": "1000.of.two"}]
 
     def test_save_respects_the_owner_of_an_id(self, store: Any) -> None:
         """A token under the id of another user or client is refused, and that row stays as it was."""
@@ -169,12 +202,18 @@ class SavingClauses(StoreSubject):
             assert 1 <= len(assigned) <= 10
 
     def test_save_reuses_no_id(self, store: Any) -> None:
-        """The id of a deleted token is not given to another owner: somebody may still hold it."""
-        stored(store, BOB)
-        alice = stored(store, ALICE)
+        """The id of a deleted token is never given again, not to the same user either who logs in anew.
+
+        Somebody may still hold it: a session that has ended must not begin to work again.
+        """
+        bob, alice = stored(store, BOB), stored(store, ALICE)
         store.delete_token(alice["id"])
         later = [stored(store, login(f"student{number}"))["id"] for number in range(5)]
-        assert alice["id"] not in later
+        later.append(stored(store, ALICE)["id"])
+        store.delete_tokens()
+        later += [stored(store, fields)["id"] for fields in (ALICE, BOB)]
+        assert not {alice["id"], bob["id"]} & set(later)
+        assert len(set(later)) == len(later)
 
     def test_save_keeps_expiry_as_text(self, store: Any) -> None:
         """`expires_in` comes back as the decimal text it was, and stays `None` where there is none."""

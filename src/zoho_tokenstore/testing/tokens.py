@@ -69,7 +69,10 @@ def fields_of(token: Any) -> Fields:
 
 
 def login(who: str, **changes: str | None) -> Fields:
-    """Return what a complete login of `who` leaves, without an id; `None` leaves a field out."""
+    """Return what a login of `who` by a self client leaves, without an id; `None` leaves a field out.
+
+    It has no redirect URL: a store may forget a one-time code that came by one.
+    """
     fields: Fields = {
         "user_name": f"{who}@zylker.example:60001",
         "client_id": "1000.PORTAL",
@@ -78,7 +81,6 @@ def login(who: str, **changes: str | None) -> Fields:
         "access_token": f"1000.access.{who}",
         "grant_token": f"1000.grant.{who}",
         "expires_in": str(_EXPIRES + len(who)),
-        "redirect_url": "https://portal.zylker.example/back",
         "api_domain": "https://www.zohoapis.com",
     }
     return {name: value for name, value in (fields | changes).items() if value is not None}

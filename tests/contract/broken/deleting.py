@@ -40,6 +40,13 @@ class DeletesNothing(Broken):
         pass
 
 
+@fails("deleted-tokens-stay-deleted", "save-reuses-no-id")
+class RetiresNothing(Broken):
+    def delete_token(self, id: str) -> None:  # noqa: A002
+        super().delete_token(id)
+        self.repository._backend.retired.prune(2**62)
+
+
 @fails("delete-of-a-missing-token")
 class RaisesOnDelete(Broken):
     def delete_token(self, id: str) -> None:  # noqa: A002

@@ -70,11 +70,30 @@ class AlwaysInserts(Broken):
         self.overwrite(record, token.get_id())
 
 
-@fails("save-never-blanks")
+@fails("save-never-blanks", "save-keeps-an-expiry-with-its-token")
 class ReplacesTheRow(Broken):
     def save_token(self, token: Any) -> None:
         super().save_token(token)
         self.overwrite(record_of(token), token.get_id())
+
+
+@fails("save-replaces-the-login", "save-inherits-no-refresh-token")
+class MergesLogins(Broken):
+    """As the SDK's own stores do: what the new login does not bring, the old one lends."""
+
+    def save_token(self, token: Any) -> None:
+        record = record_of(token)
+        same = self.first(lambda row: record.user_name is not None and row.user_name == record.user_name)
+        if same is None:
+            super().save_token(token)
+        else:
+            self.overwrite(record.filled_from(record_of(super().find_token_by_id(same.id))), same.id)
+            token.set_id(same.id)
+
+
+@fails("save-joins-no-access-token-to-a-client")
+class JoinsByName(MergesLogins):
+    pass
 
 
 @fails("save-needs-no-client")

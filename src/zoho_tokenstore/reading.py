@@ -1,0 +1,162 @@
+"""Rows read as tokens; one that cannot be read is left out and told, and harms nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Self
+
+from zoho_tokenstore.backend import Backend
+from zoho_tokenstore.crypto.sealing import Sealing, refusal
+from zoho_tokenstore.errors import SealingError, TokenStoreError, UnreadableRowError, forget_values
+from zoho_tokenstore.matching import Key
+from zoho_tokenstore.records import (
+    SECRET_COLUMNS,
+    Built,
+    Found,
+    Row,
+    TokenRecord,
+    UnreadableRow,
+    record_from_row,
+)
+
+OnUnreadable = Callable[[UnreadableRow], None]
+
+DOES_NOT_OPEN = "it does not open with the keys that are here"
+"""The reason of a row that is refused for its seal."""
+
+
+class Stored(NamedTuple):
+    """A row as it is stored, and the token in it."""
+
+    row: Row
+    record: TokenRecord
+
+
+class Under(NamedTuple):
+    """What a key leads to: tokens, and the errors of rows that cannot be read."""
+
+    stored: list[Stored]
+    failures: list[TokenStoreError]
+
+
+class Scan(Iterator[TokenRecord]):
+    """All tokens of a store, in the order of their ids.
+
+    `unreadable` are the rows that could not be read so far; they are left out.
+    """
+
+    def __init__(self, found: Iterator[Found], read: Callable[[Found], TokenRecord | UnreadableRow]) -> None:
+        self.unreadable: list[UnreadableRow] = []
+        self._found = found
+        self._read = read
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> TokenRecord:
+        for found in self._found:
+            read = self._read(found)
+            if isinstance(read, TokenRecord):
+                return read
+            self.unreadable.append(read)
+        raise StopIteration
+
+
+class Reader:
+    """Reads a backend's rows as tokens.
+
+    Arguments:
+        backend: where they are.
+        sealing: how their secrets are kept.
+        on_unreadable: called with every row that cannot be read.
+    """
+
+    def __init__(self, backend: Backend, sealing: Sealing, on_unreadable: OnUnreadable) -> None:
+        self._backend = backend
+        self._sealing = sealing
+        self._on_unreadable = on_unreadable
+        # A backend hands out the same Row while nobody changed it: then its record holds too.
+        self._records: Built[Row, TokenRecord] = Built()
+
+    def get(self, token_id: str) -> TokenRecord | None:
+        """Return the token with this id, or `None`.
+
+        Raises:
+            SealingError, UnreadableRowError: there is one, and it cannot be read.
+        """
+        try:
+            row = self._backend.load(token_id)
+            return None if row is None else self._records.of(token_id, row, self._opened)
+        except (SealingError, UnreadableRowError) as error:
+            forget_values(error)  # what was kept of the row as it was before
+            self._tell(token_id, error)
+            raise
+
+    def load(self, token_id: str) -> Stored | None:
+        """Return the same, with its row."""
+        row = self._backend.load(token_id)
+        return None if row is None else Stored(row, self._record(row))
+
+    def under(self, key: Key) -> Under:
+        """Return what a key leads to."""
+        under = Under([], [])
+        for found in self._found_under(key):
+            try:
+                under.stored.append(self._stored(found, key))
+            except (SealingError, UnreadableRowError) as error:
+                self._tell(found.id, error)
+                under.failures.append(error)
+        return under
+
+    def scan(self) -> Scan:
+        """Return all tokens."""
+        return Scan(self._backend.scan(), self._read)
+
+    def forget(self, token_id: str | None = None) -> None:
+        """Drop what is known of one token, or of all."""
+        if token_id is None:
+            self._records.clear()
+        else:
+            self._records.pop(token_id, None)
+
+    def _found_under(self, key: Key) -> Iterable[Found]:
+        if key.index == "id":
+            row = self._backend.load(key.value)
+            return [] if row is None else [row]
+        texts = self._sealing.lookup_keys(key.index, key.value)
+        found = self._backend.find(key.index, *texts)
+        if not found and key.index in SECRET_COLUMNS:
+            self._sealing.renewed()  # or another thread has done so since the texts were made
+            again = self._sealing.lookup_keys(key.index, key.value)
+            found = self._backend.find(key.index, *again) if again != texts else found
+        return found
+
+    def _stored(self, found: Found, key: Key) -> Stored:
+        if isinstance(found, UnreadableRow):
+            raise UnreadableRowError.of(found.id, found.reason, self._backend.location)
+        record = self._record(found)
+        # A digest that leads to another secret was put there by somebody else.
+        if key.index in found.digests and getattr(record, key.index) != key.value:
+            raise refusal(found.id)
+        return Stored(found, record)
+
+    def _read(self, found: Found) -> TokenRecord | UnreadableRow:
+        if isinstance(found, UnreadableRow):
+            self._on_unreadable(found)
+            return found
+        try:
+            return self._opened(found)
+        except SealingError as error:
+            return self._tell(found.id, error)
+
+    def _tell(self, row_id: str, error: TokenStoreError) -> UnreadableRow:
+        reason = error.reason if isinstance(error, UnreadableRowError) else DOES_NOT_OPEN
+        row = UnreadableRow(row_id, reason)
+        self._on_unreadable(row)
+        return row
+
+    def _record(self, row: Row) -> TokenRecord:
+        return self._records.of(row.id, row, self._opened)
+
+    def _opened(self, row: Row) -> TokenRecord:
+        return record_from_row(self._sealing.open(row))
