@@ -8,7 +8,7 @@ LOCAL_STORES := sqlite memory list csv
 SERVER_TESTS := tests/sql tests/redis tests/aws tests/copying
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-main test-sealed test-sealed-servers test-sdks lint types bench docs lock clean
+.PHONY: help demo test test-main test-sealed test-sealed-servers test-sdks test-languages lint types bench docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,11 +19,11 @@ demo: .venv/.ready  ## a login from grant to revocation, against the local Zoho
 test: test-main test-sealed test-sdks  ## all tests, also sealed, and with every supported release of the SDK
 
 test-main: .venv/.ready $(SDK_ENVS)  # some tests use stores with all of them
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/languages $(PYTEST_ARGS)
 
 test-sealed: .venv/.ready  ## tests with every store sealed, and a search for clear secrets in all they leave
 	ZOHO_TEST_STORES="$(LOCAL_STORES)" $(BIN)/python -m tests.sealed \
-	  $(if $(PYTEST_ARGS),,--whole) --ignore=tests/sealed $(SERVER_TESTS:%=--ignore=%) $(PYTEST_ARGS)
+	  $(if $(PYTEST_ARGS),,--whole) --ignore=tests/sealed --ignore=tests/languages $(SERVER_TESTS:%=--ignore=%) $(PYTEST_ARGS)
 
 test-sealed-servers: .venv/.ready  ## the same for the stores on servers, and for all files of the servers
 	$(BIN)/python -m tests.sealed $(SERVER_TESTS) tests/contract $(PYTEST_ARGS)
@@ -35,6 +35,9 @@ test-sdk-%: .venv-sdk-%/.ready
 	ZOHO_TEST_STORES="sqlite memory list" \
 	.venv-sdk-$*/bin/python -m pytest -n 2 --dist worksteal tests/sdk tests/contract/test_stores.py tests/unit/sdk \
 	  tests/refresh/test_storms.py $(PYTEST_ARGS)
+
+test-languages: .venv/.ready .venv-node  ## beside the token stores of Zoho's SDKs for Node and TypeScript (needs npm and MariaDB)
+	$(BIN)/python -m pytest tests/languages $(PYTEST_ARGS)
 
 lint: .venv/.ready  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -56,7 +59,7 @@ lock: .venv/.ready  ## renew requirements/*.txt from requirements/*.in
 	done
 
 clean:  ## remove what the targets above made
-	rm -rf .venv .venv-sdk-* .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output benchmarks/.work
+	rm -rf .venv .venv-sdk-* .venv-node .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output benchmarks/.work
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
@@ -68,6 +71,17 @@ clean:  ## remove what the targets above made
 .venv-sdk-%/.ready: requirements/sdk-%.txt pyproject.toml | .venv/.ready
 	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-sdk-$*
 	$(BIN)/uv pip sync --quiet --python .venv-sdk-$*/bin/python requirements/sdk-$*.txt
+	touch $@
+
+.PHONY: .venv-node
+.venv-node:  # without npm the tests are skipped, or fail in CI
+	@command -v npm > /dev/null || echo "npm is not installed: the SDKs of other languages are left out"
+	@! command -v npm > /dev/null || $(MAKE) --no-print-directory .venv-node/.ready
+
+.venv-node/.ready: tests/languages/package.json tests/languages/package-lock.json
+	mkdir -p .venv-node
+	cp $^ .venv-node
+	npm ci --prefix .venv-node --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 .PRECIOUS: .venv-sdk-%/.ready

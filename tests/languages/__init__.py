@@ -1,0 +1,1 @@
+"""Zoho's SDKs of other languages, for real, beside this project: one file, one table, turn by turn."""
