@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoho_tokenstore.backends.csv import CSVBackend
-from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.records import Row, TokenRecord
 from zoho_tokenstore.repository import TokenRepository
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ SDK_NAMES = (
     "redirect_uri,api_domain"
 )
 OWN_NAMES = (
-    "created_at_ms,updated_at_ms,last_used_at_ms,refresh_token_digest,access_token_digest,"
+    "created_at_ms,updated_at_ms,last_used_at_ms,identified_at_ms,refresh_token_digest,access_token_digest,"
     "grant_token_digest,mark"
 )
 
@@ -53,6 +53,11 @@ def token(user_name: str, access_token: str = "access-1") -> TokenRecord:
         expires_at_ms=4102444800000,
         api_domain="https://www.zohoapis.com",
     )
+
+
+def rows_of(backend: CSVBackend) -> list[Row]:
+    """The rows that can be read, in the order of their ids."""
+    return [found for found in backend.scan() if isinstance(found, Row)]
 
 
 def write_in_place(path: Path, text: str) -> None:

@@ -88,7 +88,7 @@ def no_secret_beside(path: Path) -> None:
 
 def closed_well(path: Path) -> bool:
     open_tokens(path).close()
-    assert beside(path) - {"*.leases"} == ALWAYS
+    assert beside(path) - {"*.leases", "*.retired"} == ALWAYS
     return is_whole(path.read_bytes())
 
 

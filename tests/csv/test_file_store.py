@@ -149,15 +149,15 @@ def test_it_keeps_our_columns_of_other_rows(path: Path, file_store: FileStore) -
             Row(row_id, f"user{row_id}", "c", "s", "r", "a", created_at_ms=5, digests={"refresh_token": "d"}),
             expect=None,
         )
-    before = {row.id: row for row in backend.scan()}
+    before = {row.id: row for row in support.rows_of(backend)}
     file_store(("save_token", login("user1", "access-2", id="1")))
-    assert [len(line) for line in lines_of(path)] == [18, 10, 17]
-    one, two = backend.scan()
+    assert [len(line) for line in lines_of(path)] == [19, 10, 18]
+    one, two = support.rows_of(backend)
     assert two == before["2"]
     assert (one.access_token, one.created_at_ms, dict(one.digests)) == ("access-2", None, {})
     assert one.etag != before["1"].etag
     backend.write(Row("3"), expect=None)
-    assert [len(line) for line in lines_of(path)] == [18, 17, 17, 17]
+    assert [len(line) for line in lines_of(path)] == [19, 18, 18, 18]
     mended = backend.load("1")
     assert mended is not None
     assert mended.created_at_ms == mended.updated_at_ms is not None
@@ -173,7 +173,7 @@ def test_compare_and_set_notices_it(path: Path, file_store: FileStore) -> None:
     for row_id, etag in (("1", changed), ("2", deleted)):
         with pytest.raises(RowChangedError):
             backend.write(Row(row_id, "late"), expect=etag)
-    assert [(row.id, row.access_token) for row in backend.scan()] == [("1", "access-2")]
+    assert [(row.id, row.access_token) for row in support.rows_of(backend)] == [("1", "access-2")]
 
 
 def test_back_to_a_value_that_was_ours(path: Path, file_store: FileStore) -> None:
@@ -224,5 +224,5 @@ def test_the_fixture_there_and_back(path: Path, file_store: FileStore) -> None:
 def test_support_knows_its_names(path: Path) -> None:
     """What these tests take for our own columns is what a new file has."""
     support.make(path.parent)
-    assert lines_of(path)[0][:17] == f"{SDK_NAMES},{support.OWN_NAMES}".split(",")
+    assert lines_of(path)[0][:18] == f"{SDK_NAMES},{support.OWN_NAMES}".split(",")
     assert open_tokens(path).find(TokenRecord(user_name="nobody")) is None

@@ -18,7 +18,8 @@ from tests.csv.support import NAME, OWN_NAMES, SDK_NAMES, lines_of
 from tests.support.hostile import HOSTILE_TEXTS, LONE_SURROGATE, TEXTS
 from zoho_tokenstore.backends._csv.cells import cells_of, etag_of, id_of, key_of, row_of
 from zoho_tokenstore.backends._csv.content import is_whole, parse, to_bytes
-from zoho_tokenstore.errors import BackendError
+from zoho_tokenstore.backends._csv.form import Form
+from zoho_tokenstore.errors import BackendError, UnreadableRowError
 from zoho_tokenstore.records import COLUMNS, LOOKUPS, Row
 from zoho_tokenstore.testing.backend import full_row
 
@@ -34,7 +35,8 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> None:
 def file_of(*lines: str) -> bytes:
     body = "".join(f"{line}\r\n" for line in lines).encode()
     check = hashlib.sha256(body).hexdigest()[:32]
-    return f"{SDK_NAMES},{OWN_NAMES},sha256={check}\r\n".encode() + body
+    last = hashlib.sha256(b"").hexdigest()[:8] if lines else ""  # the API domain of the last row
+    return f"{SDK_NAMES},{OWN_NAMES},last={last} sha256={check}\r\n".encode() + body
 
 
 def test_a_new_file(tmp_path: Path) -> None:
@@ -49,7 +51,15 @@ def test_every_byte_of_a_file(tmp_path: Path) -> None:
     backend = support.make(tmp_path)
     etag = backend.write(Row("2", 'zoë, "z"', "1000.C", "secret", "r", "a", "", "123"), expect=None)
     backend.write(
-        Row("1", None, grant_token="\\g\0\r", created_at_ms=1, updated_at_ms=2, last_used_at_ms=3),
+        Row(
+            "1",
+            None,
+            grant_token="\\g\0\r",
+            created_at_ms=1,
+            updated_at_ms=2,
+            last_used_at_ms=3,
+            identified_at_ms=4,
+        ),
         expect=None,
     )
     backend.write(
@@ -58,8 +68,8 @@ def test_every_byte_of_a_file(tmp_path: Path) -> None:
     )
     proof = hashlib.sha256(b"A").hexdigest()[:8]
     assert (tmp_path / NAME).read_bytes() == file_of(
-        f'2,"zoë, ""z""",1000.C,secret,r,A,\\,123,,,,,,,d:1:{proof},,{MARK}',
-        f"1,,,,,,\\\\\\g\\0\\r,,,,1,2,3,,,,{MARK}",
+        f'2,"zoë, ""z""",1000.C,secret,r,A,\\,123,,,,,,,,d:1:{proof},,{MARK}',
+        f"1,,,,,,\\\\\\g\\0\\r,,,,1,2,3,4,,,,{MARK}",
     )
 
 
@@ -67,13 +77,14 @@ def test_a_file_of_the_first_release_is_read(tmp_path: Path) -> None:
     """What the test above pins is read back, without being written."""
     proof = hashlib.sha256(b"A").hexdigest()[:8]
     data = file_of(
-        f'2,"zoë, ""z""",1000.C,secret,r,A,\\,123,,,,,,,d:1:{proof},,{MARK}',
-        f"1,,,,,,\\\\\\g\\0\\r,,,,1,2,3,,,,{MARK}",
+        f'2,"zoë, ""z""",1000.C,secret,r,A,\\,123,,,,,,,,d:1:{proof},,{MARK}',
+        f"1,,,,,,\\\\\\g\\0\\r,,,,1,2,3,4,,,,{MARK}",
     )
     (tmp_path / NAME).write_bytes(data)
     one, two = support.make(tmp_path).scan()
-    assert one[:13] == ("1", None, None, None, None, None, "\\g\0\r", None, None, None, 1, 2, 3)
+    assert one[:14] == ("1", None, None, None, None, None, "\\g\0\r", None, None, None, 1, 2, 3, 4)
     assert two[:10] == ("2", 'zoë, "z"', "1000.C", "secret", "r", "A", "", "123", None, None)
+    assert isinstance(two, Row)
     assert dict(two.digests) == {"access_token": "d:1"}
     assert (tmp_path / NAME).read_bytes() == data
 
@@ -91,7 +102,7 @@ ROWS = st.builds(
     lambda row_id, texts, times, digests: Row._make((row_id, *texts, *times, digests, None)),
     TEXTS,
     st.tuples(*[VALUES] * 9),
-    st.tuples(*[st.none() | st.integers()] * 3),
+    st.tuples(*[st.none() | st.integers()] * 4),
     st.dictionaries(
         st.sampled_from(["refresh_token", "access_token", "grant_token"]), st.text(TEXTS.map(lambda t: t[0]))
     ),
@@ -101,12 +112,13 @@ ROWS = st.builds(
 @given(st.lists(ROWS, unique_by=lambda row: row.id, max_size=4))
 def test_every_row_comes_back(rows: list[Row]) -> None:
     """Whatever texts, times and digests rows have, the file gives the same ones back."""
-    data = to_bytes(map(cells_of, rows))
+    data = to_bytes(map(cells_of, rows), Form())
     assert is_whole(data)
     lines = parse(data, "file").lines
-    read = [row_of(cells) for cells in lines.values()]
+    read = [row for line in lines.values() if isinstance(line, list) and isinstance(row := row_of(line), Row)]
     assert [row._replace(etag=None, digests=dict(row.digests)) for row in read] == rows
     for row, (row_id, cells) in zip(read, lines.items(), strict=True):
+        assert isinstance(cells, list)
         assert row_id == id_of(cells) == row.id
         assert [key_of(cells, index) for index in LOOKUPS] == [row.lookup_key(index) for index in LOOKUPS]
 
@@ -117,13 +129,13 @@ def test_it_is_what_the_csv_module_writes(rows: list[Row]) -> None:
     lines = list(map(cells_of, rows))
     stream = io.StringIO(newline="")
     csv.writer(stream).writerows(lines)
-    assert to_bytes(lines).partition(b"\r\n")[2] == stream.getvalue().encode()
+    assert to_bytes(lines, Form()).partition(b"\r\n")[2] == stream.getvalue().encode()
 
 
 @given(st.lists(ROWS, unique_by=lambda row: row.id, min_size=1, max_size=2), st.data())
 def test_no_part_of_a_file_is_whole(rows: list[Row], data: Any) -> None:
     """A file that is cut anywhere is not taken for one that was written to its end."""
-    whole = to_bytes(map(cells_of, rows))
+    whole = to_bytes(map(cells_of, rows), Form())
     end = data.draw(st.integers(0, len(whole) - 1))
     assert not is_whole(whole[:end])
 
@@ -133,12 +145,14 @@ def test_an_edited_column_takes_its_digest_with_it() -> None:
     row = Row("1", access_token="a", refresh_token="r", digests={"access_token": "da", "refresh_token": "dr"})
     cells = cells_of(row)
     cells[COLUMNS.index("access_token")] = "edited"
-    assert dict(row_of(cells).digests) == {"refresh_token": "dr"}
+    row_again = row_of(cells)
+    assert isinstance(row_again, Row)
+    assert dict(row_again.digests) == {"refresh_token": "dr"}
     assert key_of(cells, "access_token") == "edited"
     assert key_of(cells, "refresh_token") == "dr"
 
 
-@pytest.mark.parametrize("at", range(17))
+@pytest.mark.parametrize("at", range(18))
 def test_the_etag_tells_every_edit(at: int) -> None:
     """Whichever cell of a line is changed, the etag is another one."""
     cells = cells_of(full_row())
@@ -153,7 +167,7 @@ def test_a_text_too_long_to_be_read_is_not_written(tmp_path: Path) -> None:
     etag = backend.write(Row("1", "x" * 131_072), expect=None)
     with pytest.raises(BackendError, match=r"more than 131,072 characters.*Nothing was written"):
         backend.write(Row("1", "x" * 131_073), expect=etag)
-    assert [row.etag for row in support.reopen(tmp_path).scan()] == [etag]
+    assert [row.etag for row in support.rows_of(support.reopen(tmp_path))] == [etag]
 
 
 def test_a_lone_surrogate_is_refused_without_being_shown(tmp_path: Path) -> None:
@@ -172,7 +186,9 @@ def test_a_time_that_is_no_number(tmp_path: Path) -> None:
     for row_id in "12":
         backend.write(Row(row_id, created_at_ms=7), expect=None)
     support.edit(tmp_path / NAME, "\r\n1,,,,,,,,,,7,", "\r\n1,,,,,,,,,,7e3,")
-    with pytest.raises(BackendError, match=r"Row '1' has a time.*Correct or delete that row") as refused:
+    with pytest.raises(
+        UnreadableRowError, match=r"times is not a number.*Correct or delete that row"
+    ) as refused:
         backend.load("1")
     assert refused.value.__cause__ is None
     assert backend.load("2") is not None

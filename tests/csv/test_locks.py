@@ -118,7 +118,7 @@ def test_lock_files_stay(path: Path) -> None:
     support.reopen(path.parent).clear()
     assert [file.stat().st_ino for file in files] == [stat.st_ino for stat in before]
     assert [file.read_bytes() for file in files] == [b"", b""]
-    assert beside(path) == {"*.lock", "*.leases", "*.leases.lock"}
+    assert beside(path) == {"*.lock", "*.leases", "*.leases.lock", "*.retired"}
 
 
 def test_threads_wait_for_each_other(path: Path) -> None:

@@ -71,7 +71,7 @@ def rights(path: Path) -> set[int]:
     return {file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
 
 
-ALL = ("", ".lock", ".leases", ".leases.lock", ".new", ".leases.new")
+ALL = ("", ".lock", ".leases", ".leases.lock", ".retired", ".new", ".leases.new", ".retired.new")
 
 
 @pytest.mark.parametrize("mask", [0, 0o077])
@@ -86,15 +86,25 @@ def test_new_files_are_the_owners_alone_at_every_moment(
 
 @pytest.mark.clear
 def test_a_file_of_the_sdk_is_closed_to_others(path: Path, seen: set[tuple[str, int]]) -> None:
-    """World-readable as FileStore leaves it, it is closed before it is read; its group keeps its rights."""
+    """World-readable as FileStore leaves it, it is closed before it is read; its group could only read."""
     shutil.copyfile(FIXTURE, path)
     path.chmod(0o644)
     with umask(0):
         use(path)
     modes = {name: {mode for other, mode in seen if other == name} for name, _ in seen}
-    assert modes.pop("") == {0o644, 0o640}
-    assert set().union(*modes.values()) <= {0o600, 0o640}
-    assert rights(path) == {0o640}
+    assert modes.pop("") == {0o644, 0o600}
+    assert set().union(*modes.values()) == {0o600}
+    assert rights(path) == {0o600}
+
+
+def test_closing_a_file_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, with the mode that it had: whoever has read it still has the secrets."""
+    open_tokens(path).close()
+    path.chmod(0o604)
+    for _ in range(2):
+        open_tokens(path).close()
+    (told,) = caplog.messages
+    assert f"Every user could read {path} (mode 0604)" in told
 
 
 def test_new_versions_are_created_with_their_final_rights(
@@ -153,7 +163,7 @@ def test_owner_and_group_are_kept(path: Path) -> None:
 @NEEDS_ROOT
 def test_a_group_that_cannot_be_given_gets_nothing() -> None:
     """An owner who is not in the file's group: the new version is his alone, and not another group's."""
-    with public_folder() as folder:
+    with shared_folder() as folder:
         path = folder / NAME
         open_tokens(path).close()
         for file in folder.iterdir():
@@ -171,7 +181,7 @@ def test_a_group_that_cannot_be_given_gets_nothing() -> None:
 @NEEDS_ROOT
 def test_two_users_of_one_group_share_the_file() -> None:
     """With 0660 and a folder of the group, as the page tells: who saves becomes the owner, both go on."""
-    with public_folder() as folder:
+    with shared_folder() as folder:
         path = folder / NAME
         use(path)
         for file in folder.iterdir():
@@ -186,6 +196,15 @@ def test_two_users_of_one_group_share_the_file() -> None:
         assert without_rights(save) == f"{NOBODY} {NOBODY} 660"
 
 
+@contextlib.contextmanager
+def shared_folder(mode: int = 0o770) -> Iterator[Path]:
+    """A folder of root's that the group of a user without rights may write."""
+    with public_folder() as folder:
+        folder.chmod(mode)
+        os.chown(folder, -1, NOBODY)
+        yield folder
+
+
 def refusal(path: Path) -> str:
     """What opening and saving says to a user without rights."""
     try:
@@ -198,30 +217,31 @@ def refusal(path: Path) -> str:
 @NEEDS_ROOT
 def test_a_user_without_rights_is_refused() -> None:
     """Nothing readable, a read-only file, a read-only folder: each says what to give, and changes nothing."""
-    with public_folder() as folder:
+    with shared_folder() as folder:
         path = folder / NAME
         use(path)
         before = path.read_bytes()
         assert "access is denied. Give this user" in without_rights(lambda: refusal(path))
         for file in folder.iterdir():
-            file.chmod(0o666)
-        path.chmod(0o644)
+            os.chown(file, -1, NOBODY)
+            file.chmod(0o660)
+        path.chmod(0o640)
         assert "is read-only. Give this user the right to write the file and its folder" in without_rights(
             lambda: refusal(path)
         )
-        path.chmod(0o666)
-        folder.chmod(0o755)
+        path.chmod(0o660)
+        folder.chmod(0o750)
         said = without_rights(lambda: refusal(path))
         assert said.startswith("BackendUnavailableError")
         assert "is read-only. Give this user" in said
         assert path.read_bytes() == before
-        assert len(list(folder.iterdir())) == 4
+        assert len(list(folder.iterdir())) == 5
 
 
 @NEEDS_ROOT
 def test_a_file_that_is_made_read_only_while_it_is_open() -> None:
     """It is not replaced, although the folder would allow it; reading goes on."""
-    with public_folder() as folder:
+    with shared_folder() as folder:
         path = folder / NAME
 
         def work() -> str:
@@ -243,5 +263,5 @@ def test_a_file_that_is_made_read_only_while_it_is_open() -> None:
 def test_support_runs_as_a_user(path: Path) -> None:
     """A user with rights is not refused by what the tests above rely on."""
     support.make(path.parent)
-    with public_folder() as folder:
+    with shared_folder(0o770 if os.geteuid() == 0 else 0o700) as folder:
         assert without_rights(lambda: refusal(folder / NAME)) == "saved"

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 from zoho_tokenstore.backends._csv.cells import PUBLISHED, WIDTH, Cells, id_of, proof
@@ -100,7 +100,7 @@ def _check_end(data: bytes, rows: list[Record], form: Form, location: str) -> No
     The SDKs of Node, TypeScript, PHP and Scala end no last row. Those of Python and C# do, with a
     carriage return: such a file was cut, unless another program has written its last row.
     """
-    last = line_of(rows[-1], form.width, len(rows) + 1)
+    last = line_of(rows[-1], form.width)
     if last is None or is_ours_whole(last):
         return
     if isinstance(last, BadLine):
@@ -118,28 +118,19 @@ def _is_complete(last: Cells, data: bytes, rows: list[Record], form: Form) -> bo
     return is_whole(data.removesuffix(_encoded(rows[-1].text)))  # it was added to a file of ours
 
 
-def _by_id(rows: Iterable[Record], form: Form) -> Lines:
-    found = [
-        (number, record.text, line)
-        for number, record in enumerate(rows, start=2)
-        if (line := line_of(record, form.width, number)) is not None
-    ]
-    clashing = _clashing(line for _, _, line in found if isinstance(line, list))
+def _by_id(rows: list[Record], form: Form, clashing: Collection[str] = ()) -> Lines:
+    """Return the lines; of `clashing` ids there are several rows, and nobody can tell whose they are."""
     lines: Lines = {}
-    for number, text, line in found:
+    twice = set()
+    for number, record in enumerate(rows, start=2):
+        line = line_of(record, form.width)
         if isinstance(line, BadLine):
             lines[number] = line
-        elif (row_id := id_of(line)) in clashing:
-            lines[number] = BadLine(row_id, f"line {number}: another row has the same id", text)
-        else:
-            lines[row_id] = line
-    return lines
-
-
-def _clashing(rows: Iterable[Cells]) -> set[str]:
-    """Return the ids of which there are two different rows: nobody can tell whose they are."""
-    first: dict[str, Cells] = {}
-    return {id_of(cells) for cells in rows if first.setdefault(id_of(cells), cells) != cells}
+        elif line is not None and (row_id := id_of(line)) in clashing:
+            lines[number] = BadLine(row_id, "another row has the same id", record.text)
+        elif line is not None and lines.setdefault(row_id, line) != line:
+            twice.add(row_id)
+    return _by_id(rows, form, twice) if twice else lines
 
 
 def _checksum(body: bytes) -> str:

@@ -80,17 +80,6 @@ def give_rights_of(path: Path, handle: int) -> None:
         os.fchmod(handle, mode)
 
 
-def close_to_others(path: Path) -> None:
-    """Take from everybody but owner and group the right to read or write the file.
-
-    The SDK's `FileStore` creates it by the process's umask, world-readable as a rule.
-    """
-    mode = path.stat().st_mode
-    if mode & 0o007:
-        with contextlib.suppress(PermissionError):  # another owner's file: only he can do it
-            path.chmod(mode & 0o770)
-
-
 def sync_folder(path: Path) -> None:
     """See to it that a new name in the folder survives a loss of power."""
     if os.name == "nt":  # Windows has no fsync for folders, and journals the renaming
@@ -102,14 +91,18 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def remove_strays(path: Path) -> None:
-    """Remove what killed processes have left of new versions of the file; the caller holds the lock."""
+def strays(path: Path) -> list[Path]:
+    """Return what killed processes have left of new versions of the file."""
     start = f".{path.name}."
     with os.scandir(path.parent) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(start)]
-    for name in names:
-        if _SCRATCH.fullmatch(name, len(start)):
-            _discard(path.with_name(name))
+    return [path.with_name(name) for name in names if _SCRATCH.fullmatch(name, len(start))]
+
+
+def remove_strays(path: Path) -> None:
+    """Remove what killed processes have left of new versions of the file; the caller holds the lock."""
+    for stray in strays(path):
+        _discard(stray)
 
 
 def _give_away(handle: int, wanted: os.stat_result) -> bool:

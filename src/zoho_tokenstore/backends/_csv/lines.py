@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from zoho_tokenstore.backends._csv.cells import PUBLISHED, WIDTH, Cells, id_of
+from zoho_tokenstore.backends._csv.cells import PUBLISHED, WIDTH, Cells
 from zoho_tokenstore.backends._csv.form import NINE
 
 _LINES: Final = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+\Z")
 _NO_UTF8: Final = re.compile("[\ud800-\udfff]")
+_NO_ID: Final = ("", "\\")  # the latter is an empty text in a row of ours
 _PLAIN_ID: Final = re.compile(r"(?!1000\.)[\w@.:+-]{1,100}", re.ASCII)
 
 
@@ -47,6 +48,9 @@ def records(text: str, widths: tuple[int, ...] = ()) -> Iterator[Record]:
     that has one of the `widths`. Else it is damage, and no other line is.
     """
     lines = _LINES.findall(text)
+    if '"' not in text:
+        yield from (Record(line, line.rstrip("\r\n").split(",")) for line in lines)
+        return
     at = 0
     while at < len(lines):
         record = _record(lines[at : at + 1])
@@ -62,24 +66,22 @@ def records(text: str, widths: tuple[int, ...] = ()) -> Iterator[Record]:
         at += length
 
 
-def line_of(record: Record, width: int, number: int) -> Line | None:
+def line_of(record: Record, width: int) -> Line | None:
     """Return the row's cells in a line, or why there are none; `None` if the line is blank.
 
     Arguments:
         record: the line.
         width: how many cells the SDK writes that began the file.
-        number: the line's place in the file, for people.
     """
     text, cells = record
     if cells is not None and not any(cells):
         return None
-    kept = None if cells is None else _row_cells(cells, width)
-    reason = _damage(text, cells) or (_wrong_width(cells or [], width) if kept is None else None)
-    if reason is None and kept is not None and not id_of(kept):
-        reason = "it has no id"
-    if reason is None and kept is not None:
+    reason = _damage(text, cells)
+    kept = _row_cells(cells or [], width)
+    if reason is None and kept and kept[0] not in _NO_ID:
         return kept
-    return BadLine(_id_in(text), f"line {number}: {reason}", text)
+    wrong = "it has no id" if kept else f"it has {len(cells or ())} cells, not {width} or {WIDTH}"
+    return BadLine(_id_in(text), reason or wrong, text)
 
 
 def is_ours_whole(line: Line | None) -> bool:
@@ -105,7 +107,9 @@ def _next_odd(lines: list[str], at: int) -> int:
 
 def _row_cells(cells: Cells, width: int) -> Cells | None:
     """Return the cells of a row without empty ones behind it, which spreadsheets and Ruby add."""
-    if len(cells) >= WIDTH and cells[WIDTH - 1]:
+    if len(cells) == WIDTH and cells[-1]:
+        return cells
+    if len(cells) > WIDTH and cells[WIDTH - 1]:
         end = WIDTH
     elif width == NINE and len(cells) > NINE and cells[NINE]:
         end = PUBLISHED  # an SDK of 8.0 on a file of 2.x
@@ -125,10 +129,6 @@ def _damage(text: str, cells: Cells | None) -> str | None:
     if not text.isascii() and _NO_UTF8.search(text):
         return "it is not encoded in UTF-8"
     return None
-
-
-def _wrong_width(cells: Cells, width: int) -> str:
-    return f"it has {len(cells)} cells, not {width} or {WIDTH}"
 
 
 def _id_in(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
+from operator import itemgetter
 from typing import Self
 
 from zoho_tokenstore.backends._csv.cells import Cells, adopted, is_ours, key_of, row_of
@@ -47,9 +48,9 @@ class Table:
     def scan(self, after: str | None, limit: int | None) -> Iterator[Found]:
         """Yield rows in the order of their ids. They are not kept: a scan would keep all of them."""
         behind = (entry for entry in self._ids if after is None or entry[0] > after)
-        for row_id, key in islice(behind, limit):
+        for row_id, key, place in islice(behind, limit):
             known = self._rows.get(row_id) if key == row_id else None
-            yield known or _found(self.lines[key])
+            yield known or _found(self.lines[key], place)
 
     def stored(self, row_id: str) -> Cells:
         """Return the cells of a row, or none."""
@@ -58,7 +59,7 @@ class Table:
 
     def ids(self) -> set[str]:
         """Return the ids of all lines, of the bad ones as far as they have any."""
-        return {row_id for row_id, _ in self._ids if row_id}
+        return {row_id for row_id, _, _ in self._ids if row_id}
 
     def put(self, row_id: str, cells: Cells) -> Self:
         """Return a table in which this line has taken the row's place, or stands at the end."""
@@ -80,8 +81,10 @@ class Table:
         return type(self)({key: _adopted(line, at_ms) for key, line in self.lines.items()}, self.form)
 
     @cached_property
-    def _ids(self) -> list[tuple[str, str | int]]:
-        return sorted(((_id(key, line), key) for key, line in self.lines.items()), key=lambda entry: entry[0])
+    def _ids(self) -> list[tuple[str, str | int, int]]:
+        """The ids in their order, each with the key and the place of its line."""
+        lines = enumerate(self.lines.items(), start=1)
+        return sorted(((_id(key, line), key, place) for place, (key, line) in lines), key=itemgetter(0))
 
     @cached_property
     def _bad(self) -> list[BadLine]:
@@ -103,8 +106,12 @@ def _id(key: str | int, line: Line) -> str:
     return line.id if isinstance(line, BadLine) else str(key)
 
 
-def _found(line: Line) -> Found:
-    return UnreadableRow(line.id, line.reason) if isinstance(line, BadLine) else row_of(line)
+def _found(line: Line, place: int = 0) -> Found:
+    """Return the row in a line, or why there is none; without an id, people find it by its place."""
+    if isinstance(line, BadLine):
+        reason = line.reason if line.id else f"row {place} below the header: {line.reason}"
+        return UnreadableRow(line.id, reason)
+    return row_of(line)
 
 
 def _adopted(line: Line, at_ms: int) -> Line:

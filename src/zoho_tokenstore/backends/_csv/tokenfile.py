@@ -17,6 +17,7 @@ from zoho_tokenstore.backends._csv.failures import explained, unavailable
 from zoho_tokenstore.backends._csv.form import Form
 from zoho_tokenstore.backends._csv.locks import HostLock
 from zoho_tokenstore.backends._csv.table import Table
+from zoho_tokenstore.backends._files import check_mount, check_place, close_to_others, identity
 from zoho_tokenstore.errors import (
     BackendError,
     BackendTimeoutError,
@@ -91,12 +92,15 @@ class TokenFile:
         """
         with explained(self._path):
             self._check_kind()
+            check_place(self._path, *self._beside())
+            if self._path.exists():
+                check_mount(self._path)
+            close_to_others(self._path)
             self._lock.create(rights_of=self._path)
             with self._lock.held():
                 files.remove_strays(self._path)
                 if not self._path.exists():
                     self._put(to_bytes((), Form()))
-                files.close_to_others(self._path)
             self._check_writable()
             if not self._current().is_ours:
                 self.change(lambda table: table)
@@ -123,6 +127,7 @@ class TokenFile:
                 table = change(seen.table)
                 if table is None:
                     return None
+                check_place(self._path)
                 self._check_writable()
                 if self._replace(seen, table.adopted(seen.written_ms)):
                     return seen.table
@@ -132,6 +137,7 @@ class TokenFile:
     def check_space(self) -> None:
         """Refuse what could not be written: a new version needs rights, and room beside the old one."""
         with explained(self._path):
+            check_place(self._path)
             self._check_writable()
             if shutil.disk_usage(self._path.parent).free < self._path.stat().st_size + _ROOM:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -206,9 +212,19 @@ class TokenFile:
         with files.written(self._path, data, rights_of=self._path) as scratch:
             if seen is not None and files.fingerprint(self._path.stat()) != seen.fingerprint:
                 return False
+            written = identity(scratch)
             os.replace(scratch, self._path)  # noqa: PTH105  # where the tests' faults strike
         files.sync_folder(self._path.parent)
-        return True
+        return identity(self._path) == written
+
+    def _beside(self) -> list[Path]:
+        """Return what may be beside the file: locks, leases, retired ids, and what was left of them."""
+        leases, retired, lock, leases_lock = (
+            self._path.with_name(self._path.name + suffix)
+            for suffix in (".leases", ".retired", ".lock", ".leases.lock")
+        )
+        left = (stray for path in (self._path, leases, retired) for stray in files.strays(path))
+        return [leases, retired, lock, leases_lock, *left]
 
     def _check_kind(self) -> None:
         if not self._path.parent.is_dir():
