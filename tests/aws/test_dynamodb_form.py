@@ -11,8 +11,9 @@ import pytest
 from tests.aws.support import name_for, raw_client, reopen_dynamodb, requests_of
 from zoho_tokenstore.backends._dynamodb import keys
 from zoho_tokenstore.backends.dynamodb import DynamoDBBackend
+from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.errors import BackendError, ConfigurationError
-from zoho_tokenstore.records import Row
+from zoho_tokenstore.records import RetiredId, Row
 from zoho_tokenstore.testing.backend import content, full_row
 
 ALICE = "lookup:user_name:2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90"
@@ -39,6 +40,7 @@ def put(folder: Path, kind: str, sort: str, **attributes: Any) -> None:
 def test_a_row_stands_under_the_published_names(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
     """A row is one item with the published columns; what is null is not there, what is empty is."""
     row = Row("1", user_name="alice", refresh_token="r", api_domain="", expiry_time="5", created_at_ms=7)
+    row = row._replace(identified_at_ms=8)
     etag = dynamodb.write(row._replace(digests={"refresh_token": "d"}), expect=None)
     found = items(tmp_path)
     assert found.pop(("token", "1")) == {
@@ -48,11 +50,25 @@ def test_a_row_stands_under_the_published_names(dynamodb: DynamoDBBackend, tmp_p
         "api_domain": {"S": ""},
         "expiry_time": {"S": "5"},
         "created_at_ms": {"N": "7"},
+        "identified_at_ms": {"N": "8"},
         "etag": {"S": etag},
     }
     assert found.pop((ALICE, "-")) == {"ids": {"SS": ["1"]}}
     ((kind, _),) = found
     assert kind.startswith("lookup:refresh_token:")
+
+
+def test_a_retired_id_is_an_item(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
+    """A deleted row leaves its id and the time, and `clear` its own time; nothing else."""
+    before = now_ms()
+    dynamodb.write(full_row("1"), expect=None)
+    dynamodb.remove("1")
+    dynamodb.clear()
+    found = items(tmp_path)
+    assert list(found) == [("retired", "1"), ("store", "cleared")]
+    for item in found.values():
+        assert list(item) == ["at_ms"]
+        assert before <= int(item["at_ms"]["N"]) <= now_ms()
 
 
 def test_no_key_shows_a_secret(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
@@ -131,25 +147,6 @@ def test_an_empty_id(dynamodb: DynamoDBBackend) -> None:
     assert dynamodb.remove("") is False
     with pytest.raises(BackendError, match="empty id"):
         dynamodb.write(Row(""), expect=None)
-
-
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {},
-        {"etag": {"S": "e"}, "access_token": {"N": "1"}},
-        {"etag": {"S": "e"}, "created_at_ms": {"N": "1.5"}},
-    ],
-)
-def test_items_that_others_have_changed(
-    dynamodb: DynamoDBBackend, tmp_path: Path, attributes: dict[str, Any]
-) -> None:
-    """An item that is no row of ours is an error that names it; the others are not affected."""
-    put(tmp_path, "token", "7", **attributes)
-    dynamodb.write(Row("1"), expect=None)
-    with pytest.raises(BackendError, match="The item of row '7'"):
-        dynamodb.load("7")
-    assert dynamodb.load("1") is not None
 
 
 def test_a_look_up_item_that_lies(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
@@ -244,7 +241,11 @@ def test_every_read_is_strongly_consistent(dynamodb: DynamoDBBackend) -> None:
             "GetItem TransactWriteItems",
         ),
         (lambda backend: backend.remove("1"), "GetItem TransactWriteItems"),
-        (lambda backend: backend.clear(), "Query TransactWriteItems Query"),
+        (lambda backend: backend.clear(), "UpdateItem Query TransactWriteItems Query"),
+        (lambda backend: list(backend.retired.scan()), "Query"),
+        (lambda backend: backend.retired.add([RetiredId("7", 1), RetiredId("8", 1)]), "PutItem PutItem"),
+        (lambda backend: backend.retired.prune(1), "Query"),
+        (lambda backend: backend.retired.cleared_ms(), "GetItem"),
         (lambda backend: backend.leases.look("a"), "GetItem"),
         (lambda backend: backend.leases.acquire("a", "me", 1), "GetItem PutItem"),
     ],

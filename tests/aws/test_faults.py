@@ -26,7 +26,7 @@ from zoho_tokenstore.errors import (
     ConfigurationError,
     TokenStoreError,
 )
-from zoho_tokenstore.records import COLUMNS, Row
+from zoho_tokenstore.records import COLUMNS, RetiredId, Row
 
 SECRET: Final = "1000.very-secret"
 ROW: Final = Row("1", **dict.fromkeys(COLUMNS[1:], SECRET))  # type: ignore[arg-type]
@@ -38,6 +38,10 @@ USES: Final[dict[str, Callable[[Any], object]]] = {
     "scan": lambda backend: list(backend.scan()),
     "write": lambda backend: backend.write(ROW, expect=None),
     "remove": lambda backend: backend.remove("1"),
+    "retired": lambda backend: list(backend.retired.scan()),
+    "retire": lambda backend: backend.retired.add([RetiredId("9", 1)]),
+    "prune": lambda backend: backend.retired.prune(2),
+    "cleared": lambda backend: backend.retired.cleared_ms(),
     "clear": lambda backend: backend.clear(),
 }
 
@@ -149,6 +153,7 @@ def test_a_short_fault_is_not_noticed(far: Backend, between: Between, use: str, 
     USES[use](far)
     operations = set(between.seen)
     far.clear()
+    far.retired.prune(2**53)
     far.write(Row("2", user_name="bob"), expect=None)
     for operation in operations:
         between.script(operation, step)

@@ -13,8 +13,9 @@ import pytest
 from tests.aws.support import name_for, raw_client, reopen_secretsmanager, requests_of, secret_names
 from zoho_tokenstore.backends._secretsmanager.names import key_of
 from zoho_tokenstore.backends.secretsmanager import SecretsManagerBackend
+from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.records import Row
+from zoho_tokenstore.records import RetiredId, Row
 from zoho_tokenstore.testing.backend import content, full_row
 
 
@@ -116,44 +117,6 @@ def test_what_is_not_ours_is_left_alone(secretsmanager: SecretsManagerBackend, t
     assert set(living_in(tmp_path)) == set(names)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("no JSON: 1000.verysecret", "[]", '"x"', "{}"),
-        *('{"id": 1}', '{"id": "7", "access_token": 1}', '{"id": "7", "created_at_ms": "1"}'),
-    ],
-)
-def test_secrets_that_others_have_changed(
-    secretsmanager: SecretsManagerBackend, tmp_path: Path, text: str
-) -> None:
-    """A secret that is no row of ours is an error that names it; the others are not affected."""
-    put(tmp_path, "token/7", text)
-    secretsmanager.write(Row("1"), expect=None)
-    with pytest.raises(BackendError, match="/token/7 does not hold what this store has written") as raised:
-        secretsmanager.load("7")
-    assert raised.value.__context__ is None
-    assert secretsmanager.load("1") is not None
-
-
-@pytest.mark.parametrize("text", ['{"rows": 1}', '{"rows": {"a": 1}}', "{}"])
-def test_look_up_secrets_that_others_have_changed(
-    secretsmanager: SecretsManagerBackend, tmp_path: Path, text: str
-) -> None:
-    """So is a look-up secret."""
-    put(tmp_path, by("user_name", "alice"), text)
-    with pytest.raises(BackendError, match="does not hold what this store has written"):
-        secretsmanager.find("user_name", "alice")
-
-
-def test_hints_that_others_have_changed(secretsmanager: SecretsManagerBackend, tmp_path: Path) -> None:
-    """So are marks that are none."""
-    put(tmp_path, "token/7", '{"id": "7", "user_name": "alice", "hints": [1]}')
-    row = secretsmanager.load("7")
-    assert row is not None
-    with pytest.raises(BackendError, match="does not hold what this store has written"):
-        secretsmanager.write(Row("7"), expect=row.etag)
-
-
 def test_a_look_up_secret_that_lies(secretsmanager: SecretsManagerBackend, tmp_path: Path) -> None:
     """The row decides: a look-up secret that names a wrong or missing row finds nothing."""
     secretsmanager.write(Row("1", user_name="bob"), expect=None)
@@ -163,6 +126,20 @@ def test_a_look_up_secret_that_lies(secretsmanager: SecretsManagerBackend, tmp_p
     assert [row.id for row in secretsmanager.find("user_name", "alice")] == ["3"]
     secretsmanager.write(Row("3"), expect=etag)
     assert secrets_in(tmp_path)[by("user_name", "alice")] == {"rows": {"x": "1", "y": "2"}}
+
+
+def test_retired_ids_share_a_secret(secretsmanager: SecretsManagerBackend, tmp_path: Path) -> None:
+    """A deleted row leaves its id and the time in one of sixteen secrets, and `clear` its own time."""
+    before = now_ms()
+    secretsmanager.write(full_row("1"), expect=None)
+    secretsmanager.remove("1")
+    secretsmanager.clear()
+    found = secrets_in(tmp_path)
+    assert list(found) == ["retired/6", "store"]  # the SHA-256 of 1 begins with 6
+    assert list(found["retired/6"]) == ["ids"]
+    assert before <= found["retired/6"]["ids"]["1"] <= now_ms()
+    assert found["store"]["layout"] == 1
+    assert before <= found["store"]["cleared_ms"] <= now_ms()
 
 
 def test_a_newer_layout_is_refused(secretsmanager: SecretsManagerBackend, tmp_path: Path) -> None:
@@ -217,6 +194,10 @@ def test_versions_of_a_refresh(secretsmanager: SecretsManagerBackend, tmp_path: 
             ),
             "Get Get Create Put Update Get Put Update Delete",
         ),
+        (lambda backend: backend.remove("none"), "Get"),
+        (lambda backend: backend.retired.add([RetiredId("7", 1)]), "Get Create"),
+        (lambda backend: backend.retired.cleared_ms(), "Get"),
+        (lambda backend: list(backend.retired.scan()), " ".join(["Get"] * 16)),
     ],
 )
 def test_requests_of_a_call(

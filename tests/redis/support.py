@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 from tests.support import servers
 from tests.support.servers.redis import TEST_PREFIX, GivenRedis, LocalRedis
 from zoho_tokenstore.backends.redis import RedisBackend
-from zoho_tokenstore.records import RetiredId, Row
+from zoho_tokenstore.records import Found, RetiredId, Row
 
 
 def shared() -> GivenRedis | LocalRedis:
@@ -69,3 +70,10 @@ def texts_of(error: BaseException | None) -> str:
         told += f"{error!r} {error} {error.args!r} {vars(error)!r}\n"
         error = error.__cause__ or error.__context__
     return told
+
+
+def rows_in(found: Iterable[Found]) -> list[Row]:
+    """Return what was found, all of which is rows."""
+    rows = list(found)
+    assert all(isinstance(row, Row) for row in rows)
+    return cast("list[Row]", rows)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.redis.conftest import Open
 from tests.redis.proxy import Proxy
-from tests.redis.support import teach
+from tests.redis.support import rows_in, teach
 from tests.support.servers.redis import LocalRedis
 from zoho_tokenstore.backends.redis import RedisBackend
 from zoho_tokenstore.errors import BackendUnavailableError, RetiredIdError, RowChangedError
@@ -43,8 +43,8 @@ def direct(local: LocalRedis, open_store: Open) -> RedisBackend:
 
 READS: dict[str, Callable[[RedisBackend], object]] = {
     "load": lambda store: (store.load("1") or Row("")).user_name,
-    "find": lambda store: store.find("user_name", "alice")[0].user_name,
-    "scan": lambda store: next(store.scan()).user_name,
+    "find": lambda store: rows_in(store.find("user_name", "alice"))[0].user_name,
+    "scan": lambda store: rows_in(store.scan())[0].user_name,
     "look": lambda store: store.leases.look("b") == Lease() and "alice",
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.redis.conftest import Open
-from tests.redis.support import url_of
+from tests.redis.support import rows_in, url_of
 from tests.redis.worker import FORKS, TURNS
 from tests.support.processes import Worker, run, together
 from tests.support.servers.redis import LocalRedis
@@ -51,7 +51,7 @@ def test_a_killed_process_leaves_whole_rows(backend: RedisBackend, url: str) -> 
         while len(list(backend.scan())) < len(workers):
             time.sleep(0.01)
         time.sleep(0.3)
-    rows = list(backend.scan())
+    rows = rows_in(backend.scan())
     assert [row.id for row in rows] == ["0", "1", "2", "3"]
     for row in rows:
         assert row.user_name == row.access_token == row.refresh_token

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.redis.conftest import Open
-from tests.redis.support import shared, texts_of
+from tests.redis.support import rows_in, shared, texts_of
 from tests.support.servers._process import PATIENCE, free_port
 from tests.support.servers.redis import LocalRedis
 from tests.support.servers.redis_groups import sentinel_pair, until
@@ -67,7 +67,7 @@ def test_the_store_follows_a_failover(group: Group, open_store: Open) -> None:
     newer = at_last(lambda: store.write(row._replace(user_name="bob"), expect=etag))
     with pytest.raises(RowChangedError):
         store.write(row, expect=etag)
-    assert [(found.id, found.etag) for found in store.find("user_name", "bob")] == [("1", newer)]
+    assert [(found.id, found.etag) for found in rows_in(store.find("user_name", "bob"))] == [("1", newer)]
     assert store.leases.acquire("a", "owner", 1000).owner == "owner"
     with group.replica.driver() as driver:
         assert driver.exists("{zoho-tokens}:lease:a")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.redis.conftest import Open
+from tests.redis.support import rows_in
 from tests.support.servers.redis import LocalRedis
 from zoho_tokenstore.backends._redis.settings import Settings, settings_of
 from zoho_tokenstore.backends.redis import RedisBackend
@@ -146,10 +147,10 @@ def test_stores_are_told_apart(local: LocalRedis, open_store: Open) -> None:
     for number, store in enumerate(stores):
         store.write(Row(id="1", user_name=str(number)), expect=None)
         store.leases.acquire("a", f"owner {number}", 60_000)
-    assert [[row.user_name for row in store.scan()] for store in stores] == [["0"], ["1"], ["2"]]
+    assert [[row.user_name for row in rows_in(store.scan())] for store in stores] == [["0"], ["1"], ["2"]]
     assert [store.leases.look("a").owner for store in stores] == ["owner 0", "owner 1", "owner 2"]
     again = RedisBackend.from_url(urlsplit(local.url + "?prefix=zoho-tokens-2"))
-    assert [row.user_name for row in again.scan()] == ["1"]
+    assert [row.user_name for row in rows_in(again.scan())] == ["1"]
     assert again.location == stores[1].location
     again.close()
     assert stores[1].clear() == 1

@@ -7,16 +7,12 @@ from collections.abc import Iterator
 from typing import Any, Final, Self
 from urllib.parse import SplitResult, quote
 
-from redis.exceptions import ResponseError
-
-from zoho_tokenstore.backends._redis import checks, failures, scripts
-from zoho_tokenstore.backends._redis.clients import Client
+from zoho_tokenstore.backends._redis import checks, scripts
 from zoho_tokenstore.backends._redis.connections import Connections
 from zoho_tokenstore.backends._redis.keys import Keys
 from zoho_tokenstore.backends._redis.leases import RedisLeases
 from zoho_tokenstore.backends._redis.retired import RedisRetiredIds
 from zoho_tokenstore.backends._redis.rows import (
-    ENCODED_FIELDS,
     VANISHED,
     Stored,
     fields_of,
@@ -93,7 +89,7 @@ class RedisBackend:
         return f"RedisBackend({self.location!r})"
 
     def load(self, row_id: str) -> Row | None:
-        stored = self._connections.run(_load, self._keys.rows + row_id)
+        stored = self._connections.run(scripts.fields_at, self._keys.rows + row_id)
         found = found_under(row_id, self._known.of(row_id, stored, row_of))
         if found is None:
             found = self._look_again(row_id)
@@ -187,12 +183,3 @@ class RedisBackend:
             known = "exists already" if expect is None else "is not as it was when it was read"
             raise RowChangedError(f"Row {row.id!r} {known}.")
         return done
-
-
-def _load(client: Client, key: str) -> Any:
-    try:
-        return client.execute_command("HMGET", key, *ENCODED_FIELDS)
-    except ResponseError as error:
-        if failures.code_of(error) != "WRONGTYPE":
-            raise
-        return 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from redis import exceptions as driver
 from redis.sentinel import MasterNotFoundError
 
+from zoho_tokenstore.backends._redis import scripts
 from zoho_tokenstore.errors import BackendError, BackendTimeoutError, BackendUnavailableError
 
 DRIVER_ERRORS: Final = (driver.RedisError, driver.RedisClusterException)
@@ -33,6 +35,10 @@ _IN_SCRIPTS: Final = {
     "The user executing the script can't": "NOPERM",  # before Redis 7.2
 }
 """How an error begins that a script meets, where it loses its code."""
+
+_DENIED: Final = re.compile(r"run the '(\w+)' command")
+_DENIED_IN_SCRIPT: Final = re.compile(r"script: (\w+), on @user_script:(\d+)")
+_CALL: Final = re.compile(r"redis\.p?call\('(\w+)'")
 
 _UNAVAILABLE: Final = {
     "OOM": "its memory is full, so nothing new can be stored. Raise maxmemory, or free some memory",
@@ -86,7 +92,10 @@ def translated(location: str, error: Exception, timeout: float) -> BackendError:
     if code is None:
         return BackendUnavailableError(f"The token store {location} cannot be used: {_connection(error)}.")
     if code in _UNAVAILABLE:
-        return BackendUnavailableError(f"The token store {location} did not work: {_UNAVAILABLE[code]}.")
+        denied = _denied(error) if code == "NOPERM" else ""
+        return BackendUnavailableError(
+            f"The token store {location} did not work: {_UNAVAILABLE[code]}.{denied}"
+        )
     if code in _UNUSABLE:
         return BackendError(f"The token store {location} cannot be used: {_UNUSABLE[code]}.")
     # Its text may quote what was sent, so only the code is told.
@@ -110,6 +119,17 @@ def cause(error: Exception) -> Exception | None:
     if isinstance(error, driver.RedisClusterException) or code_of(error) not in known:
         return None
     return error
+
+
+def _denied(error: Exception) -> str:
+    """Return which command a user may not use, or not with the store's keys."""
+    direct = _DENIED.search(str(error))
+    if direct:
+        return f" It was {direct[1].upper()} that was refused."
+    at = _DENIED_IN_SCRIPT.search(str(error))
+    line = scripts.line_of(at[1], int(at[2])) if at else ""
+    found = _CALL.search(line)
+    return f" It was {found[1]} that was refused." if found else ""
 
 
 def _connection(error: Exception) -> str:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final, NamedTuple
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from zoho_tokenstore.backends._redis.clients import Client
 from zoho_tokenstore.backends._redis.keys import LAYOUT
-from zoho_tokenstore.backends._redis.rows import DIGEST_FIELDS, FIELDS
+from zoho_tokenstore.backends._redis.rows import DIGEST_FIELDS, ENCODED_FIELDS, FIELDS, Stored
 from zoho_tokenstore.records import LOOKUPS, SECRET_COLUMNS
 
 
@@ -36,10 +36,32 @@ def run(client: Client, script: Script, keys: tuple[str, ...], *args: Any) -> An
     return client.execute_command("EVAL", script.text, len(keys), *keys, *args)
 
 
+def fields_at(client: Client, key: str) -> Stored:
+    """Return the values of `FIELDS` under a key; 0 if it holds no hash. One command, and no script."""
+    try:
+        stored: Stored = client.execute_command("HMGET", key, *ENCODED_FIELDS)
+    except ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        return 0
+    return stored
+
+
+def line_of(sha: str, number: int) -> str:
+    """Return a line of a script, counted from 1; nothing if it is none of ours."""
+    lines = _texts.get(sha, "").splitlines()
+    return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
 def _script(text: str) -> Script:
     text = text.strip() + "\n"
     # How Redis names scripts; not for security.
-    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    _texts[sha] = text
+    return Script(text, sha)
+
+
+_texts: Final[dict[str, str]] = {}
 
 
 def _quoted(names: tuple[str, ...]) -> str:
@@ -53,10 +75,24 @@ local function be_sure_of_absence(base)
   redis.call('EXISTS', base .. 'nothing', base .. 'nothing else')
 end
 
+-- Only a key that holds something else is no failure.
+local function is_wrong_type(answer)
+  return type(answer) == 'table' and answer.err and string.find(answer.err, 'WRONGTYPE', 1, true)
+end
+
+-- Fields of a hash; nil where there is something else.
+local function fields_of(key, ...)
+  local values = redis.pcall('HMGET', key, ...)
+  if is_wrong_type(values) then return nil end
+  if values.err then redis.call('HMGET', key, ...) end  -- fails again, and is told
+  return values
+end
+
 -- What tells this store from one that came in its place: false if there is none.
 local function mark_of(base)
   local mark = redis.pcall('HGET', base .. 'meta', 'mark')
   if type(mark) == 'string' then return mark end
+  if mark and not is_wrong_type(mark) then redis.call('HGET', base .. 'meta', 'mark') end
   be_sure_of_absence(base)
   return false
 end
@@ -82,8 +118,8 @@ end
 
 -- Nothing finds what is no hash.
 local function stored_lookups(base, row)
-  local values = redis.pcall('HMGET', row, {_quoted((*LOOKUPS, *DIGEST_FIELDS))})
-  return values.err and {{}} or lookups(base, values)
+  local values = fields_of(row, {_quoted((*LOOKUPS, *DIGEST_FIELDS))})
+  return values and lookups(base, values) or {{}}
 end
 
 -- Fails if one of the sets is something else.
@@ -101,12 +137,8 @@ _ROWS: Final = f"""
 {_GUARD}
 -- An id, and the fields under it; 0 where there is no hash.
 local function row_of(base, id)
-  local key = base .. 'row:' .. id
-  local row = redis.pcall('HMGET', key, {_quoted(FIELDS)})
-  if row.err then
-    redis.call('EXISTS', key)  -- fails as well, unless only the type is wrong
-    return {{id, 0}}
-  end
+  local row = fields_of(base .. 'row:' .. id, {_quoted(FIELDS)})
+  if not row then return {{id, 0}} end
   if not row[#row] then be_sure_of_absence(base) end
   return {{id, row}}
 end

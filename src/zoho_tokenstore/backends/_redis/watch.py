@@ -39,12 +39,9 @@ class Watch:
         """Note the mark that a call has found, and tell if it is another one."""
         if mark == self._mark:
             return
-        self._mark = mark
-        _log.warning(
-            "The token store %s has lost what it held: its server was restarted without its data or emptied, "
-            "has evicted keys, or a copy was put back. Users whose tokens are gone log in again.",
-            self._connections.location,
-        )
+        is_lost, self._mark = self._mark is not None, mark
+        if is_lost:
+            self._tell_loss()
 
     def look(self) -> None:
         """See whether the server throws tokens away by now, at most once a minute."""
@@ -69,4 +66,11 @@ class Watch:
             self._connections.location,
             policy,
             evicted,
+        )
+
+    def _tell_loss(self) -> None:
+        _log.warning(
+            "The token store %s has lost what it held: its server was restarted without its data or emptied, "
+            "has evicted keys, or a copy was put back. Users whose tokens are gone log in again.",
+            self._connections.location,
         )
