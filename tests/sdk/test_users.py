@@ -122,7 +122,7 @@ def test_new_credentials_of_a_known_user(portal: Portal, events: list[Event], by
     (stored,) = portal.records
     assert stored.refresh_token == renewed.get_refresh_token() != before.refresh_token
     assert stored.access_token == renewed.get_access_token() != before.access_token
-    assert stored.grant_token == (renewed.get_grant_token() or before.grant_token)
+    assert stored.grant_token == renewed.get_grant_token()
     assert {one.reason for one in of_kind(events, "not_matched")} == {"other credentials are stored"}
     assert [one.kind for one in of_kind(events, "created", "updated")] == ["updated"]
 

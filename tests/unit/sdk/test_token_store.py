@@ -108,13 +108,14 @@ def test_find_keeps_find_user(store: ListStore, flag: bool) -> None:
     assert vars(query)["_OAuthToken__find_user"] is flag
 
 
-def test_a_hit_gives_no_foreign_expiry(store: ListStore) -> None:
-    """Beside an access token of the caller's own, the stored one's expiry is not put."""
+def test_nothing_is_put_beside_an_access_token_of_the_callers_own(store: ListStore) -> None:
+    """A name with another access token alone is another login: of the stored one nothing is put."""
     token = make_token(**login("alice"))
     store.save_token(token)
     query = make_token(user_name=login("alice")["user_name"], access_token="1000.mine")
-    assert store.find_token(query) is query
-    assert (query.get_access_token(), query.get_expires_in()) == ("1000.mine", None)
+    before = fields_of(query)
+    assert store.find_token(query) is None
+    assert fields_of(query) == before
 
 
 def test_a_refused_save_leaves_the_token_alone(store: ListStore) -> None:
