@@ -22,7 +22,7 @@ from tests.support.servers.redis import LocalRedis, start_local
 from tests.support.servers.redis_groups import replica_of, until
 from zoho_tokenstore.backends.redis import RedisBackend
 from zoho_tokenstore.errors import BackendError, BackendTimeoutError, BackendUnavailableError
-from zoho_tokenstore.records import SECRET_COLUMNS, Row
+from zoho_tokenstore.records import SECRET_COLUMNS, RetiredId, Row
 
 TIMEOUT = 0.5
 SLACK = 2.0  # seconds for a busy machine, beside what a call may take
@@ -341,3 +341,23 @@ def test_a_command_that_the_server_lacks(open_store: Open, renamed: str) -> None
         assert SECRET not in texts_of(caught.value)
         assert caught.value.__cause__ is None
         assert "refused a command" in str(caught.value)
+
+
+def test_a_text_that_is_not_unicode(store: RedisBackend) -> None:
+    """A lone surrogate, which nobody can store, is refused without showing what it is in."""
+    wrong = SECRET + "\ud800"
+    uses: list[Callable[[], object]] = [
+        lambda: store.write(full("2")._replace(api_domain=wrong), expect=None),
+        lambda: store.write(Row(wrong), expect=None),
+        lambda: store.load(wrong),
+        lambda: store.find("access_token", wrong),
+        lambda: store.find("user_name", wrong),
+        lambda: list(store.scan(after=wrong)),
+        lambda: store.remove(wrong),
+        lambda: store.retired.add([RetiredId(wrong, 1)]),
+        lambda: store.leases.look(wrong),
+    ]
+    for use in uses:
+        with refused(BackendError, "lone surrogate"):
+            use()
+    assert is_whole(store)

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, quote
 
 from zoho_tokenstore.backends._redis import checks, scripts
 from zoho_tokenstore.backends._redis.connections import Connections
-from zoho_tokenstore.backends._redis.keys import Keys
+from zoho_tokenstore.backends._redis.keys import Keys, utf8
 from zoho_tokenstore.backends._redis.leases import RedisLeases
 from zoho_tokenstore.backends._redis.retired import RedisRetiredIds
 from zoho_tokenstore.backends._redis.rows import (
@@ -113,7 +113,7 @@ class RedisBackend:
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         left = limit
-        start = b"-" if after is None else b"(" + after.encode()
+        start = b"-" if after is None else b"(" + utf8(after)
         while left is None or left > 0:
             size = _BATCH if left is None else min(left, _BATCH)
             mark, pairs = self._connections.run(

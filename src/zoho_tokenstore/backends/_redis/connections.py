@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVarTuple
 
 from zoho_tokenstore.backends._redis import clients, failures
 from zoho_tokenstore.backends._redis.clients import Client
+from zoho_tokenstore.backends._redis.keys import NOT_UNICODE
 from zoho_tokenstore.backends._redis.settings import Settings
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.leases import begin_anew_after_fork
@@ -59,10 +60,15 @@ class Connections:
             BackendTimeoutError: there was no answer in time.
             BackendError: the server refused, or the store has been closed.
         """
+        failure: Exception | None
         try:
             return self._attempt(work, *args)
+        except UnicodeEncodeError:
+            failure = None  # not chained: it holds the text
         except failures.DRIVER_ERRORS as error:
             failure = error
+        if failure is None:
+            raise BackendError(NOT_UNICODE)
         if repeat and failures.is_dropped(failure):
             try:
                 answer = self._attempt(work, *args)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.errors import BackendError, ConfigurationError
 from zoho_tokenstore.records import SECRET_COLUMNS
 
 LAYOUT: Final = "1"
 """The stored form. A change that an older release would take for damage, or damage itself, is a new one."""
+
+NOT_UNICODE: Final = "A text holds a lone surrogate, which is not valid Unicode. Nothing was changed."
 
 _HASHED: Final = frozenset(SECRET_COLUMNS)
 
@@ -42,5 +44,18 @@ class Keys:
         SHA-1, because the scripts have no other; what is found is compared by its text as well.
         """
         if index in _HASHED:
-            key = hashlib.sha1(key.encode(), usedforsecurity=False).hexdigest()
+            key = hashlib.sha1(utf8(key), usedforsecurity=False).hexdigest()
         return f"{self.base}{index}:{key}"
+
+
+def utf8(text: str) -> bytes:
+    """Return the UTF-8 form of a text.
+
+    Raises:
+        BackendError: it has none.
+    """
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        pass  # not chained: the codec's error holds the text
+    raise BackendError(NOT_UNICODE)
