@@ -128,7 +128,10 @@ class Coordinator:
         if record is not None:
             return self._serve(record, lambda: self._found(query))
         names = names_of(query)
-        if not names or not self._is_refresher():
+        if not names:
+            return None
+        self._unsaved.begin_login()
+        if not self._is_refresher():
             return None
         return self._renew_or_wait(names[0], query, lambda: self._logged_in(query, names[0], before))
 

@@ -75,6 +75,7 @@ class Unsaved:
 
     def __init__(self, repository: TokenRepository, release: Callable[[Flight], None], clock: Clock) -> None:
         self.kept: list[Kept] = []
+        self._cleared_ms: int | None = None
         self._repository = repository
         self._release = release
         self._clock = clock
@@ -91,9 +92,14 @@ class Unsaved:
         self._trying = threading.Lock()
         self._not_before = 0.0
 
+    def begin_login(self) -> None:
+        """Note, while the store can be read, when it was last cleared: a login is about to be made."""
+        self._cleared_ms = self._repository.cleared_ms()
+
     def keep(self, record: TokenRecord, fence: Fence, flight: Flight | None, *, identified: bool) -> None:
         """Keep a token, in place of an earlier one of the same owner and credentials."""
-        kept = Kept(record, fence._replace(saved_ms=self._clock()), flight, identified)
+        fence = fence._replace(saved_ms=self._clock(), cleared_ms=self._cleared_ms)
+        kept = Kept(record, fence, flight, identified)
         with contextlib.suppress(BackendError, SealingError, ConflictError):  # a locked store can be read
             kept.fence = kept.fence._replace(cleared_ms=self._repository.cleared_ms())
             kept.row_id = self._repository.row_to_update(record)

@@ -29,7 +29,7 @@ MAY_IMPORT: Final = {
     "backend": "records leases",
     "backends": "errors clock urls records backend leases",
     "crypto": "errors records backend",
-    "repository": "errors clock records matching events backend leases crypto",
+    "repository": "errors arguments clock records matching events backend leases crypto",
     "copying": "errors clock records matching backend crypto",
     "coordinator": "errors clock records matching events leases policies repository",
     "registry": "errors clock urls matching events policies arguments backend repository",

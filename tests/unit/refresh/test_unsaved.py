@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.refresh.support import CREDENTIALS, Fleet
-from zoho_tokenstore import BackendUnavailableError, ConflictError, TokenRecord
-from zoho_tokenstore.errors import AccountsUnavailableError
+from zoho_tokenstore import BackendUnavailableError, ConflictError, TokenRecord, TokenRepository
+from zoho_tokenstore.errors import AccountsUnavailableError, UnreadableRowError
+from zoho_tokenstore.records import Row
 
 
 def _unsaved(fleet: Fleet) -> TokenRecord:
@@ -98,3 +99,64 @@ def test_close_saves_what_is_left(fleet: Fleet) -> None:
     fleet.storage.broken = set()
     fleet.first.close()
     assert fleet.stored().access_token == new.access_token
+
+
+def test_one_that_cannot_be_saved_holds_up_no_other(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is tried by itself: the others are saved, also at the close; the one is told and kept."""
+    write, refused = fleet.storage.write, "1"
+
+    def write_others(row: Row, *, expect: object) -> object:
+        if row.id == refused:
+            raise UnreadableRowError("The row in its place cannot be read.", row_id=row.id)
+        return write(row, expect=expect)
+
+    fleet.storage.broken = {"write"}
+    for number in range(1, 5):
+        with pytest.raises(BackendUnavailableError):
+            fleet.first.save(TokenRecord(id=str(number), access_token=f"a{number}"))
+    fleet.storage.broken = set()
+    monkeypatch.setattr(fleet.storage, "write", write_others)
+    fleet.events.clear()
+    fleet.first._unsaved._not_before = 0.0
+    fleet.first.get("9")
+    assert [record.id for record in TokenRepository(fleet.storage).scan()] == ["2", "3", "4"]
+    assert fleet.kinds().count("save_failed") == 1
+    assert [kept.record.id for kept in fleet.first._unsaved.kept] == ["1"]
+    fleet.first.close()
+    assert fleet.kinds().count("save_failed") == 1
+
+
+def test_those_that_never_can_are_dropped(fleet: Fleet) -> None:
+    """A token whose id is somebody else's by now is told once and dropped, and the next is saved."""
+    fleet.storage.broken = {"write"}
+    for number in (1, 2):
+        with pytest.raises(BackendUnavailableError):
+            fleet.first.save(TokenRecord(id=str(number), user_name=f"u{number}", access_token="a"))
+    fleet.storage.broken = set()
+    TokenRepository(fleet.storage).save(TokenRecord(id="1", user_name="bob", access_token="b"))
+    fleet.events.clear()
+    fleet.first.close()
+    assert fleet.kinds() == ["save_failed", "created", "saved_late"]
+    assert {record.id: record.user_name for record in TokenRepository(fleet.storage).scan()} == {
+        "1": "bob",
+        "2": "u2",
+    }
+
+
+def test_all_are_tried_at_the_close(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the close a storage that is out of reach for one token is asked for the next all the same."""
+    write, failures = fleet.storage.write, iter([BackendUnavailableError("gone for a moment")])
+
+    def fail_once(row: Row, *, expect: object) -> object:
+        for failure in failures:
+            raise failure
+        return write(row, expect=expect)
+
+    fleet.storage.broken = {"write"}
+    for number in (1, 2, 3):
+        with pytest.raises(BackendUnavailableError):
+            fleet.first.save(TokenRecord(id=str(number), access_token=f"a{number}"))
+    fleet.storage.broken = set()
+    monkeypatch.setattr(fleet.storage, "write", fail_once)
+    fleet.first.close()
+    assert [record.id for record in TokenRepository(fleet.storage).scan()] == ["2", "3"]
