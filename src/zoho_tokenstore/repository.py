@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 from zoho_tokenstore import matching
+from zoho_tokenstore.arguments import checked
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.crypto.sealing import check_store, sealing_for
-from zoho_tokenstore.errors import RetiredIdError, TokenStoreError, forget_values
+from zoho_tokenstore.errors import ConfigurationError, RetiredIdError, TokenStoreError, forget_values
 from zoho_tokenstore.events import Event, EventKind, OnEvent, UnreadableLog, emit
 from zoho_tokenstore.leases import Leases, LocalLeases
 from zoho_tokenstore.matching import SpentCodes
@@ -46,6 +47,7 @@ class TokenRepository:
         ConfigurationError: an argument cannot be used, or required keys are missing.
     """
 
+    @checked
     def __init__(
         self,
         backend: Backend,
@@ -71,6 +73,12 @@ class TokenRepository:
 
     def __repr__(self) -> str:
         return f"TokenRepository({self.location!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise ConfigurationError(
+            "A TokenRepository cannot be pickled or copied: it has connections and locks. Open it in each "
+            "process, with the same arguments."
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -27,6 +27,7 @@ OPENERS: dict[str, Callable[..., Any]] = {
     "RedisStore": lambda **o: z.RedisStore(**{"url": "redis://127.0.0.1:1/0", **o}),
     "DynamoDBStore": lambda **o: z.DynamoDBStore(**{"table": "tokens", **AWS, **o}),
     "SecretsManagerStore": lambda **o: z.SecretsManagerStore(**{"prefix": "portal", **AWS, **o}),
+    "TokenRepository": lambda **o: TokenRepository(ListBackend(), **o),
     "RepositoryStore": lambda **o: RepositoryStore(TokenRepository(ListBackend()), **o),
     "open_store": lambda **o: z.open_store(**{"url": "sqlite:///tokens.db", **o}),
     "open_repository": lambda **o: z.open_repository(**{"url": "sqlite:///tokens.db", **o}),
@@ -86,7 +87,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_argument_is_checked() -> None:
     """Each argument of each public opener has a check and wrong values here; `keys` the ring refuses."""
     every = {argument for name in OPENERS for argument in parameters(name)}
-    by_others = {"keys", "repository", "ssl_cert_reqs"}
+    by_others = {"keys", "repository", "backend", "ssl_cert_reqs"}
     assert every - by_others == set(_CHECKS) == set(BAD)
 
 

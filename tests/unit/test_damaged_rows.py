@@ -34,7 +34,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.chmod(0o600)
 
 
-@pytest.fixture(params=DAMAGE.values(), ids=DAMAGE)
+@pytest.fixture(params=DAMAGE.values(), ids=list(DAMAGE))
 def damaged(request: pytest.FixtureRequest) -> str:
     """Return how one damaged row among three is named: by its id, or as SQL writes a BLOB."""
     with open_repository(STORE) as tokens:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -57,7 +58,11 @@ def run(*arguments: str, status: int = 0) -> str:
 def fill(url: str, user: str = "somebody", **columns: str) -> None:
     backend: Backend = open_backend(url)
     for number, text in enumerate(HOSTILE.values()):
-        values = {"client_id": "c", "client_secret": "s", "refresh_token": f"1000.refresh.{number}"} | columns
+        values: dict[str, Any] = {
+            "client_id": "c",
+            "client_secret": "s",
+            "refresh_token": f"1000.refresh.{number}",
+        } | columns
         backend.write(Row(id=text, user_name=f"{user} {number} {text}", **values), expect=None)
     backend.close()
 
@@ -105,7 +110,7 @@ def test_a_hostile_path(text: str, tmp_path: Path) -> None:
 def test_the_emulator_introduces_a_hostile_user(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Names that were given on a command line or by a script are shown likewise."""
     with Emulator(
-        users=[f"{quote(text, safe='')}@zylker.example"], redirect_uris=["http://localhost/"]
+        users=(f"{quote(text, safe='')}@zylker.example",), redirect_uris=("http://localhost/",)
     ) as zoho:
         user = zoho.default_users[0]
         object.__setattr__(user, "email", text)

@@ -201,9 +201,11 @@ def test_what_cannot_be_asked_is_both(call: Callable[[Any], object], message: st
 
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_store_cannot_be_pickled(take: Callable[[Any], object]) -> None:
-    """A store has connections and locks: a sentence says to open it in each process."""
+    """A store and its repository have connections and locks: a sentence says to open them in each process."""
     with (
         ListStore() as store,
         pytest.raises(errors.ConfigurationError, match=r"A ListStore .* in each process"),
     ):
         take(store)
+    with pytest.raises(errors.ConfigurationError, match=r"A TokenRepository .* in each process"):
+        take(store.repository)
