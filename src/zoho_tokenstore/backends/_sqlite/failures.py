@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from typing import Final
 
@@ -22,6 +23,9 @@ _DAMAGED: Final = {
     sqlite3.SQLITE_CORRUPT: "it is damaged or cut short. Restore it from a backup; it was left as it is",
     sqlite3.SQLITE_NOTADB: "it is no SQLite database. It was left as it is",
 }
+
+_NO_TEXT: Final = re.compile("Could not decode|user-defined function raised")
+"""What Python says of a text that is not UTF-8: as a column, as an argument of a function."""
 
 _CONSTRAINTS: Final = {
     sqlite3.SQLITE_CONSTRAINT_TRIGGER: "a trigger on the table oauthtoken raised an error",
@@ -79,7 +83,7 @@ def constraint(error: sqlite3.Error) -> str:
 
 def is_no_text(error: sqlite3.Error) -> bool:
     """Tell whether a stored text is not UTF-8. Python's own message quotes it: let nobody see the error."""
-    return primary_code(error) is None and str(error).startswith("Could not decode")
+    return _NO_TEXT.match(str(error)) is not None
 
 
 def cause(error: sqlite3.Error) -> sqlite3.Error | None:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any, Final
 
-from zoho_tokenstore.backends._sqlite.connections import Connections, Handle, write_lock
+from zoho_tokenstore.backends._sqlite.connections import GIVE, Connections, Handle, write_lock
 from zoho_tokenstore.backends._sqlite.retired import SQLiteRetiredIds
 from zoho_tokenstore.backends._sqlite.rows import (
     STORED,
@@ -26,6 +26,7 @@ _BATCH: Final = 1000
 # The names below are this module's own constants; every value is bound.
 _SELECT: Final = f"SELECT {', '.join(STORED)} FROM oauthtoken "  # noqa: S608
 LOAD: Final = _SELECT + "WHERE id = ?"
+_GIVEN: Final = f"SELECT {GIVE}({', '.join(STORED)}) FROM oauthtoken WHERE id = ?"  # noqa: S608
 FIND: Final = {index: _SELECT + f"WHERE {expression} " for index, expression in LOOKUP_EXPRESSIONS.items()}
 INSERT: Final = f"""
 INSERT INTO oauthtoken ({", ".join(STORED)}) SELECT {", ".join("?" * len(STORED))}
@@ -106,7 +107,7 @@ def _load(handle: Handle, row_id: str) -> Found | None:
     row: Found | None = handle.recent.get(row_id)
     if row is not None and handle.is_current():
         return row
-    stored = handle.read_one(LOAD, (row_id,))
+    stored = handle.read_given(_GIVEN, (row_id,), LOAD)
     if stored is None:
         if is_literal(row_id) and handle.read_one(_EXISTS + row_id):
             return UnreadableRow(row_id, "its id is no text")
