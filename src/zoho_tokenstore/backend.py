@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from zoho_tokenstore.records import Found, RetiredId, Row
@@ -64,7 +64,7 @@ class Backend(Protocol):
             UnreadableRowError: there is something with this id, but no row.
         """
 
-    def find(self, index: str, *keys: str) -> list[Found]:
+    def find(self, index: str, *keys: str) -> Sequence[Found]:
         """Return the rows that `index` (one of `records.LOOKUPS`) finds under any of `keys`, each once.
 
         Keys are compared code point by code point: no case folding, no Unicode normalisation. All

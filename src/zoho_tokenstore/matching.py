@@ -22,8 +22,8 @@ SpentCodes = Literal["self-client", "find", "refuse"]
 restart with the same code. ``"find"``: all. ``"refuse"``: none, and none is looked up.
 """
 
-_FIRST_ID: Final = 9_000_000_000
-_IDS: Final = 900_000_000
+_FIRST_ID: Final = 900_000_000
+_IDS: Final = 90_000_000
 
 
 class Generation(Protocol):
@@ -297,11 +297,12 @@ def _with_expiry(filled: TokenRecord, own: TokenRecord, stored: TokenRecord) -> 
 
 
 def candidate_ids(record: TokenRecord, day: int) -> Iterator[str]:
-    """Yield the ids a new row may take, in order: ten digits, derived from whom it is for.
+    """Yield the ids a new row may take, in order: nine digits, derived from whom it is for.
 
     Two processes that insert one user at once arrive at the same id, so that one of them finds
     the row taken and updates it. The leading 9 keeps the published code going beside us: it
-    numbers by the greatest text, plus one.
+    numbers by the greatest text, plus one. Nine digits, because some of Zoho's SDKs read ids as
+    32-bit numbers.
 
     Arguments:
         record: the token.

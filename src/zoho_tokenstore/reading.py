@@ -104,6 +104,8 @@ class Reader:
             try:
                 under.stored.append(self._stored(found, key))
             except (SealingError, UnreadableRowError) as error:
+                if _is_of_keys(error):
+                    raise
                 self._tell(found.id, error)
                 under.failures.append(error)
         return under
@@ -160,3 +162,8 @@ class Reader:
 
     def _opened(self, row: Row) -> TokenRecord:
         return record_from_row(self._sealing.open(row))
+
+
+def _is_of_keys(error: TokenStoreError) -> bool:
+    """Tell whether the keys cannot be had just now: no fault of the row, beside which nobody may log in."""
+    return isinstance(error, SealingError) and error.__cause__ is not None

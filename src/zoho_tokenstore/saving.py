@@ -169,7 +169,7 @@ class Saver:
             if stored is not None:
                 rehearse(stored.row, expect=stored.row.etag)
             else:
-                free = f"9{secrets.randbelow(10**9):09}"
+                free = f"9{secrets.randbelow(10**8):08}"
                 rehearse(self._sealing.seal(row_from_record(record, free)), expect=None)
 
 

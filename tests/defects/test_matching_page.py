@@ -23,7 +23,13 @@ WORDS = {
     "access": "access_token",
     "grant": "grant_token",
     "domain": "api_domain",
+    "redirect": "redirect_url",
+    "expires": "expires_at_ms",
 }
+
+
+NAMED = "named"
+"""Zoho itself named the user."""
 
 
 def table(heading: str) -> list[tuple[str, str, str]]:
@@ -36,8 +42,10 @@ def table(heading: str) -> list[tuple[str, str, str]]:
 def record(text: str) -> TokenRecord:
     if text == "nothing":
         return TokenRecord()
-    words = (word.split("=") for word in text.strip("`").split())
-    return TokenRecord().changed(**{WORDS[word]: value for word, value in words})
+    words = (word.split("=") for word in text.strip("`").split() if word != NAMED)
+    return TokenRecord().changed(
+        **{WORDS[word]: int(value) if word == "expires" else value for word, value in words}
+    )
 
 
 @pytest.fixture(params=[ListBackend, MemoryBackend])
@@ -51,7 +59,8 @@ def fill(tokens: TokenRepository, stored: str) -> dict[str | None, TokenRecord]:
         token_id, _, fields = row.strip("`").partition(": ")
         given = record(fields)
         # What the example leaves open must not decide it: a token that nobody asks for.
-        tokens.save(given.changed(id=token_id, access_token=given.access_token or f"access of {token_id}"))
+        whole = given.changed(id=token_id, access_token=given.access_token or f"access of {token_id}")
+        tokens.save(whole, identified=NAMED in fields.split())
     return {token.id: token for token in tokens.scan()}
 
 
@@ -79,13 +88,26 @@ def test_example_of_a_save(tokens: TokenRepository, saved: str, stored: str, out
         assert type(error).__name__ == outcome
     elif outcome.startswith("new row"):
         assert written.id not in before
-        assert re.fullmatch(outcome.removeprefix("new row").strip() or r"9\d{9}", written.id or "")
+        assert re.fullmatch(outcome.removeprefix("new row").strip() or r"9\d{8}", written.id or "")
     else:
         assert written.id == outcome
+
+
+@pytest.mark.parametrize(("saved", "stored", "left"), table("What a save leaves"))
+def test_example_of_what_a_save_leaves(tokens: TokenRepository, saved: str, stored: str, left: str) -> None:
+    """A save leaves of the old and the new login what the page says."""
+    fill(tokens, stored)
+    tokens.save(record(saved), identified=NAMED in saved.strip("`").split())
+    (row,) = tokens.scan()
+    expected = record(left)
+    assert {name: getattr(row, name) for name in WORDS.values() if name != "id"} == {
+        name: getattr(expected, name) for name in WORDS.values() if name != "id"
+    }
 
 
 def test_page_has_examples_of_every_kind() -> None:
     """The tables are found on the page, with every kind of outcome."""
     assert {answer for _, _, answer in table("Look-ups")} == {"1", "2", "none"}
     outcomes = {outcome for _, _, outcome in table("Saves")}
+    assert len(table("What a save leaves")) > 5
     assert outcomes == {"1", "new row", "new row 7", "ConflictError", "InvalidTokenError"}

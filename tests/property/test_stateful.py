@@ -202,7 +202,7 @@ class SixMethods(RuleBasedStateMachine):
         row_id = token.get_id()
         if expected is None and "id" not in fields:
             assert row_id not in {*self.model.rows, *self.model.retired}
-            assert len(row_id) == 10
+            assert len(row_id) == 9
         else:
             assert row_id == (expected or fields["id"])
         self.model.save(fields, row_id)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
 from tests.sdk import app
 from tests.sdk.generation import SDK
@@ -100,7 +101,7 @@ def test_a_save_by_the_application(portal: Portal, told: Told) -> None:
     """What the application looks up, names and saves by itself, it alone has named."""
     token = app.token_of(**portal.refresh())
     assert portal.store.find_token(token) is None
-    token.set_user_signature(app.UserSignature("tenant-7"))
+    token.set_user_signature(UserSignature("tenant-7"))
     portal.store.save_token(token)
     assert told == [("tenant-7", False)]
 
@@ -111,7 +112,7 @@ def test_an_object_used_again(portal: Portal, told: Told) -> None:
     with pytest.raises(app.SDKException):
         portal.start(token)
     token.set_grant_token(portal.zoho.mint_code())
-    token.set_user_signature(app.UserSignature("tenant-7"))
+    token.set_user_signature(UserSignature("tenant-7"))
     portal.start(token)
     assert told == [("tenant-7", False)]
 
@@ -122,7 +123,7 @@ def test_a_failed_question_names_nobody(portal: Portal, told: Told) -> None:
     token = portal.start(app.token_of(**portal.grant()))
     assert told == [(None, False)]
     told.clear()
-    token.set_user_signature(app.UserSignature("tenant-7"))
+    token.set_user_signature(UserSignature("tenant-7"))
     portal.store.save_token(token)
     assert told == [("tenant-7", False)]
 

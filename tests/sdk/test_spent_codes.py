@@ -34,7 +34,8 @@ KEPT = {
 @pytest.fixture(params=CASES)
 def open_with(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """Return how a store is opened with an option, each time for the same tokens where it can be shared."""
-    case, opened = CASES[request.param], []
+    case = CASES[request.param]
+    opened: list[RepositoryStore] = []
 
     def open_store(spent_codes: SpentCodes) -> RepositoryStore:
         options: dict[str, Any] = {"spent_codes": spent_codes}
