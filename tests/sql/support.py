@@ -6,7 +6,7 @@ import atexit
 import contextlib
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from tests.support import servers
 from zoho_tokenstore.backends.sql import SQLBackend
+from zoho_tokenstore.records import Found, Row
 
 POSTGRESQL: Final = "postgresql"
 MARIADB: Final = "mariadb"
@@ -80,6 +81,13 @@ def query(url: str, statement: str) -> list[tuple[Any, ...]]:
     with driver(url) as connection:
         found = connection.exec_driver_sql(statement)
         return [tuple(row) for row in found] if found.returns_rows else []
+
+
+def rows_of(found: Iterable[Found]) -> list[Row]:
+    """Return what was found, if it is rows only."""
+    rows = list(found)
+    assert all(isinstance(row, Row) for row in rows), rows
+    return rows  # type: ignore[return-value]
 
 
 def incompressible(length: int) -> str:

@@ -69,7 +69,7 @@ def test_tables_of_old_servers_are_brought_up(url: str, open_: Open, declared: s
     rows = support.query(url, TEN)
     backend = open_()
     assert support.query(url, TEN) == rows
-    (found,) = backend.find("user_name", "Zoë.Müller@zylker.example")
+    (found,) = support.rows_of(backend.find("user_name", "Zoë.Müller@zylker.example"))
     backend.write(found._replace(user_name="\U0001f393" * 300), expect=found.etag)
     assert [row.id for row in backend.find("user_name", "\U0001f393" * 300)] == [found.id]
     ((_, declaration),) = support.query(url, "SHOW CREATE TABLE oauthtoken")
@@ -118,7 +118,7 @@ def test_what_the_published_code_inserts_is_found_at_once(legacy: str, open_: Op
     before = now_ms()
     inserted = published.login("theirs")
     store.save_token(inserted)
-    (found,) = backend.find("user_name", "theirs")
+    (found,) = support.rows_of(backend.find("user_name", "theirs"))
     assert found[:10] == published.row_of(inserted)
     assert [row.id for row in backend.find("refresh_token", "1000.refresh.theirs")] == [found.id]
     assert found.created_at_ms == found.updated_at_ms

@@ -44,7 +44,7 @@ def test_a_homemade_table_is_taken_over(kind: str, homemade: str, open_: Open) -
     """Its rows keep their values, get etags, and are found by every key; long values fit from now on."""
     backend = open_()
     assert support.query(homemade, TEN) == ROWS
-    rows = list(backend.scan())
+    rows = support.rows_of(backend.scan())
     assert [row[:10] for row in rows] == ROWS
     assert all(row.etag for row in rows)
     for index, key in (("user_name", "user2"), ("refresh_token", "r2"), ("access_token", "a2")):
@@ -70,7 +70,7 @@ def test_a_row_inserted_by_hand_is_complete(kind: str, url: str, open_: Open) ->
     """It is found by every key at once, with times and an etag that holds."""
     backend = open_()
     insert(url, ROWS[0])
-    (found,) = backend.find("access_token", "a1")
+    (found,) = support.rows_of(backend.find("access_token", "a1"))
     assert found[:10] == ROWS[0]
     assert found == backend.load("1")
     assert found.created_at_ms == found.updated_at_ms
@@ -159,8 +159,8 @@ def test_tables_of_two_names_are_two_stores(kind: str, open_: Open) -> None:
     one, two = open_(), open_(table="Other_tokens")
     one.write(Row("1", user_name="one"), expect=None)
     two.write(Row("1", user_name="two"), expect=None)
-    assert [row.user_name for row in two.find("user_name", "one", "two")] == ["two"]
+    assert [row.user_name for row in support.rows_of(two.find("user_name", "one", "two"))] == ["two"]
     assert two.clear() == 1
-    assert [row.user_name for row in one.scan()] == ["one"]
+    assert [row.user_name for row in support.rows_of(one.scan())] == ["one"]
     one.leases.acquire("a", "one", 1000)
     assert two.leases.look("a").owner == "one"

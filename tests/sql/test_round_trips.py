@@ -21,14 +21,23 @@ CALLS: Final[dict[str, tuple[Callable[[SQLBackend], Any], int]]] = {
     "scan": (lambda backend: list(backend.scan()), 1),
     "insert": (lambda backend: backend.write(Row("2"), expect=None), 1),
     "update": (lambda backend: backend.write(Row("1"), expect=backend.load("1").etag), 2),  # type: ignore[union-attr]
+    "rehearsal": (lambda backend: backend.rehearse(Row("2"), expect=None), 3),
     "remove": (lambda backend: backend.remove("1"), 2),
-    "clear": (lambda backend: backend.clear(), 2),
+    "clear": (lambda backend: backend.clear(), 5),
     "look at a lease": (lambda backend: backend.leases.look("a"), 1),
     "lease that nobody has had": (lambda backend: backend.leases.acquire("new", "me", 1000), 3),
     "lease that others hold": (lambda backend: backend.leases.acquire("a", "me", 10_000), 1),
     "note": (lambda backend: backend.leases.annotate("a", "", "note"), 2),
     "release": (lambda backend: backend.leases.release("a", "others"), 2),
 }
+
+
+ALSO: Final = {
+    (support.POSTGRESQL, "rehearsal"): 1,  # constraints that are deferred are checked
+    (support.MARIADB, "remove"): 3,  # a transaction; on PostgreSQL a trigger retires the id
+    (support.MARIADB, "clear"): 1,
+}
+"""How many more round trips a call takes on one of the servers."""
 
 
 @pytest.fixture(params=support.SERVERS)
@@ -50,6 +59,7 @@ def backend(wire: proxy.Proxy) -> Iterator[SQLBackend]:
 def test_round_trips_of_a_call(backend: SQLBackend, wire: proxy.Proxy, call: str) -> None:
     """A look-up, a save and a page of a scan are one exchange with the server each."""
     use, expected = CALLS[call]
+    expected += ALSO.get((wire.url.partition("://")[0], call), 0)
     before, connections = wire.round_trips, wire.connections
     use(backend)
     assert wire.round_trips - before == expected

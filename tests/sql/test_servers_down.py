@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.sql import support
 from tests.sql.conftest import Local
 from tests.sql.proxy import Proxy
 from zoho_tokenstore.backends.sql import SQLBackend
@@ -73,7 +74,7 @@ def test_what_was_acknowledged_survives_a_crash(backend: SQLBackend, down: Local
         etags[str(number)] = backend.write(Row(str(number), access_token="2"), expect=etags[str(number)])
     down.kill()
     down.restart()
-    assert {row.id: (row.access_token, row.etag) for row in backend.scan()} == {
+    assert {row.id: (row.access_token, row.etag) for row in support.rows_of(backend.scan())} == {
         row_id: ("2", etag) for row_id, etag in etags.items()
     }
 

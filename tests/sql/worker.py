@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from tests.sql.crowd import take_turns
 from tests.sqlite.tokens import by_name, token
 from zoho_tokenstore.backends.sql import SQLBackend
 from zoho_tokenstore.records import Row
@@ -43,7 +44,12 @@ def save(url: str, owners: str, number: int) -> list[Any]:
 
 
 def crowd(task: str, *arguments: str) -> None:
-    """Do a task in eight processes that begin at one moment; print what each of them returned.
+    """Do a task in eight processes that begin at one moment; print what each of them returned."""
+    print(json.dumps(crowd_of(task, *arguments)))
+
+
+def crowd_of(task: str, *arguments: str) -> list[Any]:
+    """Do a task in several processes that begin at one moment; return what each of them returned.
 
     They are forked from here, before anything is opened: to import everything takes a second each.
     """
@@ -53,7 +59,7 @@ def crowd(task: str, *arguments: str) -> None:
     told = [Path(f"/dev/fd/{answer}").read_text() for _, answer in children]
     for process, _ in children:
         os.waitpid(process, 0)
-    print(json.dumps([json.loads(text) for text in told]))
+    return [json.loads(text) for text in told]
 
 
 def _member(task: str, arguments: tuple[str, ...], number: int, gate: int, go: int) -> tuple[int, int]:
@@ -145,7 +151,7 @@ def _child(tokens: TokenRepository, name: str) -> int:
         os._exit(status)
 
 
-CROWDS: Any = {"open": open_, "save": save}
+CROWDS: Any = {"open": open_, "save": save, "take_turns": take_turns}
 TASKS: Any = {task.__name__: task for task in (crowd, save_without_end, hold, fork)}
 
 if __name__ == "__main__":

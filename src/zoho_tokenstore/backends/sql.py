@@ -73,7 +73,8 @@ class SQLBackend(Table):
             connections.run(dialect.check, connections.location)
             super().__init__(connections, dialect)
             self.leases = SQLLeases(connections, dialect)
-            schema.ensure(connections, dialect)
+            schema.ensure(connections, dialect, self._try_rows)
+            self._try_out()
         except BaseException:
             connections.close()
             raise

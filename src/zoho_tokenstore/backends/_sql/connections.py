@@ -6,27 +6,27 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from zoho_tokenstore.backends import _forks
 from zoho_tokenstore.backends._sql import failures
 from zoho_tokenstore.backends._sql.dialect import Dialect
 from zoho_tokenstore.backends._sql.failures import Failure, Kind
-from zoho_tokenstore.backends._sql.standby import Standby, Taken
+from zoho_tokenstore.backends._sql.pool import MADE_AT, RestingPool
 from zoho_tokenstore.errors import BackendError, BackendTimeoutError, ConfigurationError
 from zoho_tokenstore.leases import begin_anew_after_fork
-
-_RECYCLE: Final = 200
-"""Load balancers and address translation forget connections that rest for 4 to 6 minutes; in seconds."""
 
 _MOST_LOSSES: Final = 3
 """One for a connection that rested, one for another such, one for a server that ended just now."""
 
 _SHORTEST_PAUSE: Final = 0.001
-_LONGEST_PAUSE: Final = 0.05
+_LONGEST_PAUSES: Final = {Kind.PASSING: 0.05, Kind.CROWDED: 0.5}
+_CURSOR: Final = "zoho_tokenstore.cursor"
 _PING: Final = sa.select(sa.literal(1))
 
 T = TypeVar("T")
@@ -70,10 +70,8 @@ class Connections:
         self._size = size
         self._closed = False
         self._left_alone: list[object] = []
-        self._gate = Gate()
-        self._engine = _make_engine(url, dialect, timeout, size, self._gate)
+        self._engine = _make_engine(url, dialect, timeout, size, Gate())
         self._driver_error = self._engine.dialect.loaded_dbapi.Error
-        self._standby = Standby(self._engine.raw_connection, _RECYCLE)
         begin_anew_after_fork(self)
 
     def run(self, work: Callable[[sa.Connection, *Ts], T], *args: *Ts, repeatable: bool = True) -> T:
@@ -89,19 +87,21 @@ class Connections:
         call = _Call(self.timeout)
         while True:
             self._check_open()
-            connecting, sent = True, False
+            made_at, sent = 0.0, False
             try:
-                with self._connect() as connection:
-                    connecting = False
+                with self._engine.connect() as connection:
+                    made_at = connection.info[MADE_AT]
                     if not repeatable:
                         connection.execute(_PING)
                     sent = not repeatable
                     return work(connection, *args)
             except (exc.DBAPIError, exc.TimeoutError) as error:
                 caught = error
-            failure = self._failure(caught, connecting=connecting)
+            failure = self._failure(caught, connecting=not made_at)
             if failure.kind is Kind.LOST and sent:
                 failure = failures.UNCERTAIN
+            if failure.kind is Kind.ELSEWHERE and made_at and self._pool.replaces(made_at):
+                continue
             if not call.goes_on(failure):
                 raise self._told(failure, caught)
 
@@ -117,44 +117,36 @@ class Connections:
         """
         self._check_open()
         if self._dialect.is_plain:
-            taken = self._take()
+            connecting = True
             try:
-                found = taken.fetch_one(query.text, query.driver_values(value))
-            except self._driver_error as error:
+                taken = (pool := self._pool).take()
+                connecting = False
+                try:
+                    return _fetch_one(taken, query.text, query.driver_values(value))
+                finally:
+                    pool.give_back(taken)
+            except (self._driver_error, exc.TimeoutError) as error:
                 caught = error
-            else:
-                self._standby.put(taken)
-                if self._closed:  # meanwhile
-                    self._standby.give_back()
-                return found
-            failure = self._failure(caught, connecting=False)
-            if failure.kind not in (Kind.LOST, Kind.PASSING):
+            failure = self._failure(caught, connecting=connecting)
+            if failure.kind in (Kind.FINAL, Kind.ELSEWHERE):
                 raise self._told(failure, caught)
         return self.run(_fetch, query, value)
 
     def close(self) -> None:
         """Close the connections. Later work raises a `BackendError`."""
         self._closed = True
-        self._standby.give_back()
-        self._engine.dispose()
+        self._pool.dispose()
 
     def begin_anew(self) -> None:
         """In a child after a fork: leave the parent's connections alone, and make own ones."""
-        # Nor may the garbage collector close them.
-        self._left_alone += [self._engine.pool, self._standby]
-        self._standby = Standby(self._engine.raw_connection, _RECYCLE)
+        self._left_alone.append(self._pool)  # nor may the garbage collector close them
         self._engine.dispose(close=False)
 
-    def _connect(self) -> sa.Connection:
-        with self._standby.left_to_pool():
-            return self._engine.connect()
-
-    def _take(self) -> Taken:
-        try:
-            return self._standby.take()
-        except (self._driver_error, exc.TimeoutError) as error:
-            caught = error
-        raise self._told(self._failure(caught, connecting=True), caught)
+    @property
+    def _pool(self) -> RestingPool:
+        pool = self._engine.pool
+        assert isinstance(pool, RestingPool)
+        return pool
 
     def _check_open(self) -> None:
         if self._closed:
@@ -164,9 +156,8 @@ class Connections:
         if isinstance(error, exc.TimeoutError):
             return failures.all_in_use(self._size, self.timeout)
         failure = self._dialect.failure(_orig(error), connecting=connecting)
-        if failure.kind is Kind.ELSEWHERE:
-            self._standby.give_back()
-            self._engine.dispose()
+        if failure.kind is Kind.CROWDED:
+            self._pool.crowded()
         if failure.kind is Kind.FINAL and failure.error is not BackendTimeoutError and not connecting:
             is_lost = getattr(error, "connection_invalidated", False)
             return failures.LOST if is_lost else failure
@@ -174,6 +165,10 @@ class Connections:
 
     def _told(self, failure: Failure, caught: Exception) -> BackendError:
         """Return the error to raise, outside the handler of what was caught: nothing of that must show."""
+        sent = getattr(caught, "statement", None)
+        if sent and "did not allow it" in failure.says:  # PostgreSQL names the table, and not the right
+            verb = sent.split()[0]
+            failure = replace(failure, says=failure.says.replace("allow it", f"allow {verb}"))
         error = failure.at(self.location)
         error.__cause__ = _orig(caught) if failure.is_quotable else None
         return error
@@ -223,12 +218,24 @@ class _Call:
         if failure.kind is Kind.LOST:
             self._losses += 1
             return self._losses < _MOST_LOSSES
-        if failure.kind is not Kind.PASSING or time.monotonic() > self._deadline:
+        if failure.kind not in _LONGEST_PAUSES or time.monotonic() > self._deadline:
             return False
         # Jitter against lockstep, not a secret.
         time.sleep(self._pause * random.uniform(0.5, 1.0))  # noqa: S311
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSES[failure.kind])
         return True
+
+
+def _fetch_one(taken: ConnectionPoolEntry, text: str, values: Any) -> Any:
+    try:
+        cursor: Any = taken.info.get(_CURSOR)
+        if cursor is None:  # kept with its connection: to make one takes a tenth of a look-up
+            cursor = taken.info[_CURSOR] = taken.dbapi_connection.cursor()  # type: ignore[union-attr]
+        cursor.execute(text, values)
+        return cursor.fetchone()
+    except BaseException:
+        taken.invalidate()  # whatever it is in the midst of, nobody else may go on with
+        raise
 
 
 def _fetch(connection: sa.Connection, query: Query, value: object) -> Any:
@@ -256,18 +263,17 @@ def _make_engine(url: sa.URL, dialect: Dialect, timeout: float, size: int, gate:
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,  # There is no transaction to undo.
         hide_parameters=True,
-        poolclass=sa.QueuePool,
+        poolclass=RestingPool,
         pool_size=size,
-        max_overflow=0,
         pool_timeout=timeout,
-        pool_recycle=_RECYCLE,
-        pool_use_lifo=True,
+        gate=gate,
         connect_args=dialect.connect_args(timeout),
         **options,
     )
 
     @sa.event.listens_for(engine, "do_connect")
-    def connect(driver: sa.Dialect, _record: object, args: Any, options: dict[str, Any]) -> Any:
+    def connect(driver: sa.Dialect, record: Any, args: Any, options: dict[str, Any]) -> Any:
+        record.info[MADE_AT] = time.time()
         try:
             with gate:
                 return dialect.connect(driver, args, options, timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ DIGESTED: Final = tuple(name for name in SECRET_COLUMNS if name in LOOKUPS)
 DIGEST_COLUMNS: Final = tuple(f"{name}_digest" for name in DIGESTED)
 OWN_COLUMNS: Final = (*BOOKKEEPING, *DIGEST_COLUMNS, "etag", "long_id")
 KEY_COLUMNS: Final = {name: f"{name}_key" for name in LOOKUPS}
+
+_RULE_OF_SQLITE: Final = re.compile(r"^(\w+(?: \w+)?) constraint failed: ([\w., ]+)$")
 
 Values = dict[str, Any]
 
@@ -175,7 +178,10 @@ class Dialect:
 
     def connect(self, dialect: sa.Dialect, args: Any, options: dict[str, Any], timeout: float) -> Any:  # noqa: ARG002
         """Return a new connection of the driver."""
-        return dialect.connect(*args, **options)
+        connection: Any = dialect.connect(*args, **options)
+        if dialect.name == "sqlite":  # whose own way ends the whole query at one text that is none
+            connection.text_factory = texts.or_bytes
+        return connection
 
     def prepare(self, engine: sa.Engine, timeout: float) -> None:
         """Fit an engine that has not connected yet."""
@@ -188,11 +194,19 @@ class Dialect:
                 "Tokens cannot be kept safely in it."
             )
 
+    def unfit_kind(self, connection: sa.Connection) -> str | None:
+        """Return what the table of the tokens is, if it is no table that rows can be kept in."""
+        views = sa.inspect(connection).get_view_names(self.tokens.schema)
+        return "a view" if self.tokens.name in views else None
+
     def failure(self, error: BaseException, *, connecting: bool) -> Failure:
         """Return what a driver's exception means."""
         name = type(error).__name__
         if connecting:
             return failures.UNREACHABLE
+        rule = _RULE_OF_SQLITE.search(str(error)) if name == "IntegrityError" else None
+        if rule:
+            return failures.against(f"the rule {rule[2]} ({rule[1]})")
         if name in ("OperationalError", "InterfaceError"):
             return Failure(
                 failures.UNREACHABLE.error,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from zoho_tokenstore.errors import BackendError, BackendTimeoutError, BackendUnavailableError
+
+
+class ReadOnlyError(BackendUnavailableError):
+    """The server does not write; look-ups go on."""
 
 
 class Kind(Enum):
@@ -14,6 +18,7 @@ class Kind(Enum):
 
     LOST = "the connection is gone; whether the statement was carried out is not known"
     PASSING = "the server has undone the statement in favour of somebody else's; again, after a pause"
+    CROWDED = "the server has no connection left; others give theirs back; again, after a pause"
     ELSEWHERE = "this server does not write; new connections may lead to one that does"
     FINAL = "nothing"
 
@@ -60,10 +65,11 @@ LOCKED: Final = Failure(
 )
 SLOW: Final = Failure(
     BackendTimeoutError,
-    "took too long for a statement, and the server ended it. Nothing was changed; try again",
+    "took too long for a statement, and it was cancelled. Nothing was changed; try again, or find who "
+    "holds a long transaction",
 )
 READ_ONLY: Final = Failure(
-    BackendUnavailableError,
+    ReadOnlyError,
     "is read-only, as a standby or replica is. Give the address of the server that can be written",
     Kind.ELSEWHERE,
 )
@@ -75,6 +81,7 @@ NO_MEMORY: Final = Failure(BackendUnavailableError, "has not enough memory. Try 
 CROWDED: Final = Failure(
     BackendUnavailableError,
     "allows no more connections. Let fewer processes connect, lower pool_size, or raise the server's limit",
+    Kind.CROWDED,
 )
 STARTING: Final = Failure(BackendUnavailableError, "is starting, or shutting down. Try again in a moment")
 REFUSED: Final = Failure(
@@ -95,6 +102,11 @@ DEAF: Final = Failure(
 INSECURE: Final = Failure(
     BackendUnavailableError,
     "could not be connected by TLS. Check the certificates, and the TLS options of the URL",
+)
+STARTUP: Final = Failure(
+    BackendUnavailableError,
+    "is behind a pooler that does not pass an option of the URL on. Leave it out; for a schema set "
+    "ALTER ROLE … SET search_path, or write table=",
 )
 NOT_ALLOWED: Final = Failure(
     BackendUnavailableError,
@@ -117,6 +129,21 @@ def all_in_use(size: int, seconds: float) -> Failure:
         f"could not be asked: all {size} connections of this process were in use for {seconds:g} s. "
         "Raise pool_size, or let fewer threads wait for locks",
     )
+
+
+def against(rule: str) -> Failure:
+    """Return the failure of a row that a rule on the table stands against."""
+    return Failure(
+        BackendError,
+        f"refused the row because of {rule}. Nothing was changed; loosen or drop that rule, or choose "
+        "another table",
+        is_quotable=False,
+    )
+
+
+def not_allowed(told: str) -> Failure:
+    """Return the failure of a statement that this user may not send; the server says what he lacks."""
+    return replace(NOT_ALLOWED, says=NOT_ALLOWED.says.replace("it.", f"it: {told}."))
 
 
 def other(error: BaseException, code: object = None) -> Failure:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ import sqlalchemy as sa
 from psycopg import errors
 
 from zoho_tokenstore.backends._sql import failures, texts, triggers
-from zoho_tokenstore.backends._sql.dialect import DIGESTED, OWN_COLUMNS, Dialect, Values, begin_with, by_words
+from zoho_tokenstore.backends._sql.dialect import DIGESTED, OWN_COLUMNS, Dialect, Values, by_words
 from zoho_tokenstore.backends._sql.failures import Failure
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import COLUMNS, LOOKUPS
@@ -22,7 +24,7 @@ if tuple(map(int, psycopg.__version__.split(".")[:2])) < (3, 3):
 
 _OLDEST: Final = (13,)
 _GRACE: Final = 2.0
-"""How much longer than the server we wait, in seconds: it knows what became of the statement."""
+"""How long to wait for the server after it was told to cancel, in seconds: it knows what became of it."""
 
 _LOCK: Final = 0x5A6F686F  # any number, the same everywhere: "Zoho"
 
@@ -44,7 +46,6 @@ _STATES: Final = {
     "57P03": failures.STARTING,
     "28": failures.REFUSED,
     "3D000": failures.UNKNOWN,
-    "42501": failures.NOT_ALLOWED,
     "42P01": failures.NO_TABLE,
     "42703": failures.NO_TABLE,
     "22": failures.TOO_LONG,
@@ -52,8 +53,12 @@ _STATES: Final = {
 }
 """SQLSTATEs, or the classes that they begin with: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
+_NAMED: Final = ("42501", "P0001")
+
 _CONNECTING: Final = {
     "too many": failures.CROWDED,
+    "no more connections": failures.CROWDED,
+    "unsupported startup parameter": failures.STARTUP,
     "connection slots": failures.CROWDED,
     'role "': failures.REFUSED,
     "does not exist": failures.UNKNOWN,
@@ -72,6 +77,14 @@ _CONNECTING: Final = {
 }
 """What the text of a failed login says; it has no SQLSTATE. The first entry that fits counts."""
 
+_KINDS: Final = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "u": "unlogged, and emptied by a crash",
+    "t": "temporary",
+}
+
 _SCHEMA_OF: Final = sa.text(
     "SELECT coalesce((SELECT relnamespace::regnamespace::text FROM pg_class "
     "WHERE oid = to_regclass(quote_ident(:name))), current_schema())"
@@ -86,9 +99,10 @@ class NoAnswer(psycopg.OperationalError):
 
 
 class PatientConnection(psycopg.Connection[Any]):
-    """A connection that waits for an answer only so long.
+    """A connection that waits for an answer only so long; then it has the server cancel the statement.
 
-    The server has time limits of its own, but it may be frozen, or gone without a word.
+    No time limit is set on the server: behind a pooler the session is not ours alone, and others
+    would have it too. The server may also be frozen, or gone without a word.
     """
 
     patience: float = 30.0
@@ -96,24 +110,74 @@ class PatientConnection(psycopg.Connection[Any]):
     def wait(self, gen: Generator[Any, Any, R], *args: Any, **kwargs: Any) -> R:
         """Consume a generator operating on the connection."""
         try:
-            return super().wait(_until(gen, time.monotonic() + self.patience), *args, **kwargs)
+            return super().wait(self._bounded(gen), *args, **kwargs)
         except NoAnswer:
             self.close()
             raise
 
+    def _bounded(self, steps: Generator[Any, Any, R]) -> Generator[Any, Any, R]:
+        """Pass a generator's steps on, until nothing has been ready and the time is up."""
+        deadline, is_cancelled = time.monotonic() + self.patience, False
+        try:
+            wanted = next(steps)
+            while True:
+                ready = yield wanted
+                if not ready and time.monotonic() > deadline:
+                    if is_cancelled:
+                        raise NoAnswer("the server did not answer in time")
+                    deadline, is_cancelled = deadline + _GRACE, True
+                    self._cancel()
+                wanted = steps.send(ready)
+        except StopIteration as done:
+            result: R = done.value
+            return result
 
-def _until(steps: Generator[Any, Any, R], deadline: float) -> Generator[Any, Any, R]:
-    """Pass a generator's steps on, until nothing has been ready and the time is up."""
+    def _cancel(self) -> None:
+        if psycopg.capabilities.has_cancel_safe():  # older libraries would wait for it without an end
+            with contextlib.suppress(psycopg.Error):
+                self.cancel_safe(timeout=_GRACE / 2)
+
+
+def _check_search_path(connection: sa.Connection, location: str) -> None:
+    """Raise an error if a pooler has dropped the schema that the URL names."""
+    options = connection.engine.url.query.get("options") or ""
+    asked = re.search(r"search_path\s*=\s*(\S+)", str(options))
+    set_to = str(connection.exec_driver_sql("SHOW search_path").scalar_one())
+    if asked and _bare(asked[1]) != _bare(set_to):
+        raise ConfigurationError(
+            f"A pooler does not pass the search_path of the URL on to {location}. Set it for the role: "
+            "ALTER ROLE … SET search_path."
+        )
+
+
+def _bare(path: str) -> str:
+    return re.sub(r"[\s\"\\]", "", path)
+
+
+def _named(error: Any) -> Failure:
+    """Return the failure that a name tells more of: that of a rule, or of a right."""
+    told = error.diag
+    if error.sqlstate == "42501":
+        return failures.not_allowed(told.message_primary or "")
+    if error.sqlstate == "P0001":
+        return failures.against("a trigger, which raised an error")
+    if told.constraint_name:
+        return failures.against(f"the constraint {told.constraint_name}")
+    return failures.against(f"the column {told.column_name}, which must have a value")
+
+
+def _is_pooled(connection: PatientConnection) -> bool:
+    """Tell whether a pooler answers: it hides which of the server's processes does the work.
+
+    That may be another one after every transaction, which knows no statement that was prepared, or
+    knows another one by the same name.
+    """
     try:
-        wanted = next(steps)
-        while True:
-            ready = yield wanted
-            if not ready and time.monotonic() > deadline:
-                raise NoAnswer("the server did not answer in time")
-            wanted = steps.send(ready)
-    except StopIteration as done:
-        result: R = done.value
-        return result
+        (pid,) = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone() or (0,)
+    except BaseException:
+        connection.close()
+        raise
+    return bool(pid != connection.info.backend_pid)
 
 
 class PostgreSQL(Dialect):
@@ -173,21 +237,17 @@ class PostgreSQL(Dialect):
         }
 
     def connect(self, dialect: sa.Dialect, args: Any, options: dict[str, Any], timeout: float) -> Any:  # noqa: ARG002
-        threshold = options.get("prepare_threshold")
-        if threshold is not None:  # psycopg knows it as an argument only
-            options["prepare_threshold"] = int(threshold) if threshold.isdecimal() else None
+        threshold = options.pop("prepare_threshold", None)  # psycopg knows it as an argument only
         try:
-            connection = PatientConnection.connect(*args, **options)
+            connection = PatientConnection.connect(*args, autocommit=True, **options)
         except psycopg.ProgrammingError as error:  # libpq does not know an option; it names it alone
             raise ValueError(str(error).strip()) from error
-        connection.patience = timeout + _GRACE
+        connection.patience = timeout
+        if threshold is not None:
+            connection.prepare_threshold = int(threshold) if threshold.isdecimal() else None
+        elif _is_pooled(connection):
+            connection.prepare_threshold = None
         return connection
-
-    def prepare(self, engine: sa.Engine, timeout: float) -> None:
-        wait = max(1, round(timeout * 1000))
-        # Waiting for a lock ends first, so that its error says what it was.
-        limits = f"SET lock_timeout = {wait}; SET statement_timeout = {wait + 500}"
-        begin_with(engine, limits, first=False)  # when each statement is a transaction
 
     def check(self, connection: sa.Connection, location: str) -> None:
         version = connection.dialect.server_version_info or ()
@@ -199,17 +259,30 @@ class PostgreSQL(Dialect):
                 f"The token database {location} keeps texts as {encoding}, which cannot hold all of them. "
                 "Make a database with ENCODING 'UTF8'."
             )
+        _check_search_path(connection, location)
         schema = connection.execute(_SCHEMA_OF, {"name": self.tokens.name}).scalar()
         if schema is None:
             raise ConfigurationError(f"The search_path of {location} names no schema that is there.")
         # From here on by its name: behind a pooler, other programs may change the search_path.
         self.declare(schema)
 
+    def unfit_kind(self, connection: sa.Connection) -> str | None:
+        asked = sa.text(
+            "SELECT relkind, relispartition, relpersistence FROM pg_class WHERE oid = to_regclass(:name)"
+        )
+        name = connection.dialect.identifier_preparer.format_table(self.tokens)
+        kind, is_partition, persistence = connection.execute(asked, {"name": name}).one()
+        if is_partition or kind == "p":
+            return "partitioned"
+        return _KINDS.get(kind) or _KINDS.get(persistence)
+
     def failure(self, error: BaseException, *, connecting: bool) -> Failure:
         if isinstance(error, NoAnswer):
             return failures.SILENT
         state = getattr(error, "sqlstate", None)
         if state is not None:
+            if state in _NAMED or state.startswith("23"):
+                return _named(error)
             known = _STATES.get(state) or _STATES.get(state[:2])
             return known or failures.other(error, state)
         if connecting:
@@ -232,6 +305,7 @@ class PostgreSQL(Dialect):
     def exclusive(self, connection: sa.Connection, location: str, timeout: float) -> Iterator[None]:  # noqa: ARG002
         with self.transaction(connection):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")  # for the trial
             yield
 
     def type_of(self, connection: sa.Connection, column: sa.Column[Any]) -> str:  # noqa: ARG002
@@ -247,7 +321,9 @@ class PostgreSQL(Dialect):
         connection.exec_driver_sql(f"ALTER TABLE {table} {', '.join(changes)}")
         for index in LOOKUPS:
             self.add_index(connection, index, self.lookup(index), postgresql_using="hash")
-        for statement in triggers.marking(table, f"{table}_mark"):
-            connection.exec_driver_sql(statement)
-        for statement in triggers.retiring(table, f"{retired}_add", retired):
+        mark, retire = (
+            prepare.format_table(sa.table(f"{self.tokens.name}_{name}", schema=self.tokens.schema))
+            for name in ("mark", "retire")
+        )
+        for statement in (*triggers.marking(table, mark), *triggers.retiring(table, retire, retired)):
             connection.exec_driver_sql(statement)

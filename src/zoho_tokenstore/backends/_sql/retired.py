@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -29,18 +30,10 @@ class SQLRetiredIds:
         self._connections = connections
         self._dialect = dialect
         retired, columns, meta = dialect.retired, dialect.retired.c, dialect.meta
-        row_id = sa.bindparam("id", type_=columns.id.type)
-        given = [
-            row_id,
-            sa.bindparam("long_id", type_=columns.long_id.type),
-            sa.bindparam("at_ms", type_=sa.BigInteger),
-        ]
-        is_new = ~sa.exists().where(columns.id == row_id)
-        new = dialect.one_row().add_columns(*given).where(is_new)
         names = ["id", "long_id", "at_ms"]
-        self._add = sa.insert(retired).from_select(names, new).execution_options(preserve_rowcount=True)
+        self._add = sa.insert(retired)
         tokens = dialect.tokens.c
-        all_ids = sa.select(tokens.id, tokens.long_id, given[2]).where(
+        all_ids = sa.select(tokens.id, tokens.long_id, sa.bindparam("at_ms", type_=sa.BigInteger)).where(
             ~sa.exists().where(columns.id == tokens.id).correlate(dialect.tokens)
         )
         self._add_all = sa.insert(retired).from_select(names, all_ids)
@@ -79,7 +72,19 @@ class SQLRetiredIds:
         long_id = whole if texts.is_long(whole) else None
         at_ms = now_ms() if at_ms is None else at_ms
         values = {"id": texts.id_key(whole), "long_id": long_id, "at_ms": at_ms}
-        return connection.execute(self._add, values).rowcount
+        try:
+            connection.execute(self._add, values)
+        except IntegrityError:  # it was
+            return 0
+        return 1
+
+    def try_out(self, connection: sa.Connection) -> None:
+        """Retire an id and forget it, as if everything was cleared: what a user must be allowed to do."""
+        made_up = secrets.token_hex(16)
+        columns = self._dialect.retired.c
+        self.retire(connection, made_up)
+        connection.execute(sa.delete(self._dialect.retired).where(columns.id == made_up))
+        connection.execute(self._note, {"now": now_ms()})
 
     def note_clear(self, connection: sa.Connection) -> None:
         """Note that all rows are deleted now, and retire their ids where no trigger does so."""
@@ -89,15 +94,7 @@ class SQLRetiredIds:
             connection.execute(self._add_all, {"at_ms": now})
 
     def _do_add(self, connection: sa.Connection, ids: list[RetiredId]) -> int:
-        return sum(self._try_add(connection, retired) for retired in ids)
-
-    def _try_add(self, connection: sa.Connection, retired: RetiredId) -> int:
-        try:
-            return self.retire(connection, *retired)
-        except IntegrityError as error:
-            if self._dialect.is_duplicate_id(error.orig):
-                return 0  # somebody else was faster
-            raise
+        return sum(self.retire(connection, *retired) for retired in ids)
 
     def _page(self, connection: sa.Connection, after: str) -> list[Any]:
         behind = self._scan.where(self._dialect.retired.c.id > after).limit(_BATCH)

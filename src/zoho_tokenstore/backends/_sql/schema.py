@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import sqlalchemy as sa
 
-from zoho_tokenstore.backends._sql import texts
+from zoho_tokenstore.backends._sql import shape, texts
 from zoho_tokenstore.backends._sql.connections import Connections
 from zoho_tokenstore.backends._sql.dialect import Dialect
 from zoho_tokenstore.backends._sql.retired import cleared_name
@@ -14,7 +15,11 @@ from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import COLUMNS
 
 SCHEMA_VERSION: Final = 1
+_UNDO_DDL: Final = ("postgresql", "sqlite")
 _OF_SQLITE: Final = "schema_version"  # how the SQLite store notes it, whose columns are others
+
+
+Trial = Callable[[sa.Connection], None]
 
 
 def version_name(table: str) -> str:
@@ -22,21 +27,34 @@ def version_name(table: str) -> str:
     return f"schema_version:{table}"
 
 
-def ensure(connections: Connections, dialect: Dialect) -> None:
+def ensure(connections: Connections, dialect: Dialect, trial: Trial) -> None:
     """Make the tables what this release needs. Where they are so already, nothing is written.
+
+    Arguments:
+        connections: to the database.
+        dialect: what is particular about it.
+        trial: raises an error if rows cannot be stored, in the midst of a transaction that is undone.
 
     Raises:
         BackendError: they were made by a newer release or another program, and left as they are.
     """
     location = connections.location
     if not connections.run(_is_current, dialect, location):
-        connections.run(_upgrade, dialect, location, connections.timeout)
+        connections.run(_upgrade, dialect, location, connections.timeout, trial)
+    connections.run(shape.check, dialect, location)
 
 
-def _upgrade(connection: sa.Connection, dialect: Dialect, location: str, timeout: float) -> None:
+def _upgrade(
+    connection: sa.Connection, dialect: Dialect, location: str, timeout: float, trial: Trial
+) -> None:
     with dialect.exclusive(connection, location, timeout):
         if not _is_current(connection, dialect, location):
+            shape.check(connection, dialect, location)
             _change(connection, dialect, location)
+            if connection.dialect.name in _UNDO_DDL:  # so a table that does not do is left as it was
+                connection.exec_driver_sql("SAVEPOINT trial")
+                trial(connection)
+                connection.exec_driver_sql("ROLLBACK TO SAVEPOINT trial")
 
 
 def _is_current(connection: sa.Connection, dialect: Dialect, location: str) -> bool:
@@ -66,7 +84,7 @@ def _change(connection: sa.Connection, dialect: Dialect, location: str) -> None:
     """
     tokens, inspector = dialect.tokens, sa.inspect(connection)
     if inspector.has_table(tokens.name, tokens.schema):
-        _check(connection, tokens, location)
+        _check_ids(connection, tokens, location)
     else:
         dialect.create(connection, tokens, COLUMNS)
     for table in (dialect.leases, dialect.retired, dialect.meta):
@@ -86,22 +104,11 @@ def _note(connection: sa.Connection, meta: sa.Table, name: str, value: str) -> N
         connection.execute(sa.insert(meta).values(name=name, value=value))
 
 
-def _check(connection: sa.Connection, tokens: sa.Table, location: str) -> None:
-    """Raise a `BackendError` if the table cannot be taken over."""
-    present = _columns(connection, tokens)
-    missing = ", ".join(name for name in COLUMNS if name not in present)
-    key = sa.inspect(connection).get_pk_constraint(tokens.name, tokens.schema)["constrained_columns"]
-    if missing:
-        trouble = f"it lacks {missing}"
-    elif key != ["id"]:
-        trouble = "id is not its primary key"
-    elif any(texts.is_long(row_id) for row_id in connection.scalars(sa.select(tokens.c.id))):
+def _check_ids(connection: sa.Connection, tokens: sa.Table, location: str) -> None:
+    """Raise a `BackendError` if there is an id that our rows would be mistaken for."""
+    if any(texts.is_long(row_id) for row_id in connection.scalars(sa.select(tokens.c.id))):
         trouble = f"an id in it has more than {texts.LONGEST_ID} characters"
-    else:
-        return
-    raise BackendError(
-        f"The table {tokens.name} in {location} is not the published one: {trouble}. It was left as it is."
-    )
+        raise shape.unfit(tokens.name, location, trouble)
 
 
 def _columns(connection: sa.Connection, table: sa.Table) -> set[str]:

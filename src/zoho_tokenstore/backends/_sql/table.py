@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import NoneType
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from zoho_tokenstore.backends._sql import failures, texts
+from zoho_tokenstore.backends._sql import failures, shape, texts
 from zoho_tokenstore.backends._sql.connections import Connections
 from zoho_tokenstore.backends._sql.dialect import DIGEST_COLUMNS, DIGESTED, Dialect, Values
 from zoho_tokenstore.backends._sql.retired import SQLRetiredIds
-from zoho_tokenstore.errors import RetiredIdError, RowChangedError, UnreadableRowError
+from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import (
     BOOKKEEPING,
     COLUMNS,
@@ -33,7 +34,9 @@ _DIGESTS: Final = slice(len(ROW_FIELDS), len(ROW_FIELDS) + len(DIGESTED))
 _NULLS: Final = (None,) * len(DIGESTED)
 _EXPIRY: Final = COLUMNS.index("expiry_time")
 _READ: Final = (*ROW_FIELDS, *DIGEST_COLUMNS, "etag", "long_id")
-_KINDS: Final = {name: int if name in BOOKKEEPING else str for name in _READ if name != "etag"}
+_TEXTS: Final = len(COLUMNS)
+_TEXT: Final = frozenset({str, NoneType})
+_TIME: Final = frozenset({int, NoneType})
 _new: Final = tuple.__new__
 
 Stored = tuple[Any, ...]
@@ -68,11 +71,14 @@ class Table:
         return self._connections.location
 
     def load(self, row_id: str) -> Row | None:
-        stored = self._connections.one(self._load, self._id_key(row_id))
+        key = self._id_key(row_id)
+        stored = self._connections.one(self._load, key)
+        if stored is None and key != row_id and "\0" not in row_id:  # others do not know our keys
+            stored = self._connections.one(self._load, row_id)
         if stored is None:
             return None
         found = self._recent.of(row_id, stored, self._found)
-        if found.__class__ is UnreadableRow:
+        if isinstance(found, UnreadableRow):
             raise UnreadableRowError.of(found.id, found.reason, self.location)
         return found if found.id == row_id else None  # else in a database that takes different texts for one
 
@@ -117,6 +123,44 @@ class Table:
 
     def close(self) -> None:
         self._connections.close()
+
+    def _try_out(self) -> None:
+        """Insert, change and delete rows, and leave nothing: raise what would keep a token from being kept.
+
+        While a server only reads, its rows are served.
+        """
+        with contextlib.suppress(failures.ReadOnlyError):
+            self._connections.run(self._do_try, self.retired.try_out)
+            self._connections.run(self._do_try, self._try_rows)
+
+    def _do_try(self, connection: sa.Connection, trial: Callable[[sa.Connection], None]) -> None:
+        with self._dialect.transaction(connection, keep=False):
+            trial(connection)
+
+    def _try_rows(self, connection: sa.Connection) -> None:
+        made_up = f"zoho-tokenstore {secrets.token_hex(16)}"
+        columns: dict[str, Any] = dict.fromkeys(COLUMNS, made_up) | dict.fromkeys(BOOKKEEPING, 1)
+        full = Row(**columns, digests=dict.fromkeys(DIGESTED, made_up))
+        etag = self._dialect.etag_of(1)
+        for row in (full, full._replace(id=made_up.upper()), Row(f"{made_up} ")):
+            if not self._store(connection, self._values(row, 1, None), None):
+                raise self._unfit("it takes ids for equal that differ in case or blanks")
+        query = self._load
+        found = self._found(tuple(connection.execute(query.statement, query.values(made_up)).one()))
+        changed = [
+            name for name in _READ[: len(ROW_FIELDS)] if getattr(found, name, None) != getattr(full, name)
+        ]
+        if changed:
+            raise self._unfit(f"{', '.join(changed)} is not kept as it was given (by a trigger or a rule)")
+        is_updated = self._store(connection, self._values(full, 2, etag), etag)
+        if not is_updated or self._delete_row(connection, made_up) != 1:
+            raise self._unfit("rows in it cannot be changed or deleted (by a trigger, a rule or a policy)")
+        retired = connection.execute(self._look, {"row_id": made_up}).one()[1]
+        if self._dialect.deletes_retire and retired is None:
+            raise self._unfit("the triggers of this package are gone from it")
+
+    def _unfit(self, trouble: str) -> BackendError:
+        return shape.unfit(self._dialect.tokens.name, self.location, trouble)
 
     def _insertion(self) -> sa.Insert:
         """Return the statement that inserts a row, unless its id is taken or retired."""
@@ -181,15 +225,18 @@ class Table:
         return False
 
     def _do_remove(self, connection: sa.Connection, row_id: str) -> bool:
-        key = self._id_key(row_id)
-        parameters = {"row_id": key, "raw_id": key if "\0" in row_id else row_id}
         if self._dialect.deletes_retire:
-            return connection.execute(self._delete, parameters).rowcount > 0
+            return self._delete_row(connection, row_id) > 0
         with self._dialect.transaction(connection):
-            is_gone = connection.execute(self._delete, parameters).rowcount > 0
+            is_gone = self._delete_row(connection, row_id) > 0
             if is_gone:
                 self.retired.retire(connection, row_id)
         return is_gone
+
+    def _delete_row(self, connection: sa.Connection, row_id: str) -> int:
+        key = self._id_key(row_id)
+        parameters = {"row_id": key, "raw_id": key if "\0" in row_id else row_id}
+        return connection.execute(self._delete, parameters).rowcount
 
     def _do_clear(self, connection: sa.Connection) -> int:
         with self._dialect.transaction(connection):
@@ -232,7 +279,7 @@ class Table:
         row_id = values[0] if long_id is None else long_id
         if self._id_key(row_id) != key:
             return UnreadableRow(
-                row_id, "its id was not written by this package, and is too long or holds U+0001"
+                texts.shown(key), "its id was not written by this package, and is too long or holds U+0001"
             )
         digests: Mapping[str, str] = NO_DIGESTS
         if values[_DIGESTS] != _NULLS:
@@ -245,9 +292,13 @@ def _wrong(values: Stored) -> str | None:
     """Return what is wrong with the values that were read of a row."""
     if values[0] is None:
         return "it has no id"
-    for (name, kind), value in zip(_KINDS.items(), (*values[:-2], values[-1]), strict=True):
-        if value.__class__ not in (kind, NoneType):
-            return f"{name} is {type(value).__name__}, not {'a whole number' if kind is int else 'text'}"
+    texts_of, times_of = (*values[:_TEXTS], *values[_DIGESTS], values[-1]), values[_TEXTS : _DIGESTS.start]
+    if _TEXT.issuperset(map(type, texts_of)) and _TIME.issuperset(map(type, times_of)):
+        return None
+    for name, value in zip(_READ, values, strict=True):
+        allowed, kind = (_TIME, "a whole number") if name in BOOKKEEPING else (_TEXT, "text")
+        if name != "etag" and type(value) not in allowed:
+            return f"its {name} is no {kind.removeprefix('a ')}"
     return None
 
 

@@ -63,3 +63,11 @@ def shown(stored: object) -> str:
     if isinstance(stored, bytes):
         return stored.decode("utf-8", "backslashreplace")
     return "" if stored is None else str(stored)
+
+
+def or_bytes(stored: bytes) -> str | bytes:
+    """Return a text from its UTF-8, or the bytes if they are none."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored

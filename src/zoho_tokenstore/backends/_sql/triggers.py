@@ -26,7 +26,8 @@ CREATE TRIGGER zoho_tokenstore_inserted BEFORE INSERT ON {table}
 FOR EACH ROW WHEN (NEW.etag IS NULL) EXECUTE FUNCTION {function}()"""
     yield f"""
 CREATE TRIGGER zoho_tokenstore_updated BEFORE UPDATE ON {table}
-FOR EACH ROW WHEN (NEW.etag IS NULL OR NEW.etag IS NOT DISTINCT FROM OLD.etag) EXECUTE FUNCTION {function}()"""
+FOR EACH ROW WHEN (NEW.etag IS NULL OR NEW.etag IS NOT DISTINCT FROM OLD.etag)
+EXECUTE FUNCTION {function}()"""
     yield f"UPDATE {table} SET etag = NULL WHERE etag IS NULL"  # noqa: S608  # a name that was checked
 
 
@@ -35,7 +36,7 @@ def retiring(table: str, function: str, retired: str) -> Iterator[str]:
 
     By the right of the table's owner: others who delete rows have none on the retired ids.
     """
-    add = f"INSERT INTO {retired} (id, long_id, at_ms)"  # noqa: S608  # names that were checked
+    add = f"INSERT INTO {retired} (id, long_id, at_ms)"
     again = "ON CONFLICT (id) DO UPDATE SET at_ms = excluded.at_ms"
     yield f"""
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -47,7 +48,7 @@ BEGIN
     {add} VALUES (OLD.id, OLD.long_id, {_NOW_MS}) {again};
   END IF;
   RETURN NULL;
-END $$"""
+END $$"""  # noqa: S608  # names that were checked
     yield from _dropped(table, "deleted", "truncated")
     yield f"""
 CREATE TRIGGER zoho_tokenstore_deleted AFTER DELETE ON {table}
