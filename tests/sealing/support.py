@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.contract.stores import CASES
+from tests.support.hostile import TEXTS
 from zoho_tokenstore import KeyRing, SealingError, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.memory import MemoryBackend
 from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.crypto.sealing import Sealed, with_secrets
+from zoho_tokenstore.crypto.sealing import Sealed
 from zoho_tokenstore.records import SECRET_COLUMNS, Row, row_from_record
 
 OLD, NEW, FOREIGN = (Key(bytes([number]) * 32) for number in (1, 2, 3))
@@ -32,14 +33,13 @@ def secret(kind: str, user: str) -> str:
 
 
 def login(user: str, **fields: Any) -> TokenRecord:
-    """What a login of a user saves: every field."""
+    """What a login of a user saves: every field, as a self client has them, whose codes are kept."""
     tokens = {name: secret(name, user) for name in SECRET_COLUMNS if name != "client_secret"}
     given: dict[str, Any] = {
         "user_name": user,
         **CLIENT,
         **tokens,
         "expires_at_ms": FAR,
-        "redirect_url": "https://portal.example/oauth",
         "api_domain": DOMAIN,
     }
     return TokenRecord(**given | fields)
@@ -48,6 +48,9 @@ def login(user: str, **fields: Any) -> TokenRecord:
 ALICE, BOB = login("alice@zylker.example"), login("bob@zylker.example")
 USERS: Final = (ALICE, BOB)
 
+
+SEALABLE_TEXTS: Final = TEXTS.filter(lambda text: "\0" not in text)
+"""Secrets of any kind; none has a NUL, with which no token is taken."""
 
 KINDS: Final = tuple(kind for kind in CASES if kind in ("csv", "list", "memory", "sqlite"))
 """The backends that need no server, by their schemes."""
@@ -66,27 +69,29 @@ def repository(backend: Backend, *keys: Key | str, **options: Any) -> TokenRepos
 class _Holding(ListBackend):
     """A storage that returns a row just as it is given to it."""
 
-    def __init__(self, row: Row) -> None:
-        super().__init__()
-        self._row = row
+    row: Row
 
     def load(self, row_id: str) -> Row | None:
-        return self._row
+        return self.row
 
 
-class Box:
+class Sealer:
     """Rows sealed as a repository with these keys seals them, and opened as it opens them."""
 
     def __init__(self, *keys: Key | str) -> None:
-        self._ring = KeyRing(keys)
+        ring = KeyRing(keys)
+        self._sealing = Sealed(ring)
+        self._storage = _Holding()
+        self._tokens = TokenRepository(self._storage, keys=ring)
 
     def seal(self, row: Row) -> Row:
-        """Return the row with sealed secrets and their digests, whatever its id."""
-        return Sealed(self._ring).seal(row)
+        """Return the row with its box and its digests, whatever its id."""
+        return self._sealing.seal(row)
 
     def open(self, row: Row) -> Row:
         """Return the row with clear secrets, without digests."""
-        record = TokenRepository(_Holding(row), keys=self._ring).get(row.id)
+        self._storage.row = row
+        record = self._tokens.get(row.id)
         assert record is not None
         return row_from_record(record, row.id)
 
@@ -111,7 +116,7 @@ def queries(user: TokenRecord) -> dict[str, TokenRecord]:
 
 
 def reads(user: TokenRecord, row_id: str) -> dict[str, Callable[[TokenRepository], object]]:
-    """Every call of a repository that reads a user's secrets, by a name."""
+    """Every call of a repository that reads a user's secrets and returns them or fails, by a name."""
 
     def found_by(query: TokenRecord) -> Callable[[TokenRepository], object]:
         return lambda tokens: tokens.find(query)
@@ -121,7 +126,6 @@ def reads(user: TokenRecord, row_id: str) -> dict[str, Callable[[TokenRepository
         "get": lambda tokens: tokens.get(row_id),
         "find by id": lambda tokens: tokens.find(TokenRecord(id=row_id)),
         **by_key,
-        "scan": lambda tokens: list(tokens.scan()),
     }
 
 
@@ -140,7 +144,7 @@ def saves(user: TokenRecord, row_id: str) -> dict[str, TokenRecord]:
 
 def rows(backend: Backend) -> list[Row]:
     """What is stored, etags included."""
-    return [row._replace(digests=dict(row.digests)) for row in backend.scan()]
+    return [row._replace(digests=dict(row.digests)) for row in backend.scan() if isinstance(row, Row)]
 
 
 def stored(backend: Backend, row_id: str | None) -> Row:
@@ -171,6 +175,22 @@ def replaced(row: Row, **columns: Any) -> Row:
 def all_secrets(row: Row, text: str | None) -> Row:
     """The row with one text in all secret columns."""
     return with_secrets(row, (text,) * len(SECRET_COLUMNS))
+
+
+def secrets_of(row: Row) -> tuple[str | None, ...]:
+    """What stands in the secret columns of a row."""
+    return row.client_secret, row.refresh_token, row.access_token, row.grant_token
+
+
+def with_secrets(row: Row, secrets: tuple[str | None, ...]) -> Row:
+    """The row with other texts in its secret columns."""
+    return replaced(row, **dict(zip(SECRET_COLUMNS, secrets, strict=True)))
+
+
+def box_of(row: Row) -> str:
+    """The box of a sealed row."""
+    assert row.client_secret is not None
+    return row.client_secret
 
 
 def bytes_of(backend: Backend, folder: Path) -> bytes:

@@ -285,7 +285,7 @@ def test_status_lists_rows_that_do_not_open(tmp_path: Path) -> None:
     one, two = backend.load(token_id(1)), backend.load(token_id(2))
     assert one is not None
     assert two is not None
-    backend.write(one._replace(access_token=two.access_token), expect=one.etag)
+    backend.write(one._replace(client_secret=two.client_secret), expect=one.etag)
     backend.close()
     told = failed("status", "sqlite:///tokens.db", "--keys", "file:k", "--verify")
     assert f"These rows do not open: {token_id(1)}" in told

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from tests.contract.stores import SHARED, Case
-from tests.sealing.support import CLIENT, NEW, OLD, login, queries
+from tests.sealing.support import CLIENT, FAR, NEW, OLD, login, queries, rows
 from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.crypto.keys import Key
@@ -75,12 +75,15 @@ class Use:
             assert self._went_on.wait_for(lambda: self._stopped or self._rounds >= enough, PATIENCE)
 
     def _save(self, tokens: TokenRepository) -> None:
-        """Save one of two fields in turn: a save that is lost shows, whatever is saved after it."""
+        """Save a token, then only another expiry: a save that is lost shows, whatever is saved after it."""
         check_found(tokens, self._busy, self.users[self._busy], "id")
         self._saves += 1
-        field = ("access_token", "refresh_token")[self._saves % 2]
-        changed: dict[str, Any] = {field: f"1000.saved-meanwhile.{self._saves}"}
-        self.saved.add(changed[field])
+        changed: dict[str, Any] = {"expires_at_ms": FAR + self._saves}
+        if self._saves % 2:
+            changed = {"access_token": f"1000.saved-meanwhile.{self._saves}", **changed}
+            self.saved.add(changed["access_token"])
+        else:
+            changed["access_token"] = self.users[self._busy].access_token
         tokens.save(TokenRecord(id=self._busy, **changed))
         self.users[self._busy] = self.users[self._busy].changed(**changed)
 
@@ -118,7 +121,7 @@ def check_found(tokens: TokenRepository, row_id: str, user: TokenRecord, name: s
     found = tokens.find({"id": TokenRecord(id=row_id), **queries(user)}[name])
     assert found is not None, name
     assert found.id == row_id, name
-    for field in SECRET_COLUMNS:
+    for field in (*SECRET_COLUMNS, "expires_at_ms"):
         assert getattr(found, field) == getattr(user, field), (name, field)
 
 
@@ -135,7 +138,7 @@ def check_sealed(backend: Backend, use: Use, key: Key) -> None:
     for (row_id, user), name in product(use.users.items(), KEYS):
         check_found(tokens, row_id, user, name)
     stored = "\n".join(
-        f"{value}" for row in backend.scan() for value in (*row._replace(digests={}), *row.digests.values())
+        f"{value}" for row in rows(backend) for value in (*row._replace(digests={}), *row.digests.values())
     )
     assert CLIENT["client_secret"] in use.saved
     assert not [secret for secret in use.saved if secret in stored]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sealing.support import ALICE, FOREIGN, NEW, OLD, change, repository, rows
+from tests.sealing.support import ALICE, CLIENT, FOREIGN, NEW, OLD, change, repository, rows
 from tests.support import processes
 from zoho_tokenstore import ConfigurationError, KeyRing, SealingError, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
@@ -316,15 +316,17 @@ class TestReadAgain:
         before = rows(backend)
         file.unlink()
         tokens = TokenRepository(backend, keys=ring)
-        for call in (
-            lambda: tokens.get(saved.id or ""),
-            lambda: tokens.find(TokenRecord(user_name=ALICE.user_name)),
-            lambda: tokens.find(TokenRecord(access_token=ALICE.access_token)),
-            lambda: tokens.save(ALICE),
-            lambda: list(tokens.scan()),
+        for query in (
+            TokenRecord(id=saved.id),
+            TokenRecord(user_name=ALICE.user_name),
+            TokenRecord(access_token=ALICE.access_token),
+            TokenRecord(user_name=ALICE.user_name, refresh_token="1000.new", **CLIENT),
         ):
             with pytest.raises(SealingError):
-                call()
+                tokens.find(query)
+        with pytest.raises(SealingError):
+            tokens.save(ALICE)
+        assert list(tokens.scan()) == []
         assert rows(backend) == before
         write(file, NEW, OLD)
         assert tokens.get(saved.id or "") == saved

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.sealing.services import Service, Time, backend, service, time
-from tests.sealing.support import ALICE, BOB, FOREIGN, NEW, OLD, queries, repository, rows
+from tests.sealing.support import ALICE, BOB, CLIENT, FOREIGN, NEW, OLD, queries, repository, rows
 from zoho_tokenstore import (
     BackendTimeoutError,
     ConfigurationError,
@@ -162,7 +162,7 @@ class TestFailures:
     ) -> None:
         """It says that the keys cannot be had, and a save is kept until they can."""
         coordinator = Coordinator(TokenRepository(backend, keys=service))
-        saved = repository(backend, NEW, OLD).save(ALICE)
+        saved = repository(backend, NEW, OLD).save(ALICE.changed(expires_at_ms=1))
         service.failure = TimeoutError("no answer")
         time.pass_(1)
         before = rows(backend)
@@ -171,6 +171,8 @@ class TestFailures:
         time.pass_(1)
         with pytest.raises(SealingError):
             coordinator.save(ALICE.changed(access_token="1000.renewed"))
+        with pytest.raises(SealingError):  # nor may she log in beside her row
+            coordinator.find(TokenRecord(refresh_token="1000.new", user_name=ALICE.user_name, **CLIENT))
         assert rows(backend) == before
         service.failure, service.keys = None, [NEW, OLD]
         time.pass_(1)

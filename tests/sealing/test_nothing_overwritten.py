@@ -14,6 +14,7 @@ from tests.sealing.support import (
     FOREIGN,
     NEW,
     OLD,
+    box_of,
     change,
     login,
     queries,
@@ -21,6 +22,7 @@ from tests.sealing.support import (
     repository,
     rows,
     saves,
+    secrets_of,
     stored,
 )
 from zoho_tokenstore import (
@@ -35,13 +37,13 @@ from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.coordinator import Coordinator
 from zoho_tokenstore.crypto import values
-from zoho_tokenstore.crypto.sealing import secrets_of
+from zoho_tokenstore.crypto.keys import Key
 from zoho_tokenstore.leases import Lease, names_of
 from zoho_tokenstore.records import Row
 
 pytestmark = pytest.mark.clear  # most of it is about what comes of clear rows
 
-SEALED_VALUE = OLD.seal("1000.x", "access_token", b".")
+SEALED_VALUE = OLD.seal("1000.x", b".")
 
 # A store as it is: the keys under which it was filled. And with which it is opened.
 WRONG = {
@@ -132,8 +134,8 @@ class TestWrongKeys:
         assert tokens.delete("1") is False
 
 
-class TestWhatTheFirstRowTells:
-    """`check_store` looks at one row. These are its limits: docs/explanation/sealing.md has them."""
+class TestWhatTheFirstRowsTell:
+    """`check_store` looks at twenty rows. These are its limits: docs/explanation/sealing.md has them."""
 
     @pytest.fixture
     def mixture(self) -> tuple[ListBackend, str]:
@@ -146,14 +148,13 @@ class TestWhatTheFirstRowTells:
         return backend, "2"
 
     def test_by_id_and_name_any_row_is_refused(self, mixture: tuple[ListBackend, str]) -> None:
-        """What finds the row leads to a refusal, whatever the first row is."""
+        """What finds the row leads to a refusal, whatever the first rows are."""
         backend, row_id = mixture
-        for name in ("get", "find by id", "find by user_name", "scan"):
+        for name in ("get", "find by id", "find by user_name"):
             with pytest.raises(SealingError, match=f"'{row_id}'"):
                 reads(ALICE, row_id)[name](repository(backend, OLD))
-        for name in ("by id", "by name", "all of it"):
-            with pytest.raises(SealingError, match=f"'{row_id}'"):
-                repository(backend, OLD).save(saves(ALICE, row_id)[name])
+        with pytest.raises(SealingError, match=f"'{row_id}'"):
+            repository(backend, OLD).save(saves(ALICE, row_id)["by id"])
 
     @pytest.mark.parametrize("index", ["access_token", "grant_token", "refresh_token"])
     def test_by_token_a_row_under_a_missing_key_is_not_seen(
@@ -163,18 +164,56 @@ class TestWhatTheFirstRowTells:
         backend, _ = mixture
         assert repository(backend, OLD).find(queries(ALICE)[index]) is None
 
-    def test_its_token_saved_without_a_name_makes_a_second_row(
-        self, mixture: tuple[ListBackend, str]
-    ) -> None:
-        """A limit, for the same reason; the first row is not touched."""
+    @pytest.mark.parametrize("name", ["by name", "by refresh token", "all of it"])
+    def test_its_user_is_saved_in_a_second_row(self, mixture: tuple[ListBackend, str], name: str) -> None:
+        """One row that does not open locks nobody out: he logs in beside it, and it is not touched."""
         backend, row_id = mixture
         before = stored(backend, row_id)
-        saved = repository(backend, OLD).save(saves(ALICE, row_id)["by refresh token"])
+        saved = repository(backend, OLD).save(saves(ALICE, row_id)[name])
         assert saved.id not in ("1", "2")
         assert stored(backend, row_id) == before
+        assert repository(backend, OLD).get(saved.id or "") == saved
 
-    def test_a_first_row_that_cannot_be_read_tells_nothing(self) -> None:
-        """A limit: a storage that fails on that row lets the others be used."""
+    @pytest.mark.parametrize("count", [1, 2, 19, 20, 21])
+    @pytest.mark.parametrize("foreign", ["clear", FOREIGN], ids=["clear", "under another key"])
+    def test_rows_of_others_stop_nobody_while_one_of_the_first_is_ours(
+        self, count: int, foreign: Key | str
+    ) -> None:
+        """Up to nineteen rows that other programs put before ours; then the store counts as theirs."""
+        backend = ListBackend()
+        repository(backend, OLD).save(BOB.changed(id="8"))
+        for number in range(count):
+            other = ListBackend()
+            keys = [foreign, OLD] if foreign == "clear" else [foreign]
+            repository(other, *keys).save(login(f"user{number}", id=f"1{number:02}"))
+            backend.write(rows(other)[0], expect=None)
+        tokens = repository(backend, OLD)
+        if count < 20:
+            assert tokens.find(queries(ALICE)["refresh_token"]) is None
+            assert tokens.save(ALICE).id
+        else:
+            with pytest.raises(SealingError, match="'100'"):
+                tokens.find(queries(ALICE)["refresh_token"])
+            with pytest.raises(SealingError, match="'100'"):
+                tokens.save(ALICE)
+
+    def test_one_clear_row_alone_stops_nobody(self) -> None:
+        """Any program may have written it; of two it is another matter."""
+        backend = ListBackend()
+        for count, user in enumerate((BOB, login("carol")), 1):
+            other = ListBackend()
+            repository(other, "clear", OLD).save(user.changed(id=str(count)))
+            backend.write(rows(other)[0], expect=None)
+            tokens = repository(backend, OLD)
+            if count == 1:
+                assert tokens.find(queries(ALICE)["refresh_token"]) is None
+                tokens.delete(tokens.save(ALICE).id or "")
+            else:
+                with pytest.raises(SealingError):
+                    tokens.save(ALICE)
+
+    def test_rows_that_cannot_be_listed_tell_nothing(self) -> None:
+        """A limit: a storage that fails on them lets the others be used."""
 
         class Failing(ListBackend):
             def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
@@ -184,13 +223,10 @@ class TestWhatTheFirstRowTells:
         assert repository(backend, OLD).find(queries(ALICE)["refresh_token"]) is None
         assert repository(backend, OLD).save(ALICE).id
 
-    def test_an_empty_store_and_one_without_secrets_suit_any_keys(self) -> None:
-        """There is nothing in them that could be mixed with."""
-        backend = ListBackend()
-        assert repository(backend, OLD).find(queries(ALICE)["refresh_token"]) is None
-        backend.write(Row("1", user_name="carol"), expect=None)
+    def test_an_empty_store_suits_any_keys(self) -> None:
+        """There is nothing in it that could be mixed with."""
         for keys in (None, [OLD], [FOREIGN]):
-            assert opened(backend, keys).find(queries(ALICE)["refresh_token"]) is None
+            assert opened(ListBackend(), keys).find(queries(ALICE)["refresh_token"]) is None
 
 
 class TestSealedTextsFromOutside:
@@ -234,7 +270,7 @@ class TestSealedTextsFromOutside:
         row = stored(backend, ids[0])
         for keys in ([OLD], [NEW, OLD]):
             tokens = opened(backend, keys)
-            for text in (*secrets_of(row), *row.digests.values()):
+            for text in (box_of(row), *row.digests.values()):
                 assert tokens.find(TokenRecord(access_token=text)) is None
                 assert tokens.find(TokenRecord(refresh_token=text, **CLIENT)) is None
 
@@ -247,7 +283,7 @@ class TestSealedTextsFromOutside:
             change(backend, ids[0], digests={})
         row = stored(backend, ids[0])
         tokens = opened(backend, [OLD, "clear"])
-        for text in (*secrets_of(row), *row.digests.values()):
+        for text in (box_of(row), *row.digests.values()):
             try:
                 assert tokens.find(TokenRecord(access_token=text)) is None
             except SealingError:
@@ -286,7 +322,7 @@ class TestConversion:
                 assert found is not None
                 assert found.id == row_id
         assert tokens.save(ALICE.changed(access_token="1000.renewed")).id == ids[0]
-        assert {values.key_id_of(text or "") for text in secrets_of(stored(backend, ids[0]))} == {NEW.id}
+        assert values.key_id_of(box_of(stored(backend, ids[0]))) == NEW.id
         assert secrets_of(stored(backend, ids[1]))[2] == BOB.access_token
 
     def test_clear_in_the_middle_does_both(self, backend: Backend, ids: list[str]) -> None:
@@ -297,7 +333,7 @@ class TestConversion:
         backend.write(rows(clear)[0], expect=None)
         assert {record.id for record in tokens.scan()} == {*ids, carol.id}
         assert tokens.save(TokenRecord(id=carol.id, access_token="1000.new")).id == carol.id
-        assert {values.key_id_of(text or "") for text in secrets_of(stored(backend, carol.id))} == {NEW.id}
+        assert values.key_id_of(box_of(stored(backend, carol.id))) == NEW.id
 
     def test_without_clear_a_mixture_is_refused_row_by_row(self, backend: Backend, ids: list[str]) -> None:
         """A clear row between sealed ones is refused, the sealed ones are read."""
@@ -308,5 +344,7 @@ class TestConversion:
         assert tokens.get(ids[0]) is not None
         with pytest.raises(SealingError, match=carol.id):
             tokens.get(carol.id or "")
-        with pytest.raises(SealingError):
-            tokens.save(login("carol"))
+        before = stored(backend, carol.id)
+        again = tokens.save(login("carol"))
+        assert again.id not in (*ids, carol.id)
+        assert stored(backend, carol.id) == before

@@ -15,11 +15,14 @@ from tests.sealing.support import (
     FOREIGN,
     NEW,
     OLD,
+    box_of,
     reads,
     repository,
     rows,
     saves,
+    secrets_of,
     stored,
+    with_secrets,
 )
 from zoho_tokenstore import (
     Event,
@@ -32,8 +35,9 @@ from zoho_tokenstore import (
 )
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto.sealing import refusal, secrets_of, with_secrets
+from zoho_tokenstore.crypto.sealing import refusal
 from zoho_tokenstore.records import Row
+from zoho_tokenstore.sdk.failures import SDKSealingError
 from zoho_tokenstore.testing import make_token
 
 pytestmark = pytest.mark.usefixtures("no_keys")
@@ -52,35 +56,40 @@ def untouched(row: Row) -> Row:
     return row
 
 
-def each(alter: Callable[[str], str]) -> Spoil:
-    """Every secret of the row altered in one way."""
-    return lambda row: with_secrets(row, tuple(alter(text or "") for text in secrets_of(row)))
+def box(alter: Callable[[str], str]) -> Spoil:
+    """The box altered in one way."""
+    return lambda row: row._replace(client_secret=alter(box_of(row)))
 
 
 def of_bob(row: Row) -> Row:
-    """Bob's secrets, sealed under the same key, in Alice's row."""
+    """Bob's box, sealed under the same key, in Alice's row."""
     backend = ListBackend()
     repository(backend, OLD).save(BOB)
-    return with_secrets(row, secrets_of(rows(backend)[0]))
+    return row._replace(client_secret=rows(backend)[0].client_secret)
 
 
 CASES = {
     "no key": Case(None, untouched),
     "another key": Case(KeyRing([FOREIGN]), untouched),
-    "changed": Case(KeyRing([OLD]), each(lambda text: text[:-8] + "AAAA" + text[-4:])),
-    "changed nonce": Case(KeyRing([OLD]), each(lambda text: text[:14] + "AAAA" + text[18:])),
-    "of a key not here": Case(KeyRing([OLD]), each(lambda text: text.replace(OLD.id, FOREIGN.id))),
-    "of another key": Case(KeyRing([OLD, NEW]), each(lambda text: text.replace(OLD.id, NEW.id))),
-    "cut short": Case(KeyRing([OLD]), each(lambda text: text[:-20])),
-    "cut to its heading": Case(KeyRing([OLD]), each(lambda text: text[:14])),
-    "no base64": Case(KeyRing([OLD]), each(lambda text: text[:14] + "!" + text[14:])),
-    "not ASCII": Case(KeyRing([OLD]), each(lambda text: text[:14] + "\x80" * 50)),
+    "changed": Case(KeyRing([OLD]), box(lambda text: text[:-8] + "AAAA" + text[-4:])),
+    "changed nonce": Case(KeyRing([OLD]), box(lambda text: text[:14] + "AAAA" + text[18:])),
+    "of a key not here": Case(KeyRing([OLD]), box(lambda text: text.replace(OLD.id, FOREIGN.id))),
+    "of another key": Case(KeyRing([OLD, NEW]), box(lambda text: text.replace(OLD.id, NEW.id))),
+    "cut short": Case(KeyRing([OLD]), box(lambda text: text[:-20])),
+    "cut to its heading": Case(KeyRing([OLD]), box(lambda text: text[:14])),
+    "no base64": Case(KeyRing([OLD]), box(lambda text: text[:14] + "!" + text[14:])),
+    "not ASCII": Case(KeyRing([OLD]), box(lambda text: text[:14] + "\x80" * 50)),
     "of another row": Case(KeyRing([OLD]), of_bob),
-    "of another column": Case(KeyRing([OLD]), lambda row: with_secrets(row, secrets_of(row)[::-1])),
+    "in another column": Case(KeyRing([OLD]), lambda row: with_secrets(row, secrets_of(row)[::-1])),
+    "in two columns": Case(KeyRing([OLD]), lambda row: row._replace(access_token=row.client_secret)),
+    "without its box": Case(KeyRing([OLD]), lambda row: row._replace(client_secret=None)),
+    "of another expiry": Case(KeyRing([OLD]), lambda row: row._replace(expiry_time="x")),
+    "of another URL": Case(KeyRing([OLD]), lambda row: row._replace(redirect_url="https://mallory.example")),
     "of another client": Case(KeyRing([OLD]), lambda row: row._replace(client_id="mallory")),
     "of another domain": Case(KeyRing([OLD]), lambda row: row._replace(api_domain=None)),
-    "clear": Case(KeyRing([OLD]), each(lambda _: "1000.planted")),
-    "of a later version": Case(KeyRing([OLD]), each(lambda text: text.replace("zts1", "zts2"))),
+    "clear": Case(KeyRing([OLD]), lambda row: with_secrets(row, (None, None, "1000.planted", None))),
+    "clear beside its box": Case(KeyRing([OLD]), lambda row: row._replace(access_token="1000.planted")),
+    "of a later version": Case(KeyRing([OLD]), box(lambda text: text.replace("zts1", "zts2"))),
 }
 
 STORE_CALLS: dict[str, Callable[[RepositoryStore, str], object]] = {
@@ -93,10 +102,6 @@ STORE_CALLS: dict[str, Callable[[RepositoryStore, str], object]] = {
     ),
     "find_token by id": lambda store, row_id: store.find_token(make_token(id=row_id)),
     "find_token_by_id": lambda store, row_id: store.find_token_by_id(row_id),
-    "get_tokens": lambda store, _: store.get_tokens(),
-    "save_token by name": lambda store, _: store.save_token(
-        make_token(user_name=ALICE.user_name, access_token="1000.renewed")
-    ),
     "save_token by id": lambda store, row_id: store.save_token(
         make_token(id=row_id, access_token="1000.renewed")
     ),
@@ -118,44 +123,68 @@ def keys(request: pytest.FixtureRequest, backend: Backend, row_id: str) -> Any:
     return case.keys
 
 
-def check(error: BaseException, row_id: str) -> None:
+def check(error: BaseException, row_id: str, kind: type[SealingError] = SealingError) -> None:
     """The one type with the one text, and nothing behind it that tells more."""
-    assert type(error) is SealingError
+    assert type(error) is kind
     assert str(error) == str(refusal(row_id))
     assert error.args == (str(error),)
     assert error.__cause__ is None
-    assert error.__context__ is None
+    if kind is SealingError:
+        assert error.__context__ is None
+    else:
+        check(error.__context__ or error, row_id)
     assert not hasattr(error, "__notes__")
     told = "".join(traceback.format_exception(error))
     assert "During handling" not in told
     assert "InvalidTag" not in told
 
 
+LOGS_IN = ("find by grant_token", "find by refresh_token", "find_token by grant token")
+"""Look-ups that bring what a login needs: for a single row that does not open the answer is that none is."""
+
+
 def test_every_read_fails_alike(backend: Backend, row_id: str, keys: Any) -> None:
     """By every look-up, for every reason: one type, one text, no cause."""
-    for call in reads(ALICE, row_id).values():
-        with pytest.raises(SealingError) as refused:
-            call(TokenRepository(backend, keys=keys))
-        check(refused.value, row_id)
+    for name, call in reads(ALICE, row_id).items():
+        tokens = TokenRepository(backend, keys=keys)
+        try:
+            assert call(tokens) is None
+        except SealingError as error:
+            check(error, row_id)
+        else:
+            assert name in LOGS_IN
+        assert list(tokens.scan()) == []
 
 
 def test_every_save_fails_alike(backend: Backend, row_id: str, keys: Any) -> None:
-    """A save of a row that does not open fails likewise, by whatever it is meant, and changes nothing."""
-    before, events = rows(backend), list[Event]()
-    for record in saves(ALICE, row_id).values():
-        with pytest.raises(SealingError) as refused:
-            TokenRepository(backend, keys=keys, on_event=events.append).save(record)
-        check(refused.value, row_id)
-    assert rows(backend) == before
-    assert {(event.kind, event.reason) for event in events} == {(EventKind.SAVE_FAILED, "SealingError")}
+    """A save of a row that does not open fails likewise, or is a row of its own; the first one stays."""
+    before = stored(backend, row_id)
+    for name, record in saves(ALICE, row_id).items():
+        events = list[Event]()
+        tokens = TokenRepository(backend, keys=keys, on_event=events.append)
+        try:
+            saved = tokens.save(record)
+        except SealingError as error:
+            check(error, row_id)
+            assert (events[-1].kind, events[-1].reason) == (EventKind.SAVE_FAILED, "SealingError")
+        else:
+            assert name != "by id"
+            assert saved.id not in (None, row_id)
+            tokens.delete(saved.id or "")
+        assert rows(backend) == [before]
 
 
 def test_every_call_of_a_store_fails_alike(backend: Backend, row_id: str, keys: Any) -> None:
-    """Through the SDK's six methods it is the same error, not one of the SDK's."""
-    for call in STORE_CALLS.values():
-        with pytest.raises(SealingError) as refused:
-            call(RepositoryStore(TokenRepository(backend, keys=keys)), row_id)
-        check(refused.value, row_id)
+    """Through the SDK's methods it is the same error, which is one of the SDK's as well."""
+    for name, call in STORE_CALLS.items():
+        store = RepositoryStore(TokenRepository(backend, keys=keys))
+        try:
+            assert call(store, row_id) is None
+        except SealingError as error:
+            check(error, row_id, SDKSealingError)
+        else:
+            assert name in LOGS_IN
+        assert store.get_tokens() == []
 
 
 def test_the_error_tells_what_to_do() -> None:

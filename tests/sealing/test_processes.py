@@ -194,8 +194,8 @@ class TestThreads:
 
         def work(number: int) -> None:
             for count in range(300):
-                text = OLD.seal(f"{number}.{count}", "access_token", b".")
-                assert OLD.unseal(text, "access_token", b".") == f"{number}.{count}"
+                text = OLD.seal(f"{number}.{count}", b".")
+                assert OLD.unseal(text, b".") == f"{number}.{count}"
                 texts[number].append(text)
 
         threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
@@ -229,9 +229,9 @@ class TestForks:
 
     def test_nonces_of_a_child_are_its_own(self) -> None:
         """What parent and child seal after a fork has nothing in common."""
-        OLD.seal("x", "access_token", b".")
-        texts = in_child(lambda: "\n".join(OLD.seal("x", "access_token", b".") for _ in range(100)))
-        own = {OLD.seal("x", "access_token", b".") for _ in range(100)}
+        OLD.seal("x", b".")
+        texts = in_child(lambda: "\n".join(OLD.seal("x", b".") for _ in range(100)))
+        own = {OLD.seal("x", b".") for _ in range(100)}
         assert len(own | set(texts.splitlines())) == 200
 
     def test_a_child_does_not_wait_for_a_thread_of_its_parent(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from zoho_tokenstore import BackendTimeoutError, ConfigurationError, KeyRing, To
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.crypto.resealing import MOST_PASSES, Resealing, reseal, take_stock
-from zoho_tokenstore.crypto.sealing import Sealed, opened
+from zoho_tokenstore.crypto.sealing import Sealed
 from zoho_tokenstore.records import Row
 
 OLD, NEW = KeyRing.generate(), KeyRing.generate()
@@ -40,7 +40,7 @@ def test_every_row_is_sealed_anew_and_nothing_else_changes(backend: ListBackend)
     done = reseal(backend, BOTH)
     assert (done.rows, done.sealed, done.late, done.refused) == (5, 5, 0, set())
     assert take_stock(backend, NEW).by_key == {NEW.ids[0]: 5}
-    clear = [opened(Sealed(NEW), row)._replace(digests={}, etag=None) for row in backend.scan()]
+    clear = [Sealed(NEW).open(row)._replace(digests={}, etag=None) for row in backend.scan()]
     assert clear == [row_of(number) for number in range(5)]
 
 

@@ -10,15 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.property.records import HOSTILE_RECORDS
-from tests.sealing.support import ALICE, CLIENT, NEW, OLD, login, repository, rows
-from tests.support.hostile import HOSTILE_TEXTS, LOOKALIKES, TEXTS
+from tests.sealing.support import (
+    ALICE,
+    CLIENT,
+    NEW,
+    OLD,
+    SEALABLE_TEXTS,
+    login,
+    repository,
+    rows,
+)
+from tests.support.hostile import HOSTILE_TEXTS, LOOKALIKES
 from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository, TokenStoreError
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.crypto.resealing import reseal, take_stock
-from zoho_tokenstore.crypto.sealing import secrets_of
 from zoho_tokenstore.records import SECRET_COLUMNS
 
+# Not longer: all four of a row are one text of it, and a CSV file has a limit to those.
+KEPT = {name: text[:5_000] for name, text in HOSTILE_TEXTS.items() if "\0" not in text}
 TOKENS = ("access_token", "grant_token", "refresh_token")
 
 
@@ -43,40 +53,41 @@ def saved_and_found(tokens: TokenRepository, record: TokenRecord) -> TokenRecord
 def test_hostile_secrets_come_back(backend: Backend) -> None:
     """Each hostile text as all four secrets of a user's: kept, found by, and not among what is stored."""
     tokens = repository(backend, OLD)
-    for name, text in HOSTILE_TEXTS.items():
+    for name, text in KEPT.items():
         saved = saved_and_found(tokens, login(name, **dict.fromkeys(SECRET_COLUMNS, text)))
         assert [getattr(saved, column) for column in SECRET_COLUMNS] == [text] * 4
-    stored = [text for row in rows(backend) for text in (*secrets_of(row), *row.digests.values())]
-    assert len(stored) == 7 * len(HOSTILE_TEXTS)
-    assert not set(stored) & set(HOSTILE_TEXTS.values())
+    stored = [text for row in rows(backend) for text in (row.client_secret, *row.digests.values())]
+    assert len(stored) == 4 * len(KEPT)
+    assert not set(stored) & set(KEPT.values())
     assert take_stock(backend, KeyRing([OLD])).refused == []
 
 
 def test_hostile_names_come_back(backend: Backend) -> None:
     """Each hostile text as user, client and domain: its row opens, is sealed anew, and opens again."""
     tokens = repository(backend, OLD)
-    for number, text in enumerate(HOSTILE_TEXTS.values()):
-        owner = dict.fromkeys(["user_name", "client_id", "api_domain", "redirect_url"], text)
+    for number, text in enumerate(KEPT.values()):
+        owner = dict.fromkeys(["user_name", "client_id", "api_domain"], text)
         secrets = {name: f"1000.{name}.{number}" for name in TOKENS}
         saved_and_found(tokens, ALICE.changed(**owner, **secrets))
     before = list(tokens.scan())
-    assert reseal(backend, KeyRing([NEW, OLD])).sealed == len(HOSTILE_TEXTS)
+    assert reseal(backend, KeyRing([NEW, OLD])).sealed == len(KEPT)
     assert list(repository(backend, NEW).scan()) == before
 
 
 def test_lookalikes_are_kept_apart(backend: Backend) -> None:
     """Two texts that some storages take for one, as names and as tokens: two rows, each found by its own."""
     tokens = repository(backend, OLD)
-    for number, pair in enumerate(LOOKALIKES.values()):
+    pairs = [pair for pair in LOOKALIKES.values() if "\0" not in "".join(pair)]
+    for number, pair in enumerate(pairs):
         made = []
         for text in pair:
             secrets = {name: f"{number}.{name}.{text}" for name in TOKENS}
             made.append(saved_and_found(tokens, ALICE.changed(user_name=f"{number}{text}", **secrets)))
         assert made[0].id != made[1].id
-    assert tokens.count() == 2 * len(LOOKALIKES)
+    assert tokens.count() == 2 * len(pairs)
 
 
-@given(records=st.lists(HOSTILE_RECORDS, max_size=6), secret=TEXTS)
+@given(records=st.lists(HOSTILE_RECORDS, max_size=6), secret=SEALABLE_TEXTS)
 def test_what_a_sealed_store_does_is_what_a_clear_one_does(records: list[TokenRecord], secret: str) -> None:
     """Any tokens, saved in the same order: the same rows in the end, the same answers to all look-ups."""
     backends = [ListBackend(), ListBackend()]

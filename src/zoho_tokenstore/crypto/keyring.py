@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 from zoho_tokenstore.crypto import sources
 from zoho_tokenstore.crypto.keys import Key
 from zoho_tokenstore.crypto.sources import Fetch, Source
-from zoho_tokenstore.errors import ConfigurationError, SealingError, TokenStoreError
+from zoho_tokenstore.errors import ConfigurationError, SealingError, TokenStoreError, forget_values
 
 CLEAR: Final = "clear"
 """In the place of a key: secrets that are not sealed. For the time of a conversion."""
@@ -55,11 +55,15 @@ class KeyRing:
 
     def __init__(self, keys: Iterable[Given] | Given = (), *, source: Source | None = None) -> None:
         self._source = source
-        self._failed = False  # the last time that the source was read again
+        self._failure: TokenStoreError | None = None  # of the last time that the source was read again
         self.begin_anew()
         _rings.add(self)
         # The keys as they were last read; an attribute, because every read of a row asks for it.
-        self.now: Ring = _ring_of(keys if source is None else source.read())
+        try:
+            self.now: Ring = _ring_of(keys if source is None else source.read())
+        except TokenStoreError as error:
+            forget_values(error)  # texts of keys
+            raise
 
     @classmethod
     def generate(cls) -> Self:
@@ -80,14 +84,17 @@ class KeyRing:
         Raises:
             ConfigurationError: the variable is not set, or holds no keys.
         """
-        value = os.environ.get(name)
-        if value is None:
+        if name not in os.environ:
             raise ConfigurationError(f"The environment variable {name} is not set; it holds the keys.")
-        if not value.strip():
+        if not os.environ[name].strip():
             raise ConfigurationError(
                 f"The environment variable {name} is empty. Give it the keys, or unset it to do without."
             )
-        return cls.named(value)
+        try:
+            return cls.named(os.environ[name])
+        except TokenStoreError as error:
+            forget_values(error)
+            raise
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Self:
@@ -175,30 +182,32 @@ class KeyRing:
         if self._reading.acquire(timeout=wait):
             try:
                 if self._source.may_have_changed(at_once=at_once or missing):
-                    self._read_again(self._source, missing=missing)
+                    self._read_again(self._source)
             finally:
                 self._reading.release()
+        failure = self._failure
+        if missing and failure is not None:
+            raise SealingError(
+                f"A sealing key is missing here, and the keys cannot be read again. {failure}"
+            ) from failure
         return self.ids != before
 
     def begin_anew(self) -> None:
         """Go on in a child: a thread that was reading the keys is not there."""
         self._reading = threading.Lock()
 
-    def _read_again(self, source: Source, *, missing: bool) -> None:
+    def _read_again(self, source: Source) -> None:
         try:
             self.now = _ring_of(source.read())
         except TokenStoreError as error:
-            if not self._failed:
+            forget_values(error)
+            if self._failure is None:
                 _log.warning(
                     "The sealing keys cannot be read again; those of before are used.", exc_info=True
                 )
-            self._failed = True
-            if missing:
-                raise SealingError(
-                    f"A sealing key is missing here, and the keys cannot be read again. {error}"
-                ) from error
+            self._failure = error
         else:
-            self._failed = False
+            self._failure = None
 
     def __copy__(self) -> Self:
         return self  # it may be shared

@@ -76,7 +76,11 @@ def reseal(backend: Backend, keys: KeyRing, *, on_progress: OnProgress = lambda 
     sealing, state = Sealed(keys), Resealing()
     while state.passes < MOST_PASSES:
         state.passes, state.rows, state.late = state.passes + 1, 0, 0
-        _go_through(backend, sealing, state, on_progress)
+        try:
+            _go_through(backend, sealing, state, on_progress)
+        except TokenStoreError as error:
+            forget_values(error)  # rows that were clear yet
+            raise
         if not state.late:
             break
     scrub = getattr(backend, "scrub", None)
@@ -88,11 +92,7 @@ def reseal(backend: Backend, keys: KeyRing, *, on_progress: OnProgress = lambda 
 def _go_through(backend: Backend, sealing: Sealed, state: Resealing, on_progress: OnProgress) -> None:
     for found in backend.scan():
         state.rows += 1
-        try:
-            _go_on(backend, sealing, found, state)
-        except TokenStoreError as error:
-            forget_values(error)  # rows that are clear yet
-            raise
+        _go_on(backend, sealing, found, state)
         on_progress(state)
 
 

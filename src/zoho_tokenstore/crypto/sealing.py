@@ -29,6 +29,8 @@ _SAMPLE: Final = 20
 
 _DIGESTED: Final = tuple(index for index in LOOKUPS if index in SECRET_COLUMNS)
 
+_told_of_clear: Final[set[str]] = set()
+
 _log: Final = logging.getLogger("zoho_tokenstore")
 
 
@@ -75,7 +77,8 @@ def sealing_for(keys: Any, location: str) -> Sealing:
     from zoho_tokenstore.crypto.keyring import KeyRing
 
     ring = KeyRing.from_environment() if keys is None else KeyRing.of(keys)
-    if ring.now.accepts_clear:
+    if ring.now.accepts_clear and location not in _told_of_clear:
+        _told_of_clear.add(location)  # once, also where a store is opened for every request
         _log.warning(
             "The sealing keys of %s accept secrets in clear ('clear' is among them): whoever can write "
             "there can plant a token. Take 'clear' out when all rows are sealed.",

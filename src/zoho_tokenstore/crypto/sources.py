@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -76,8 +77,13 @@ class KeyFile:
 
     def text(self) -> str:
         """Return all that is in the file, remarks too."""
+        text = None
         try:
-            with self._path.open(encoding="utf-8-sig") as file:  # with the mark that Windows' editors set
+            # An error of the decoder has what it could not decode: it is not even the context of ours.
+            with (
+                contextlib.suppress(UnicodeError),
+                self._path.open(encoding="utf-8-sig") as file,  # with the mark that Windows' editors set
+            ):
                 state = os.fstat(file.fileno())
                 self._check(state)
                 text = file.read()
@@ -85,11 +91,8 @@ class KeyFile:
             raise ConfigurationError(
                 f"The key file {self._path} cannot be read: {error.strerror}."
             ) from error
-        except UnicodeError:
-            # The error of a decoder would show what it could not decode.
-            raise ConfigurationError(
-                f"The key file {self._path} cannot be read: it is no UTF-8 text."
-            ) from None
+        if text is None:
+            raise ConfigurationError(f"The key file {self._path} cannot be read: it is no UTF-8 text.")
         self._seen = _signature(state)
         return text
 
