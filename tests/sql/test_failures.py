@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -182,3 +183,18 @@ def test_another_database_that_cannot_be_opened(tmp_path: Path, path: str) -> No
     """A file that cannot be opened is a storage that cannot be reached."""
     with pytest.raises(BackendUnavailableError, match="cannot be reached"):
         SQLBackend(f"sql+sqlite:///{tmp_path / path}")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights as POSIX has them")
+def test_the_file_of_another_database_is_closed_to_others(tmp_path: Path) -> None:
+    """A SQLite file by this way, too, is its owner's alone; where others may replace it, it is refused."""
+    backend = support.make(support.OTHER, tmp_path)
+    assert (tmp_path / "tokens.db").stat().st_mode & 0o077 == 0
+    backend.close()
+    (tmp_path / "tokens.db").chmod(0o644)
+    support.reopen(support.OTHER, tmp_path).close()
+    assert (tmp_path / "tokens.db").stat().st_mode & 0o077 == 0
+    tmp_path.chmod(0o777)
+    with pytest.raises(BackendUnavailableError):
+        support.reopen(support.OTHER, tmp_path)
+    tmp_path.chmod(0o700)

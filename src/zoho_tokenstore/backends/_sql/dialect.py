@@ -6,10 +6,12 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import sqlalchemy as sa
 
+from zoho_tokenstore.backends import _files
 from zoho_tokenstore.backends._sql import failures, texts
 from zoho_tokenstore.backends._sql.failures import Failure
 from zoho_tokenstore.errors import ConfigurationError
@@ -178,9 +180,16 @@ class Dialect:
 
     def connect(self, dialect: sa.Dialect, args: Any, options: dict[str, Any], timeout: float) -> Any:  # noqa: ARG002
         """Return a new connection of the driver."""
+        if dialect.name != "sqlite":
+            return dialect.connect(*args, **options)
+        file = Path(str(args[0]))
+        beside = [file.with_name(f"{file.name}{end}") for end in ("-journal", "-wal", "-shm")]
+        if file.parent.is_dir():  # else SQLite says that it cannot open it
+            _files.check_place(file, *beside)
+            _files.check_mount(file)
         connection: Any = dialect.connect(*args, **options)
-        if dialect.name == "sqlite":  # whose own way ends the whole query at one text that is none
-            connection.text_factory = texts.or_bytes
+        _files.close_to_others(file, *beside)
+        connection.text_factory = texts.or_bytes  # SQLite's own way ends the query at one text that is none
         return connection
 
     def prepare(self, engine: sa.Engine, timeout: float) -> None:
