@@ -68,7 +68,9 @@ class Keeper:
         target = f"{self._kept}/{name}~{os.getpid()}-{next(_names_left)}"
         if copy or found.st_dev != self._device:
             shutil.copyfile(place, target, follow_symlinks=False)
-        elif (found.st_dev, found.st_ino) not in self._known:
+        # One with another name is not gone: stores make a file under one name, link it to its own, and
+        # refuse it if that is not the only one afterwards.
+        elif found.st_nlink == 1 and (found.st_dev, found.st_ino) not in self._known:
             _link(place, target, follow_symlinks=False)
             self._known.add((found.st_dev, found.st_ino))
 

@@ -111,9 +111,10 @@ def _note_values(notes: Notes) -> None:
 
     def seal(sealing: Sealed, row: Row, *others: Any, **named: Any) -> Row:
         stored = native(sealing, row, *others, **named)
+        has_box = is_sealed(stored.client_secret or "")
         for column in COLUMNS:
-            text, sealed = getattr(row, column), getattr(stored, column)
-            if text is not None and (column not in SECRET_COLUMNS or is_sealed(sealed)):
+            text = getattr(row, column)
+            if text is not None and (column not in SECRET_COLUMNS or has_box):
                 notes.value(column, text)
         return stored
 
