@@ -151,10 +151,12 @@ def test_d10_connections(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
 @defect("D10", FILE)
 def test_d10_order_of_the_columns(case: Case) -> None:
     """A table whose columns stand in another order is read by their names."""
-    shuffled = (
-        "api_domain, refresh_token, id varchar(10) primary key, user_name, client_secret, client_id, "
-        "grant_token, access_token, redirect_url, expiry_time"
+    names = (
+        "api_domain refresh_token id user_name client_secret client_id grant_token access_token redirect_url "
+        "expiry_time"
     )
+    types = {"id": "varchar(10) primary key", "expiry_time": "varchar(20)"}
+    shuffled = ", ".join(f"{name} {types.get(name, 'varchar(255)')}" for name in names.split())
     for path in (case.path, case.path.with_name("zohooauth.db")):
         with published.connection(path) as connection:
             connection.execute(f"CREATE TABLE oauthtoken ({shuffled})")

@@ -111,7 +111,7 @@ def test_s6_no_id(case: Case) -> None:
     tokens.save(store, "alice")
     error = tokens.error_of(store.delete_token, None)
     assert isinstance(error, ValueError)
-    assert "id must be text" in str(error)
+    assert "needs the id of a token" in str(error)
     assert len(store.get_tokens()) == 1
 
 

@@ -123,7 +123,7 @@ def test_store_that_cannot_be_written(site: Site, start: str) -> None:
         token = site.login(grant_token=site.zoho.mint_code())
     site.url += "?timeout=0.3"
     report = site.fleet([token], processes=2, locked=str(site.database))
-    assert [call["error"] for call in report.calls] == ["BackendTimeoutError"] * 2
+    assert [call["error"] for call in report.calls] == ["SDKBackendTimeoutError"] * 2
     assert site.requests == 0
     assert report.events["refresh_refused"] == 2
 
