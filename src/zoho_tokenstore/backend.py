@@ -35,9 +35,9 @@ class Backend(Protocol):
 
     Four things are optional, each an attribute that is there or not: `leases` (see
     `leases.Leases`), seen by everybody who uses the storage; `scrub()`, which overwrites what
-    replaced and deleted rows have left behind in the storage; `sample()`, which returns what
-    `scan(limit=1)` would, or `None`, where that would take long; and `rehearse(row, *, expect)`,
-    which does all of a `write` that can fail, leaves nothing behind, and raises what `write` would.
+    replaced and deleted rows have left behind in the storage; `sample(limit)`, which yields some of
+    the rows in any order, where a scan would list all first; and `rehearse(row, *, expect)`, which
+    does all of a `write` that can fail, leaves nothing behind, and raises what `write` would.
 
     A backend keeps texts and knows no rule about tokens. It may be used by any thread of the
     process, and goes on working in a child after a fork. `None` and `[]` mean "looked, and there

@@ -142,6 +142,15 @@ def check_found(tokens: TokenRepository, saved: list[TokenRecord]) -> None:
             assert (found.id, found.access_token) == (record.id, record.access_token)
 
 
+def test_a_login_behind_many_rows_of_dbstore(backend: Backend) -> None:
+    """Zoho's own store numbers from 1, so all its rows come before ours: they lock nobody out."""
+    tokens = repository(backend, OLD)
+    tokens.save(login("one of ours"))
+    for number in range(1, 31):
+        backend.write(row_from_record(login(f"of DBStore {number}"), str(number)), expect=None)
+    assert tokens.save(ALICE).id not in (None, *map(str, range(1, 31)))
+
+
 def test_a_login_beside_the_row_of_dbstore(backend: Backend) -> None:
     """The first row that Zoho's own store writes has the id 1: a new user's code is exchanged and kept."""
     clear = row_from_record(login("of DBStore"), "1")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -15,7 +16,7 @@ from zoho_tokenstore.crypto import values
 from zoho_tokenstore.crypto.sources import VARIABLE
 from zoho_tokenstore.crypto.values import HEADING
 from zoho_tokenstore.errors import BackendError, ConfigurationError, InvalidTokenError, SealingError
-from zoho_tokenstore.records import LOOKUPS, NO_DIGESTS, SECRET_COLUMNS, Row
+from zoho_tokenstore.records import LOOKUPS, NO_DIGESTS, SECRET_COLUMNS, Found, Row
 
 if TYPE_CHECKING:
     from zoho_tokenstore.crypto.keyring import KeyRing
@@ -26,6 +27,9 @@ REQUIRED: Final = "required"
 
 _SAMPLE: Final = 20
 """How many rows tell how a store is kept. A single one tells nothing: it may be anybody's."""
+
+_BEFORE_OURS: Final = "9"
+"""What our own ids begin with (`matching.candidate_ids`). Zoho's programs number theirs from 1."""
 
 _DIGESTED: Final = tuple(index for index in LOOKUPS if index in SECRET_COLUMNS)
 
@@ -99,21 +103,41 @@ def refusal(row_id: str) -> SealingError:
 def check_store(backend: Backend, sealing: Sealing) -> None:
     """Refuse a store that is kept in another way: it would become a mixture, or seem empty.
 
-    That is one in which none of the first rows is of those that are kept like this. A single row in
-    clear proves nothing: any program may have written it, and others log in beside it.
+    That is one in which neither one of the first rows nor one of the first with our ids is kept like
+    this. A single row in clear proves nothing: any program may have written it.
 
     Raises:
         SealingError: the rows are sealed and there are no keys, or other ones, or they are clear.
     """
+    rows: list[Row] = []
     try:
-        rows = [row for row in islice(backend.scan(limit=_SAMPLE), _SAMPLE) if isinstance(row, Row)]
+        for row in _sample(backend):
+            if sealing.suits(row):
+                return
+            rows.append(row)
     except BackendError:  # whoever wants a row is told; a write tells by itself
         return
-    if not rows or any(map(sealing.suits, rows)) or (len(rows) == 1 and not has_box(rows[0])):
+    if not rows or (len(rows) == 1 and not has_box(rows[0])):
         return
     sealing.renewed()  # or another thread has done so
     if not any(map(sealing.suits, rows)):
         raise refusal(rows[0].id)
+
+
+def _sample(backend: Backend) -> Iterator[Row]:
+    """Yield rows that tell how a store is kept, each once; the first one that suits is enough."""
+    sample = getattr(backend, "sample", None)
+    found = _first_ones(backend) if sample is None else sample(_SAMPLE)
+    return (row for row in found if isinstance(row, Row))
+
+
+def _first_ones(backend: Backend) -> Iterator[Found]:
+    seen = set()
+    for after in (None, _BEFORE_OURS):
+        for found in islice(backend.scan(after=after, limit=_SAMPLE), _SAMPLE):
+            if found.id not in seen:
+                seen.add(found.id)
+                yield found
 
 
 def has_box(row: Row) -> bool:

@@ -68,10 +68,10 @@ class Table:
         self.retired.retire(row_id for key in keys if (row_id := self._id_of(key)) is not None)
         return sum(self._remove(key) for key in keys)
 
-    def sample(self) -> Found | None:
-        """Return the first row that AWS lists, without listing all."""
+    def sample(self, limit: int) -> Iterator[Found]:
+        """Yield the first rows that AWS lists, without listing all."""
         rows = (self._found(key, self._calls.deadline()) for key in self._keys())
-        return next((row for row in rows if row is not None), None)
+        return itertools.islice((row for row in rows if row is not None), limit)
 
     def close(self) -> None:
         self._calls.close()
