@@ -435,4 +435,4 @@ def _reason(error: BaseException) -> str:
         return "the limit is reached"
     if isinstance(error, AccountsError):
         return "the last one failed a moment ago"
-    return "the lease cannot be taken" if isinstance(error, BackendError) else type(error).__name__
+    return "the storage failed" if isinstance(error, BackendError) else type(error).__name__

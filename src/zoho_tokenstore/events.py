@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from zoho_tokenstore.records import TokenRecord, UnreadableRow
 
@@ -71,6 +71,9 @@ class UnreadableLog:
         else:
             _log.warning("Row %r in %s cannot be read, and is left out: %s.", row.id, location, row.reason)
 
+
+LOGGED: Final = frozenset({EventKind.SAVE_FAILED, EventKind.SAVE_REFUSED})
+"""What is logged, whether or not anybody observes the store."""
 
 OnEvent = Callable[[Event], object]
 """A function that is called with every event, in the thread in which it happened."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, get_args
+from typing import Final, Literal, Protocol
 
-from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import TokenRecord
 
 Index = Literal["id", "user_name", "access_token", "grant_token", "refresh_token"]
@@ -46,16 +45,6 @@ class Key:
 
     def __repr__(self) -> str:
         return f"Key(index={self.index!r})"
-
-
-def checked_spent_codes(given: object) -> SpentCodes:
-    """Return the option, or raise a `ConfigurationError` that names the choices."""
-    for choice in get_args(SpentCodes):
-        if given == choice:
-            return choice  # type: ignore[no-any-return]
-    raise ConfigurationError(
-        f"spent_codes is one of {', '.join(map(repr, get_args(SpentCodes)))}, not {given!r}."
-    )
 
 
 def keys_of(record: TokenRecord, spent_codes: SpentCodes = "find") -> list[Key]:

@@ -118,6 +118,12 @@ def check_text(name: str, value: object) -> None:
         raise InvalidTokenError(f"{name} holds a lone surrogate, which is not valid Unicode text.") from None
 
 
+def not_an_id(value: object, method: str) -> InvalidTokenError:
+    """Return the error for an id that is no text, such as that of a token which was never saved."""
+    passed = "None" if value is None else f"a value of type {type(value).__name__}"
+    return InvalidTokenError(f"{method} needs the id of a token, a text; {passed} was passed.")
+
+
 def _check_time(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidTokenError(f"{name} must be whole milliseconds or None, not {type(value).__name__}.")

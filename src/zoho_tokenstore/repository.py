@@ -12,11 +12,11 @@ from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.crypto.sealing import check_store, sealing_for
 from zoho_tokenstore.errors import ConfigurationError, RetiredIdError, TokenStoreError, forget_values
-from zoho_tokenstore.events import Event, EventKind, OnEvent, UnreadableLog, emit
+from zoho_tokenstore.events import LOGGED, Event, EventKind, OnEvent, UnreadableLog, emit
 from zoho_tokenstore.leases import Leases, LocalLeases
 from zoho_tokenstore.matching import SpentCodes
 from zoho_tokenstore.reading import Reader, Scan
-from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow, check_text
+from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow, check_text, not_an_id
 from zoho_tokenstore.saving import CONFLICT_PATIENCE, Fence, Saver
 
 __all__ = ["CONFLICT_PATIENCE", "Fence", "TokenRepository"]
@@ -58,7 +58,7 @@ class TokenRepository:
         clock: Clock = now_ms,
     ) -> None:
         self._backend = backend
-        self._spent_codes = matching.checked_spent_codes(spent_codes)
+        self._spent_codes = spent_codes
         self._sealing = sealing_for(keys, backend.location)
         self._checked = -_CHECK_AGAIN
         self._on_event = on_event
@@ -103,6 +103,8 @@ class TokenRepository:
             InvalidTokenError: the id is no text.
             SealingError, UnreadableRowError: there is a row, and it cannot be read.
         """
+        if not isinstance(token_id, str):
+            raise not_an_id(token_id, "get")
         check_text("id", token_id)
         return self._reader.get(token_id)
 
@@ -199,6 +201,8 @@ class TokenRepository:
         Raises:
             InvalidTokenError: the id is no text.
         """
+        if not isinstance(token_id, str):
+            raise not_an_id(token_id, "delete")
         check_text("id", token_id)
         removed = self._backend.remove(token_id)
         self._reader.forget(token_id)
@@ -233,7 +237,12 @@ class TokenRepository:
 
         From then on they may be given to a new login of the same user. So nobody must hold one of
         them any more: keep them for longer than any session of the application lasts.
+
+        Raises:
+            ConfigurationError: `older_than` is no `timedelta`, or below zero.
         """
+        if not isinstance(older_than, timedelta) or older_than < timedelta(0):
+            raise ConfigurationError("prune_retired: older_than must be a timedelta, not below zero.")
         return self._backend.retired.prune(self._clock() - int(older_than.total_seconds() * 1000))
 
     def close(self) -> None:
@@ -265,7 +274,7 @@ class TokenRepository:
         error: Exception | None = None,
     ) -> None:
         """Tell the observer of something that happened to `record`."""
-        if self._on_event is None and error is None:
+        if self._on_event is None and kind not in LOGGED:
             return
         event = Event(
             kind=kind,

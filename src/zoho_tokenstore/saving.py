@@ -46,6 +46,9 @@ class Fence(NamedTuple):
     saved_ms: int | None = None
     cleared_ms: int | None = None
 
+    def __repr__(self) -> str:
+        return f"Fence(saved_ms={self.saved_ms}, cleared_ms={self.cleared_ms})"
+
 
 class Saver:
     """Saves tokens as rows of a backend; `TokenRepository` says what its calls do.
@@ -163,9 +166,7 @@ class Saver:
         if rehearse is None:
             return
         stored = None if record.id is None else self._reader.load(record.id)
-        with contextlib.suppress(
-            RowChangedError, RetiredIdError
-        ):  # the row is somebody's: so it can be written
+        with contextlib.suppress(RowChangedError, RetiredIdError):  # races: they say nothing of rights
             if stored is not None:
                 rehearse(stored.row, expect=stored.row.etag)
             else:

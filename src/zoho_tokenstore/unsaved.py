@@ -45,7 +45,7 @@ _AT_CLOSE: Final = 30.0
 class Kept:
     """A token that could not be saved, what it was made after, and the refresh that it came from.
 
-    `row_id` is the row that it was to update, if there was one.
+    `row_id` is the row that it was to update, if there was one: a refresh is of a stored row.
     """
 
     record: TokenRecord
@@ -99,10 +99,10 @@ class Unsaved:
     def keep(self, record: TokenRecord, fence: Fence, flight: Flight | None, *, identified: bool) -> None:
         """Keep a token, in place of an earlier one of the same owner and credentials."""
         fence = fence._replace(saved_ms=self._clock(), cleared_ms=self._cleared_ms)
-        kept = Kept(record, fence, flight, identified)
+        kept = Kept(record, fence, flight, identified, None if flight is None else flight.about.id)
         with contextlib.suppress(BackendError, SealingError, ConflictError):  # a locked store can be read
             kept.fence = kept.fence._replace(cleared_ms=self._repository.cleared_ms())
-            kept.row_id = self._repository.row_to_update(record)
+            kept.row_id = self._repository.row_to_update(record) or kept.row_id
             kept.record = record.changed(id=record.id or kept.row_id)
         with self._lock:
             others = [other for other in self.kept if not _replaces(kept.record, other.record)]
@@ -187,9 +187,9 @@ class Unsaved:
 
     def _is_deleted(self, kept: Kept) -> bool:
         with contextlib.suppress(BackendError, SealingError):
-            if kept.fence.cleared_ms not in (None, self._repository.cleared_ms()):
-                return True
-            return kept.row_id is not None and self._repository.get(kept.row_id) is None
+            if kept.row_id is not None:
+                return self._repository.get(kept.row_id) is None
+            return kept.fence.cleared_ms not in (None, self._repository.cleared_ms())
         return False
 
 

@@ -152,6 +152,13 @@ def test_a_failed_save_is_logged_without_an_observer(caplog: pytest.LogCaptureFi
     assert [line.levelno for line in caplog.records] == [logging.ERROR]
 
 
+def test_a_refused_late_save_is_logged_without_an_observer(caplog: pytest.LogCaptureFixture) -> None:
+    """Not everybody has an `on_event`; that a login was dropped must be seen all the same."""
+    with TokenRepository(ListBackend()) as repository:
+        repository.emit(EventKind.SAVE_REFUSED, TokenRecord(id="1"), reason="it was deleted")
+    assert [line.levelno for line in caplog.records] == [logging.WARNING]
+
+
 def test_an_observer_may_fail(caplog: pytest.LogCaptureFixture) -> None:
     """What an observer raises is logged with its traceback; the save counts, and says so."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.errors import (
     BackendError,
+    ConfigurationError,
     ConflictError,
     InvalidTokenError,
     RetiredIdError,
@@ -246,9 +248,9 @@ class TestRefusals:
     def test_an_id_is_text(self, tokens: TokenRepository, token_id: str) -> None:
         """`get` and `delete` refuse an id that is no text, and nothing is deleted."""
         tokens.save(ALICE.changed(id="1"))
-        with pytest.raises(InvalidTokenError, match="id must be text"):
+        with pytest.raises(InvalidTokenError, match="needs the id of a token"):
             tokens.get(token_id)
-        with pytest.raises(InvalidTokenError, match="id must be text"):
+        with pytest.raises(InvalidTokenError, match="needs the id of a token"):
             tokens.delete(token_id)
         assert tokens.count() == 1
 
@@ -373,3 +375,16 @@ class TestUnreadableRows:
 
 def today() -> int:
     return now_ms() // 86_400_000
+
+
+@pytest.mark.parametrize("older_than", [3600, None, timedelta(seconds=-1)])
+def test_retired_ids_are_pruned_by_a_duration(older_than: Any) -> None:
+    """A number or a negative duration is refused: it would forget ids that were retired just now."""
+    tokens = TokenRepository(ListBackend())
+    with pytest.raises(ConfigurationError, match="older_than must be a timedelta"):
+        tokens.prune_retired(older_than)
+
+
+def test_a_fence_shows_no_token() -> None:
+    """It stands in frames, which error collectors send along."""
+    assert "1000." not in repr(saving.Fence("1000.access", "1000.refresh"))

@@ -7,9 +7,9 @@ from typing import Any, Final, NoReturn, Self
 from zoho_tokenstore import matching
 from zoho_tokenstore.arguments import checked
 from zoho_tokenstore.coordinator import Coordinator
-from zoho_tokenstore.errors import ConfigurationError, InvalidTokenError, TokenNotFoundError
+from zoho_tokenstore.errors import ConfigurationError, TokenNotFoundError
 from zoho_tokenstore.policies import DEFAULT_POLICY, RefreshPolicy
-from zoho_tokenstore.records import Recent, TokenRecord
+from zoho_tokenstore.records import Recent, TokenRecord, not_an_id
 from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.sdk import tokens
 from zoho_tokenstore.sdk._zoho import ACCEPTS_MISSING_ID, TokenStore, is_asked_by_sdk
@@ -93,7 +93,8 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     @raises_sdk_errors
     def delete_token(self, id: str) -> None:  # noqa: A002  # the SDK's name
         """Delete the token with this id; if there is none, nothing happens."""
-        _check_id(id, "delete_token")
+        if not isinstance(id, str):
+            raise not_an_id(id, "delete_token")
         self._service.delete(id)
 
     @raises_sdk_errors
@@ -116,7 +117,8 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         Raises:
             SDKTokenNotFoundError: there is none, and the installed SDK cannot take `None`.
         """
-        _check_id(id, "find_token_by_id")
+        if not isinstance(id, str):
+            raise not_an_id(id, "find_token_by_id")
         record = self._service.get(id)
         if record is not None:
             return self._token(record, id)
@@ -143,10 +145,3 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         if self._known.is_asked_again(token_id):
             self._known.keep(token_id, (record, tokens.copy_of(token)))
         return token
-
-
-def _check_id(token_id: object, method: str) -> None:
-    """Refuse what is no id, as that of a token that was never saved."""
-    if not isinstance(token_id, str):
-        passed = "None" if token_id is None else f"a value of type {type(token_id).__name__}"
-        raise InvalidTokenError(f"{method} needs the id of a token, a text; {passed} was passed.")

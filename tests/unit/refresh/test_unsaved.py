@@ -160,3 +160,25 @@ def test_all_are_tried_at_the_close(fleet: Fleet, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(fleet.storage, "write", fail_once)
     fleet.first.close()
     assert [record.id for record in TokenRepository(fleet.storage).scan()] == ["2", "3"]
+
+
+def test_refresh_is_not_taken_for_deleted_after_an_older_clear(fleet: Fleet) -> None:
+    """Others cleared the store and logged in anew since this process last began a login: theirs is kept."""
+    assert fleet.first.find(TokenRecord(**CREDENTIALS, grant_token="1000.code")) is None
+    fleet.clock.pass_(31)
+    fleet.process().clear()
+    token = fleet.login(-1)
+    held = fleet.first.get(token.id or "")
+    assert held is not None
+    new = fleet.minted(held)
+    fleet.storage.broken = {"find", "load", "write"}
+    with pytest.raises(BackendUnavailableError):
+        fleet.first.save(new)
+    (kept,) = fleet.first._unsaved.kept
+    assert kept.row_id == token.id
+    kept.fence = kept.fence._replace(cleared_ms=0)  # as noted when nothing could be read
+    fleet.storage.broken = set()
+    fleet.first._unsaved._not_before = float("inf")
+    found = fleet.first.get(token.id or "")
+    assert found is not None
+    assert found.access_token == new.access_token
