@@ -66,9 +66,12 @@ def content_of(row: Row) -> str:
         InvalidTokenError: one of them has a NUL or a lone surrogate in it, which nothing that Zoho
             gives out has.
     """
-    times = (row.created_at_ms, row.updated_at_ms, row.identified_at_ms)
-    content = "\0".join(
-        [*(text or "" for text in row[3:7]), *("" if time is None else str(time) for time in times)]
+    secret, refresh, access, grant = row[3:7]
+    created, updated, identified = row.created_at_ms, row.updated_at_ms, row.identified_at_ms
+    content = (
+        f"{secret or ''}\0{refresh or ''}\0{access or ''}\0{grant or ''}\0"
+        f"{'' if created is None else created}\0{'' if updated is None else updated}\0"
+        f"{'' if identified is None else identified}"
     )
     if content.count("\0") != _PARTS - 1 or not _is_unicode(content):
         raise InvalidTokenError(
