@@ -423,7 +423,7 @@ def small_database(own: Local) -> Iterator[Path]:
         stack.callback(own.admin, "DROP DATABASE tokens_place")
         stack.enter_context(mounted(disk, mariadb.OWNER))
         (disk / "db.opt").write_bytes(options)
-        tables = "oauthtoken, zoho_tokenstore, zoho_tokenstore_lease"
+        tables = "oauthtoken, oauthtoken_retired, zoho_tokenstore, zoho_tokenstore_lease"
         stack.callback(own.admin, f"DROP TABLE IF EXISTS {tables}", "tokens_place")
         yield disk
 
