@@ -18,6 +18,7 @@ from tests.sealing.support import (
     change,
     login,
     queries,
+    replaced,
     repository,
     secret,
 )
@@ -31,12 +32,11 @@ from zoho_tokenstore import (
 )
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.records import COLUMNS, LOOKUPS, SECRET_COLUMNS, Row
+from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, SECRET_COLUMNS, Row
 from zoho_tokenstore.testing import make_token
 
 MALLORY = login("mallory@zylker.example")
 PEOPLE: Final = (ALICE, BOB, MALLORY)
-TIMES: Final = ("created_at_ms", "updated_at_ms", "last_used_at_ms", "identified_at_ms")
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +89,8 @@ class World:
 
 
 WORLD: Final = World()
+READABLE: Final = ("expiry_time", "user_name", "client_id", "api_domain", "id")
+ALL: Final = (*COLUMNS, *BOOKKEEPING, "digests", "secrets")
 TEXT: Final = st.none() | st.sampled_from(WORLD.texts()) | TEXTS | st.just("")
 TIME: Final = st.none() | st.integers(0, 2**53)
 
@@ -106,12 +108,34 @@ def edited_rows(draw: st.DrawFn) -> list[Row]:
     return list(by_id.values())
 
 
+def edits(row: Row) -> st.SearchStrategy[Row]:
+    """One column that counts alone, or several at once."""
+    return st.one_of(one_edit(row), several_edits(row))
+
+
 @st.composite
-def edits(draw: st.DrawFn, row: Row) -> Row:
-    names = draw(st.sets(st.sampled_from((*COLUMNS, *TIMES, "digests", "secrets")), min_size=1, max_size=4))
+def one_edit(draw: st.DrawFn, row: Row) -> Row:
+    """What is readable, or the box, or the digests, taken from another row, or made up."""
+    name = draw(
+        st.sampled_from(["expiry_time", "user_name", "client_id", "api_domain", "id", "digests", "box"])
+    )
+    other = draw(st.sampled_from([*WORLD.older, *WORLD.newer]))
+    if name == "digests":
+        return row._replace(digests={**row.digests, **other.digests})
+    if name == "box":
+        return row._replace(client_secret=other.client_secret)
+    text = st.sampled_from([str(FAR + 9_000), "mallory@zylker.example", getattr(other, name)])
+    return replaced(row, **{name: draw(text)})
+
+
+@st.composite
+def several_edits(draw: st.DrawFn, row: Row) -> Row:
+    names = draw(
+        st.sets(st.sampled_from((*COLUMNS, *BOOKKEEPING, "digests", "secrets")), min_size=1, max_size=4)
+    )
     changed: dict[str, Any] = {}
     for name in sorted(names):
-        if name in TIMES:
+        if name in BOOKKEEPING:
             changed[name] = draw(TIME)
         elif name == "digests":
             changed[name] = draw(st.dictionaries(st.sampled_from(LOOKUPS), TEXT.filter(bool), max_size=4))
@@ -121,7 +145,7 @@ def edits(draw: st.DrawFn, row: Row) -> Row:
             changed[name] = draw(st.sampled_from([*WORLD.tokens, "1", "9000000000"]))
         else:
             changed[name] = draw(TEXT)
-    return row._replace(**changed)
+    return replaced(row, **changed)
 
 
 def after(rows: list[Row], **options: Any) -> TokenRepository:
