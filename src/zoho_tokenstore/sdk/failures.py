@@ -117,6 +117,7 @@ def raises_sdk_errors(method: Callable[Concatenate[S, P], R]) -> Callable[Concat
         try:
             return method(self, *args, **kwargs)
         except errors.TokenStoreError as error:
+            errors.forget_values(error)  # a token that could not be renewed is in frames, opened
             raise sdk_error(error) from error.__cause__
 
     return told

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
 from multiprocessing import get_context
 from typing import Any
 
@@ -15,7 +17,10 @@ from zohocrmsdk.src.com.zoho.crm.api.exception import SDKException
 
 from zoho_tokenstore import ListStore, RepositoryStore, TokenRepository, errors
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.errors import BackendError, TokenStoreError
+from zoho_tokenstore.errors import AccountsUnavailableError, BackendError, TokenStoreError
+from zoho_tokenstore.leases import names_of
+from zoho_tokenstore.policies import RefreshPolicy
+from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.sdk import failures
 from zoho_tokenstore.sdk.failures import CODE, sdk_error
 from zoho_tokenstore.testing import make_token
@@ -36,6 +41,13 @@ ALL = OURS | TWINS
 
 DETAILS = {"retry_after": 9.5, "row_id": "17", "reason": "a BLOB"}
 """A value for every keyword of every error; a new one needs a line here."""
+
+CREDENTIALS: dict[str, Any] = {
+    "client_id": "c",
+    "client_secret": "s",
+    "refresh_token": "r",
+    "access_token": "a",
+}
 
 SENTENCE = "This is what happened. Do that."
 
@@ -209,3 +221,18 @@ def test_a_store_cannot_be_pickled(take: Callable[[Any], object]) -> None:
         take(store)
     with pytest.raises(errors.ConfigurationError, match=r"A TokenRepository .* in each process"):
         take(store.repository)
+
+
+def test_no_frame_of_a_failed_refresh_holds_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Error collectors send local variables along: those of our frames hold no token that was opened."""
+    monkeypatch.setattr("zoho_tokenstore.sdk.token_store.is_asked_by_sdk", lambda: True)
+    tokens = TokenRepository(ListBackend())
+    held = tokens.save(TokenRecord(user_name="patricia", expires_at_ms=1, **CREDENTIALS))
+    tokens.leases.acquire(names_of(held)[0], "another process", 30_000)
+    store = RepositoryStore(tokens, refresh=RefreshPolicy(wait=timedelta(0)))
+    with pytest.raises(AccountsUnavailableError) as caught:
+        store.find_token_by_id(held.id or "")
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    assert len(frames) > 4
+    held_by = {frame.f_code.co_qualname for frame in frames if held in frame.f_locals.values()}
+    assert held_by == {"test_no_frame_of_a_failed_refresh_holds_the_token"}
