@@ -28,6 +28,7 @@ from tests.sealing.support import (
 )
 from zoho_tokenstore import (
     BackendError,
+    BackendUnavailableError,
     ConfigurationError,
     ConflictError,
     Event,
@@ -40,8 +41,10 @@ from zoho_tokenstore import (
 )
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
+from zoho_tokenstore.copying import Side, copy
 from zoho_tokenstore.crypto.keys import Key
 from zoho_tokenstore.crypto.resealing import reseal
+from zoho_tokenstore.crypto.sealing import Sealed
 from zoho_tokenstore.errors import RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import SECRET_COLUMNS, Found, Row, UnreadableRow
 from zoho_tokenstore.saving import CONFLICT_PATIENCE
@@ -234,6 +237,19 @@ class TestRefusals:
         repository(backend, "clear", OLD).save(ALICE)
         with pytest.raises(BackendError) as refused:
             reseal(Failing(), KeyRing([NEW, "clear"]))
+        check(refused.value)
+
+    def test_of_a_store_that_fails_under_a_copy(self, backend: Kept, tokens: TokenRepository) -> None:
+        """A row that was opened to be copied is not in the frames of the destination's error."""
+
+        class Failing(ListBackend):
+            def write(self, row: Row, *, expect: object) -> object:
+                raise BackendUnavailableError("The server is away.")
+
+        tokens.save(ALICE)
+        target = Side(Failing(), Sealed(KeyRing([NEW])))
+        with pytest.raises(BackendUnavailableError) as refused:
+            copy(Side(backend, Sealed(KeyRing([OLD]))), target)
         check(refused.value)
 
     def test_the_observer_gets_it_like_this(self, backend: Kept, tokens: TokenRepository, alice: str) -> None:

@@ -37,6 +37,8 @@ from zoho_tokenstore.errors import (
     InvalidTokenError,
     RetiredIdError,
     RowChangedError,
+    TokenStoreError,
+    forget_values,
 )
 from zoho_tokenstore.records import Found, Row, UnreadableRow
 
@@ -89,7 +91,11 @@ def copy(
     deletions = Deletions(source, destination, dry_run=dry_run)
     while state.passes < MOST_PASSES:
         state.begin_pass()
-        _Pass(source, destination, on_conflict, dry_run, since, state, deletions).run(on_progress)
+        try:
+            _Pass(source, destination, on_conflict, dry_run, since, state, deletions).run(on_progress)
+        except TokenStoreError as error:
+            forget_values(error)  # rows in clear
+            raise
         if dry_run or not state.late:
             break
     return state
