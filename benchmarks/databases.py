@@ -90,7 +90,7 @@ def _fill(path: Path, columns: tuple[str, ...], rows: Iterator[tuple[object, ...
 
 def rows(count: int) -> Iterator[Row]:
     """Yield so many rows, as a repository would store them in clear."""
-    return (Row._make((*row, *_TIMES_MS, None, NO_DIGESTS, None)) for row in _rows(count))
+    return (Row._make((*row, *_TIMES_MS, None, None, NO_DIGESTS, None)) for row in _rows(count))
 
 
 def _sealed(rows: Iterator[tuple[Any, ...]], keys: KeyRing) -> Iterator[tuple[object, ...]]:

@@ -29,6 +29,14 @@ def identity(path: Path) -> Identity | None:
     return known.st_dev, known.st_ino
 
 
+def replaced(path: Path | str) -> BackendUnavailableError:
+    """Return the error for a database whose file is another one now, or none."""
+    return BackendUnavailableError(
+        f"The token database {path}, or its log beside it, has been deleted or replaced since this store "
+        "was opened. What was to be saved is not stored. Open the store anew, or restart the process."
+    )
+
+
 def check_mount(path: Path) -> None:
     """Refuse a file that is mounted by itself, as into a container.
 

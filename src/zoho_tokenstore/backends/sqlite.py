@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import SplitResult, unquote
 
-from zoho_tokenstore.backends._files import Identity, check_place, close_to_others, identity
+from zoho_tokenstore.backends._files import Identity, check_place, close_to_others, identity, replaced
 from zoho_tokenstore.backends._sqlite import failures, files, probe, schema
 from zoho_tokenstore.backends._sqlite.connections import Connections, Handle, write_lock
 from zoho_tokenstore.backends._sqlite.leases import SQLiteLeases
@@ -105,7 +105,7 @@ class SQLiteBackend(Table):
         with files.explained(self._path):
             check_place(*self._all_files)
             if identity(self._path) != self._identity:
-                raise failures.replaced(self.location)
+                raise replaced(self.location)
 
     def _files(self) -> tuple[Identity | None, ...]:
         with files.explained(self._path):

@@ -94,7 +94,9 @@ class Connections:
                     if not repeatable:
                         connection.execute(_PING)
                     sent = not repeatable
-                    return work(connection, *args)
+                    done = work(connection, *args)
+                    self._dialect.check_kept(connection)
+                    return done
             except (exc.DBAPIError, exc.TimeoutError) as error:
                 caught = error
             failure = self._failure(caught, connecting=not made_at)

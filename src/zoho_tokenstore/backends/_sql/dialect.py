@@ -28,6 +28,8 @@ _RULE_OF_SQLITE: Final = re.compile(r"^(\w+(?: \w+)?) constraint failed: ([\w., 
 
 Values = dict[str, Any]
 
+_FILE: Final = "zoho_tokenstore.file"
+
 
 class Dialect:
     """A database of which only SQLAlchemy knows more.
@@ -192,8 +194,22 @@ class Dialect:
         connection.text_factory = texts.or_bytes  # SQLite's own way ends the query at one text that is none
         return connection
 
-    def prepare(self, engine: sa.Engine, timeout: float) -> None:
+    def prepare(self, engine: sa.Engine, timeout: float) -> None:  # noqa: ARG002
         """Fit an engine that has not connected yet."""
+        if engine.dialect.name == "sqlite":
+            args, _ = engine.dialect.create_connect_args(engine.url)
+            file = Path(str(args[0]))
+
+            @sa.event.listens_for(engine, "connect")
+            def note_file(_connection: Any, record: Any) -> None:
+                record.info[_FILE] = file, _files.identity(file)
+
+    def check_kept(self, connection: sa.Connection) -> None:
+        """Refuse what was done on a file of SQLite that has been deleted or replaced since it was opened."""
+        file, known = connection.info.get(_FILE, (None, None))
+        if file is not None and (known is None or _files.identity(file) != known):
+            connection.invalidate()
+            raise _files.replaced(file)
 
     def check(self, connection: sa.Connection, location: str) -> None:
         """Raise an error if this server cannot keep what must be kept."""

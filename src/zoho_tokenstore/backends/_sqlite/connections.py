@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar, TypeVarTuple
 
-from zoho_tokenstore.backends import _forks
+from zoho_tokenstore.backends import _files, _forks
 from zoho_tokenstore.backends._sqlite import failures
 from zoho_tokenstore.backends._sqlite.rows import RawText, Stored
 from zoho_tokenstore.errors import BackendError
@@ -266,7 +266,7 @@ class Connections:
             return self.run(_in_place, work, *args)
         except _ReplacedError:
             self._close_all()
-        raise failures.replaced(self.location)
+        raise _files.replaced(self.location)
 
     def close(self) -> None:
         """Close every thread's connection. Later work raises a `BackendError`."""

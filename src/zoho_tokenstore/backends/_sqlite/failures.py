@@ -53,14 +53,6 @@ def timed_out(location: str, seconds: float) -> BackendTimeoutError:
     )
 
 
-def replaced(location: str) -> BackendUnavailableError:
-    """Return the error for a database whose file is another one now, or none."""
-    return BackendUnavailableError(
-        f"The token database {location}, or its log beside it, has been deleted or replaced since this store "
-        "was opened. What was to be saved is not stored. Open the store anew, or restart the process."
-    )
-
-
 def translated(location: str, error: sqlite3.Error) -> BackendError:
     """Return our error for one of SQLite's. The caller raises it `from` what `cause` returns."""
     code = primary_code(error)

@@ -1,0 +1,52 @@
+"""A SQLite file by SQLAlchemy: the file is the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from zoho_tokenstore import BackendUnavailableError, TokenRecord, open_repository
+
+ALICE = TokenRecord(user_name="alice", access_token="a1")
+
+
+def _delete(file: Path) -> None:
+    file.unlink()
+
+
+def _replace(file: Path) -> None:
+    other = file.with_name("other.db")
+    with closing(sqlite3.connect(file)) as old, closing(sqlite3.connect(other)) as new:
+        old.backup(new)
+    other.chmod(0o600)
+    other.replace(file)
+
+
+@pytest.mark.parametrize("happens", [_delete, _replace])
+def test_nothing_is_acknowledged_into_a_file_that_is_gone(
+    tmp_path: Path, happens: Callable[[Path], None]
+) -> None:
+    """A file that was deleted or replaced under an open store refuses saves and look-ups, and tells why."""
+    file = tmp_path / "tokens.db"
+    with open_repository(f"sql+sqlite:///{file}") as tokens:
+        saved = tokens.save(ALICE)
+        happens(file)
+        with pytest.raises(BackendUnavailableError, match="deleted or replaced"):
+            tokens.save(ALICE.changed(id=saved.id, access_token="a2"))
+    if file.exists():
+        with open_repository(f"sql+sqlite:///{file}") as tokens:
+            assert tokens.get(saved.id or "") == saved
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store on a relative path goes on with its file after a change of the folder."""
+    monkeypatch.chdir(tmp_path)
+    with open_repository("sql+sqlite:///tokens.db") as tokens:
+        saved = tokens.save(ALICE)
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert tokens.save(saved.changed(access_token="a2")).access_token == "a2"
