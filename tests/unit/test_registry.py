@@ -311,6 +311,7 @@ def test_a_wrong_url_is_refused_without_showing_it(url: str) -> None:
         ("sqlite:///tokens.db?timeout=0", "timeout must be a number of seconds above zero"),
         ("sqlite:///tokens.db?timeout=-1", "above zero"),
         ("sqlite:///tokens.db?timeout=inf", "above zero"),
+        ("csv:///tokens.txt?timeout=1e300", "above zero"),
         ("sqlite:///tokens.db?timeout=nan", "above zero"),
         ("sqlite:///tokens.db?timeout=", "above zero"),
         ("sqlite://", "three slashes"),

@@ -5,6 +5,9 @@ from urllib.parse import SplitResult, parse_qsl
 
 from zoho_tokenstore.errors import ConfigurationError
 
+_LONGEST: Final = 1e9
+"""In seconds; what waits takes no longer times (see `arguments`)."""
+
 _DURATION_HINT: Final = "a number of seconds above zero"
 
 
@@ -40,7 +43,7 @@ def seconds(name: str, text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
+    if not 0 < value < _LONGEST:
         raise ConfigurationError(f"The URL option {name} must be {_DURATION_HINT}.")
     return value
 
