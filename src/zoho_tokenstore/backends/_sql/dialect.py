@@ -206,6 +206,8 @@ class Dialect:
 
     def check_kept(self, connection: sa.Connection) -> None:
         """Refuse what was done on a file of SQLite that has been deleted or replaced since it was opened."""
+        if connection.dialect.name != "sqlite":  # what ends a lock of MySQL's has let go of the connection
+            return
         file, known = connection.info.get(_FILE, (None, None))
         if file is not None and (known is None or _files.identity(file) != known):
             connection.invalidate()
