@@ -188,7 +188,7 @@ def test_a_refused_save_is_kept_until_the_keys_are_back(
     failed = of_kind(events, "save_failed")
     assert {type(event.error) for event in failed} == {SealingError}
     told = [record.levelno for record in caplog.records if record.name == "zoho_tokenstore"]
-    assert told == [logging.ERROR] * len(failed)
+    assert told.count(logging.ERROR) == len(failed)
     assert take_stock(backend).by_key == {NEW.id: 1}
     app.create_lead("Peters")  # the token is known here
     ring.now = KeyRing([NEW, OLD]).now
