@@ -31,7 +31,7 @@ from zoho_tokenstore.leases import names_of
 from zoho_tokenstore.policies import SDK_MARGIN, RefreshPolicy
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.repository import Fence, TokenRepository
-from zoho_tokenstore.unsaved import Unsaved, may_pass
+from zoho_tokenstore.unsaved import Kept, Unsaved, may_pass
 
 _SHORTEST_PAUSE: Final = 0.01
 _LONGEST_PAUSE: Final = 0.1
@@ -57,6 +57,13 @@ class Turn(NamedTuple):
 
     settled: bool
     record: TokenRecord | None = None
+
+
+class Exchanged(NamedTuple):
+    """What came of a one-time code: what is noted beside its lease, and a token that is still to be saved."""
+
+    noted: Exchange | None = None
+    kept: Kept | None = None
 
 
 class Coordinator:
@@ -121,7 +128,7 @@ class Coordinator:
         """
         if self._flights.under_way or self._unsaved.kept:
             self._settle()
-        before = self._exchange_before(query)  # not later: what comes from now on is an answer to us, too
+        before = self._exchanged_before(query)  # not later: what comes from now on is an answer to us, too
         record = self._found(query)
         if query.id is not None or query.access_token is not None:
             return record
@@ -157,14 +164,14 @@ class Coordinator:
             if flight is not None and record.access_token is None:
                 raise self._failed(flight)
             saved = self._repository.save(record, fence=fence, identified=identified)
-            if flight is not None and flight.is_of_code:
-                self._histories.note_exchange(flight.name, saved.id or "")
         except TokenStoreError as error:
             if may_pass(error) and not self._closed:
                 self._unsaved.keep(record, fence or Fence(), flight, identified=identified)
             elif flight is not None:
                 self._release(flight)
             raise
+        else:
+            self._note_exchange(flight, saved)
         finally:
             if flight is not None:
                 self._flights.land(flight)
@@ -174,11 +181,20 @@ class Coordinator:
         self._unsaved.drop(saved)
         return saved
 
-    def _exchange_before(self, query: TokenRecord) -> Exchange | None:
-        """Return what is noted of an earlier exchange of the query's code."""
+    def _note_exchange(self, flight: Flight | None, saved: TokenRecord) -> None:
+        """Tell those who wait with the same code, if the store lets us; they are to have the token, too."""
+        if flight is not None and flight.is_of_code:
+            with contextlib.suppress(BackendError):
+                self._histories.note_exchange(flight.name, saved)
+
+    def _exchanged_before(self, query: TokenRecord) -> Exchanged:
+        """Return what is known of an earlier exchange of the query's code."""
         if query.grant_token is None or query.id is not None or not self._is_refresher():
-            return None
-        return self._histories.exchange(names_of(query)[0])
+            return Exchanged()
+        return self._exchanged(names_of(query)[0])
+
+    def _exchanged(self, name: str) -> Exchanged:
+        return Exchanged(self._histories.exchange(name), self._unsaved.of_exchange(name))
 
     def _failed(self, flight: Flight) -> AccountsUnavailableError:
         """Note that Zoho's answer to a refresh had no access token; what is stored stays as it is."""
@@ -406,7 +422,7 @@ class Coordinator:
         kept = self._unsaved.find(query) if self._unsaved.kept else None
         return kept or self._repository.find(query)
 
-    def _logged_in(self, query: TokenRecord, name: str, before: Exchange | None) -> TokenRecord | None:
+    def _logged_in(self, query: TokenRecord, name: str, before: Exchanged) -> TokenRecord | None:
         """Return what a query for a login finds: also the token of its code, if that came while we waited.
 
         A code that has been exchanged may not be kept: then it leads nobody in who comes later.
@@ -414,11 +430,19 @@ class Coordinator:
         found = self._found(query)
         if found is not None or query.grant_token is None:
             return found
-        exchange = self._histories.exchange(name)
-        record = None if exchange in (None, before) else self._current(exchange.token_id)
+        now = self._exchanged(name)
+        record = None if now == before else self._token_of(now)
         if record is None or not matching.same_person(query, record):
             return None
         return record.changed(grant_token=query.grant_token)
+
+    def _token_of(self, exchanged: Exchanged) -> TokenRecord | None:
+        """Return the token of an exchange, if its row holds no other login by now."""
+        if exchanged.kept is not None:
+            return exchanged.kept.record
+        noted = exchanged.noted
+        record = None if noted is None else self._repository.get(noted.token_id)
+        return record if record is not None and noted is not None and noted.is_of(record) else None
 
 
 _at_exit: weakref.WeakSet[Coordinator] = weakref.WeakSet()

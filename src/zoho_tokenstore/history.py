@@ -15,10 +15,14 @@ from zoho_tokenstore.records import TokenRecord
 
 
 class Exchange(NamedTuple):
-    """When a one-time code was exchanged, in epoch milliseconds, and for which token."""
+    """What came of a one-time code: the token's id, and when it was saved, in epoch milliseconds."""
 
     at_ms: int
     token_id: str
+
+    def is_of(self, record: TokenRecord) -> bool:
+        """Tell whether a token is still the one that the code was exchanged for: no later save is."""
+        return record.id == self.token_id and record.updated_at_ms == self.at_ms
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class History:
     """When refreshes were sent, when the last one that failed began, and what came of a one-time code.
 
     Times are epoch milliseconds. Its text is decimal times between spaces, oldest first; the failure's
-    behind an ``!``; and behind an ``=`` when the code was exchanged, a blank, and the id of its token.
+    behind an ``!``; and behind an ``=`` when the code's token was saved, a blank, and its id.
     Clocks may be set, or differ between hosts: a time ahead of ours counts like one as far behind.
     """
 
@@ -115,9 +119,10 @@ class Histories:
         """Note a refresh before it is sent; it is checked again, as `check` does."""
         self._change(name, lambda history: history.sending(self._clock(), _ms(self._window)), about)
 
-    def note_exchange(self, name: str, token_id: str) -> None:
-        """Note which token a one-time code was exchanged for."""
-        self._change(name, lambda history: replace(history, exchanged=Exchange(self._clock(), token_id)))
+    def note_exchange(self, name: str, saved: TokenRecord) -> None:
+        """Note which token a one-time code was exchanged for, as it was saved."""
+        exchanged = Exchange(saved.updated_at_ms or 0, saved.id or "")
+        self._change(name, lambda history: replace(history, exchanged=exchanged))
 
     def exchange(self, name: str) -> Exchange | None:
         """Return what is noted of the exchange of a one-time code."""

@@ -136,15 +136,20 @@ def contradicts(query: TokenRecord, found: TokenRecord) -> bool:
     return not is_same_login(query, found)
 
 
-def is_same_login(record: TokenRecord, stored: TokenRecord) -> bool:
+def is_same_login(record: TokenRecord, stored: TokenRecord, *, identified: bool = False) -> bool:
     """Tell whether a record's tokens belong to the stored login.
 
-    A login is known by its refresh token; a record without one, by its one-time code. One with
-    neither is taken for a part of the stored login: what has changed of it.
+    A login is known by its refresh token; a record without one, by its access token or its one-time
+    code. One that brings another access token and neither of these is taken for a part of the stored
+    login, what has changed of it: unless Zoho named its user just now, as it does for a new login.
     """
     if record.refresh_token is not None:
         return record.refresh_token == stored.refresh_token
-    return record.grant_token is None or record.grant_token == stored.grant_token
+    if record.access_token is not None and record.access_token == stored.access_token:
+        return True
+    if record.grant_token is not None:
+        return record.grant_token == stored.grant_token
+    return record.access_token is None or not identified
 
 
 def is_foreign_access(record: TokenRecord, found: TokenRecord) -> bool:
@@ -204,7 +209,7 @@ def merge(record: TokenRecord, stored: TokenRecord, *, identified: bool = False)
         stored: the row that it updates.
         identified: Zoho itself named the record's user in the exchange that it comes from.
     """
-    if is_same_login(record, stored):
+    if is_same_login(record, stored, identified=identified):
         return _with_expiry(record.filled_from(stored), record, stored)
     merged = _of_login(record.filled_from(stored), record)
     if record.grant_token is not None:  # the redirect URL, or that there was none, is the code's

@@ -92,6 +92,11 @@ class TokenRepository:
         return self._backend.location
 
     @property
+    def spent_codes(self) -> SpentCodes:
+        """Which one-time codes a token is found by after they were exchanged."""
+        return self._spent_codes
+
+    @property
     def leases(self) -> Leases:
         """The leases that every user of this storage sees."""
         return self._leases
@@ -231,6 +236,10 @@ class TokenRepository:
     def cleared_ms(self) -> int:
         """Return when all tokens were last deleted at once, in epoch milliseconds; 0 if never."""
         return self._backend.retired.cleared_ms()
+
+    def is_retired(self, token_id: str) -> bool:
+        """Tell whether a token with this id was deleted. All retired ids are read for it."""
+        return any(retired.id == token_id for retired in self._backend.retired.scan())
 
     def prune_retired(self, older_than: timedelta) -> int:
         """Forget the ids of tokens that were deleted longer ago than that; return how many.

@@ -124,11 +124,26 @@ class Saver:
             )
         if record.id is not None:
             return self._write(record, None, identified)
+        deleted = self._deleted_since(fence)
         for token_id in matching.candidate_ids(record, self._clock() // _DAY_MS):
+            if token_id in deleted:
+                raise RetiredIdError(
+                    "A token of this user has been deleted since this one was first to be saved."
+                )
             if not self._is_taken(token_id, record):
                 with contextlib.suppress(RetiredIdError):
                     return self._write(record.changed(id=token_id), None, identified)
         raise AssertionError("the ids that a row may take have no end")
+
+    def _deleted_since(self, fence: Fence | None) -> set[str]:
+        """Return the ids that were retired since a late save was first tried.
+
+        If it would get one of them, that was the id of its owner: who has logged in since then,
+        perhaps by a copy of this very token in a forked process, and out again.
+        """
+        if fence is None or fence.saved_ms is None:
+            return set()
+        return {row_id for row_id, at_ms in self._backend.retired.scan() if at_ms >= fence.saved_ms}
 
     def _is_taken(self, row_id: str, record: TokenRecord) -> bool:
         try:

@@ -140,10 +140,23 @@ class Unsaved:
         return self._unless_deleted([kept for kept in self.kept if kept.record.id == token_id])
 
     def find(self, query: TokenRecord) -> TokenRecord | None:
-        """Return the kept token that a partial one means."""
-        keys, all_kept = matching.keys_of(query), self.kept
-        found = matching.choose(query, keys[0], [kept.record for kept in all_kept]) if keys else None
-        return self._unless_deleted([kept for kept in all_kept if kept.record is found])
+        """Return the kept token that a partial one means; a spent code finds what it will when stored."""
+        spent_codes = self._repository.spent_codes
+        keys, all_kept = matching.keys_of(query, spent_codes), self.kept
+        if not keys:
+            return None
+        stored = [matching.without_spent_code(kept.record, spent_codes) for kept in all_kept]
+        found = matching.choose(query, keys[0], stored)
+        return self._unless_deleted(
+            [kept for kept, record in zip(all_kept, stored, strict=True) if record is found]
+        )
+
+    def of_exchange(self, name: str) -> Kept | None:
+        """Return the kept token that came of the exchange of a one-time code, by the name of its lease."""
+        flights = ((kept.flight, kept) for kept in self.kept)
+        return next(
+            (kept for flight, kept in flights if flight and flight.is_of_code and flight.name == name), None
+        )
 
     def _save_each(self, at_once: bool) -> None:
         now = time.monotonic()
@@ -189,6 +202,9 @@ class Unsaved:
         with contextlib.suppress(BackendError, SealingError):
             if kept.row_id is not None:
                 return self._repository.get(kept.row_id) is None
+            row_id = kept.record.id
+            if row_id is not None and self._repository.get(row_id) is None:
+                return self._repository.is_retired(row_id)
             return kept.fence.cleared_ms not in (None, self._repository.cleared_ms())
         return False
 

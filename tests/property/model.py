@@ -155,6 +155,8 @@ def _proof(token: Fields) -> str | None:
 
 def _is_other_login(token: Fields, row: Fields) -> bool:
     proof = _proof(token)
+    if proof == "grant_token" and _agree(token, row, "access_token"):
+        return False
     return proof is not None and token[proof] != row.get(proof)
 
 

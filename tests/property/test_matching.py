@@ -217,10 +217,23 @@ class TestMerge:
         identified = times[1]
         stored = stored.changed(identified_at_ms=times[0], refresh_token="r1", grant_token="g1")
         record = record.changed(refresh_token=None, grant_token="g2")
+        assume(record.access_token is None or record.access_token != stored.access_token)
         merged = matching.merge(record, stored, identified=identified)
         same = (record.user_name, record.client_id) == (stored.user_name, stored.client_id)
         kept = identified and times[0] is not None and same
         assert merged.refresh_token == ("r1" if kept else None)
+
+    @given(record=EITHER, stored=EITHER, access=st.sampled_from(["new", "stored"]))
+    def test_an_access_token_of_a_user_whom_zoho_named_is_a_login(
+        self, record: TokenRecord, stored: TokenRecord, access: str
+    ) -> None:
+        """Another access token, whose user Zoho named, leaves nothing of a login in which it named nobody."""
+        stored = stored.changed(access_token="stored", refresh_token="r1", identified_at_ms=None)
+        record = record.changed(access_token=access, refresh_token=None, grant_token=None)
+        kept = matching.merge(record, stored, identified=True)
+        part = matching.merge(record, stored, identified=False)
+        assert (kept.refresh_token, kept.access_token) == ("r1" if access == "stored" else None, access)
+        assert (part.refresh_token, part.access_token) == ("r1", access)
 
     @given(record=EITHER, stored=EITHER)
     def test_merge_changes_no_argument(self, record: TokenRecord, stored: TokenRecord) -> None:

@@ -25,8 +25,6 @@ from zoho_tokenstore import (
 )
 from zoho_tokenstore.emulator import Emulator
 
-_SAVING = "Exception in saving tokens"
-
 
 class Flaky:
     """A backend of which some methods fail on demand."""
@@ -60,14 +58,13 @@ def flaky_portal(zoho: Emulator, tmp_path: Path, backend: Any, events: list[Even
 
 
 def _start_with_failing_save(portal: Portal, token: Any) -> None:
-    """Start; SDK 5 raises, the others do not notice."""
+    """Start; SDK 5 hands our error on, which is an SDKException, too; the others do not notice."""
     if SDK.swallows_failed_saves:
         portal.start(token)
         return
     with pytest.raises(app.SDKException) as caught:
         portal.start(token)
-    assert caught.value.code == _SAVING
-    assert isinstance(caught.value.cause, BackendUnavailableError)
+    assert isinstance(caught.value, BackendUnavailableError)
 
 
 def test_failed_save(flaky_portal: Portal, backend: Flaky) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract.stores import CASES
+from tests.contract.stores import CASES, SHARED
 from tests.sdk import app
 from tests.sdk.portal import Portal
-from zoho_tokenstore import ConfigurationError, open_repository
+from zoho_tokenstore import ConfigurationError, open_repository, open_store
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.matching import SpentCodes
 from zoho_tokenstore.sdk import RepositoryStore
@@ -110,6 +111,23 @@ def test_four_callbacks_with_one_code_are_one_login(
     assert zoho.counters().exchanges == before + 1
     assert len({token.get_id() for token in tokens}) == 1
     assert len({token.get_access_token() for token in tokens} - {None}) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in SHARED if name in ("sqlite", "postgresql", "redis")])
+def test_processes_with_one_code_are_one_login(zoho: Emulator, tmp_path: Path, name: str) -> None:
+    """Four processes that get one code at once make one exchange, and all are served; later ones are not."""
+    url = SHARED[name].url(tmp_path)
+    url += ("&" if "?" in url else "?") + "spent_codes=refuse"
+    portal = Portal(zoho, tmp_path, lambda: open_store(url))
+    zoho.fault("token:authorization_code", "slow", times=1, seconds=8)
+    token = {"user_name": "alice", **portal.grant(), **CALLBACK}
+    with ThreadPoolExecutor(4) as pool:
+        ended = list(pool.map(lambda _: portal.process(url=url, token=token), range(4)))
+    assert [process.returncode for process in ended] == [0] * 4, [process.stderr for process in ended]
+    assert len({json.loads(process.stdout)["id"] for process in ended}) == 1
+    assert (zoho.counters().exchanges, len(portal.records)) == (1, 1)
+    assert portal.process(url=url, token=token).returncode != 0
+    portal.store.close()
 
 
 def test_the_option_stands_in_urls_too(tmp_path: Path) -> None:
