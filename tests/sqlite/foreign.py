@@ -139,6 +139,18 @@ REFUSED: Final[dict[str, tuple[str, str]]] = {
         guarded("AFTER INSERT", "UPDATE oauthtoken SET user_name = lower(user_name) WHERE id = NEW.id"),
         "what is stored in user_name.* comes back as something else.* the trigger guard",
     ),
+    "a trigger that keeps one row": (
+        guarded("BEFORE INSERT", "DELETE FROM oauthtoken"),
+        "what is done to one row changes another one.* the trigger guard",
+    ),
+    "a trigger that changes the others": (
+        guarded("AFTER UPDATE", "UPDATE oauthtoken SET access_token = NULL WHERE id <> NEW.id"),
+        "what is done to one row changes another one.* the trigger guard",
+    ),
+    "a trigger that deletes the others": (
+        guarded("AFTER DELETE", "DELETE FROM oauthtoken WHERE user_name = OLD.user_name OR id > OLD.id"),
+        "what is done to one row changes another one.* the trigger guard",
+    ),
     "a trigger that fails": (
         guarded("AFTER INSERT", "INSERT INTO t VALUES (NULL)", "CREATE TABLE t (x NOT NULL);"),
         "NOT NULL constraint failed: t.x.* the trigger guard",

@@ -62,7 +62,9 @@ def _faults(connection: sqlite3.Connection) -> Iterator[str]:
     times: dict[str, Any] = dict.fromkeys(BOOKKEEPING, 1)
     full = Row(**{**texts, **times, "id": row_id, "expiry_time": "4102444800000", "etag": 1})
     empty = Row(id=row_id, digests=dict.fromkeys(DIGESTED, "digest"), etag=2)
-    connection.execute(INSERT, (row_id, *values_of(full), full.etag))
+    beside = full._replace(id=f"{row_id}-beside")
+    for row in (beside, full):
+        connection.execute(INSERT, (row.id, *values_of(row), row.etag))
     yield from _differences(connection, full)
     yield from _lax_comparisons(connection, full)
     connection.execute(_UPDATE, (*values_of(empty), empty.etag, row_id))
@@ -70,6 +72,8 @@ def _faults(connection: sqlite3.Connection) -> Iterator[str]:
     connection.execute(DELETE, (row_id,))
     if connection.execute(LOAD, (row_id,)).fetchone():
         yield "a deleted row stays"
+    if any(_differences(connection, beside)):
+        yield "what is done to one row changes another one"
 
 
 def _differences(connection: sqlite3.Connection, row: Row) -> Iterator[str]:
