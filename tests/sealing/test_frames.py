@@ -303,7 +303,7 @@ class TestKeys:
 
     def test_of_one_that_is_missing(self, tmp_path: Path) -> None:
         """What is raised when a key is looked for in a file, and in vain: with its cause."""
-        backend, file = ListBackend(), tmp_path / "keys"
+        backend, file = ListBackend(), tmp_path / "portal.keys"
         row_id = repository(backend, FOREIGN).save(ALICE).id or ""
         file.touch(mode=0o600)
         file.write_text(KeyRing([OLD, NEW]).to_text())
