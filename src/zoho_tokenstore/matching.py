@@ -105,9 +105,7 @@ def choose(query: TokenRecord, key: Key, candidates: Iterable[TokenRecord]) -> T
         return next((found for found in candidates if found.id == key.value), None)
     named = [found for found in candidates if _holds(found, key) and _in_scope(query, found)]
     return _latest(
-        found
-        for found in named
-        if not rotates_secret(query, found) and (key.index != "user_name" or not contradicts(query, found))
+        found for found in named if not rotates_secret(query, found) and not contradicts(query, found)
     )
 
 
@@ -120,18 +118,25 @@ def choose_to_update(record: TokenRecord, key: Key, candidates: Iterable[TokenRe
     owned = [
         found
         for found in candidates
-        if _holds(found, key) and same_owner(record, found) and not is_foreign_access(record, found)
+        if _holds(found, key) and same_owner(record, found) and not _is_foreign(record, found, key)
     ]
     closest = max((_closeness(record, found) for found in owned), default=0)
     return _latest(found for found in owned if _closeness(record, found) == closest)
 
 
-def contradicts(query: TokenRecord, found: TokenRecord) -> bool:
-    """Tell whether the query brings credentials that are not those of the row found by name.
+def _is_foreign(record: TokenRecord, found: TokenRecord, key: Key) -> bool:
+    """Tell whether a row is another login's: only by the user's name may a new refresh token come to it."""
+    by_name = key.index == "user_name" or None in (record.refresh_token, found.refresh_token)
+    is_other = not by_name and record.refresh_token != found.refresh_token
+    return is_other or is_foreign_access(record, found)
 
-    An access token alone, of no client, is none of a client's row, unless it is the one that is there.
+
+def contradicts(query: TokenRecord, found: TokenRecord) -> bool:
+    """Tell whether the query brings credentials that are not those of the row that its key leads to.
+
+    An access token alone, too: the SDK would go on with the row's, as whoever that is.
     """
-    if is_foreign_access(query, found):
+    if query.refresh_token is None and query.grant_token is None and query.access_token is not None:
         return query.access_token != found.access_token
     return not is_same_login(query, found)
 

@@ -116,9 +116,7 @@ class Model:
     def _by(self, query: Fields, key: str) -> Fields | None:
         if key not in query:
             return None
-        return self._latest(
-            query, lambda row: _agree(query, row, key) and _asked(query, row, "client_id", "api_domain")
-        )
+        return self._latest(query, lambda row: _agree(query, row, key) and _fits(query, row))
 
     def _closest(self, token: Fields, key: str) -> Fields | None:
         owner = ("user_name", "client_id", "api_domain")
@@ -126,6 +124,7 @@ class Model:
             r
             for r in self.rows.values()
             if _agree(token, r, key) and _compatible(token, r, *owner) and not _is_foreign_access(token, r)
+            if key == "user_name" or _compatible(token, r, "refresh_token")
         ]
         agreement: Any = lambda r: sum(_agree(token, r, name) for name in owner)  # noqa: E731
         return max(owned, key=lambda r: (agreement(r), self.order[r["id"]]), default=None)
@@ -182,7 +181,7 @@ def _brings_a_new_secret(query: Fields, row: Fields) -> bool:
 def _fits(query: Fields, row: Fields) -> bool:
     if not _asked(query, row, "client_id", "api_domain"):
         return False
-    if _is_foreign_access(query, row):
+    if "access_token" in query and not _proof(query):
         return _agree(query, row, "access_token")
     return not _is_other_login(query, row)
 

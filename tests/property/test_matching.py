@@ -96,25 +96,18 @@ class TestChoose:
     def test_a_row_is_found_exactly_if_it_fits(self, lookup: Lookup) -> None:
         """Without an id: a row that holds the key and differs in nothing that counts is found.
 
-        Client and API domain count always; beside a name the refresh token or else the grant token, and
-        an access token alone where the row is a client's; and the client's secret beside a refresh
-        token where one is stored.
+        Client and API domain count always; then the refresh token, or else the access or grant token; and
+        the client's secret beside a refresh token where one is stored.
         """
         query, candidates = lookup
         assume(query.id is None and matching.keys_of(query))
-        key = matching.keys_of(query)[0].index
-        counting = {key, "client_id", "api_domain"}
-        counting |= {proof(query) or key} if key == "user_name" else set()
+        counting = {matching.keys_of(query)[0].index, "client_id", "api_domain"}
         fitting = [
             stored
             for stored in candidates
             if all(getattr(query, name) in (None, getattr(stored, name)) for name in counting)
             and (query.refresh_token is None or same_secret(query, stored))
-            and (
-                key != "user_name"
-                or not is_foreign(query, stored)
-                or query.access_token == stored.access_token
-            )
+            and is_of_login(query, stored)
         ]
         found = chosen(query, candidates)
         if not fitting:
@@ -170,6 +163,9 @@ class TestOwners:
                 if getattr(other, key.index) == key.value
                 and matching.same_owner(record, other)
                 and not is_foreign(record, other)
+                and (
+                    key.index == "user_name" or len({record.refresh_token, other.refresh_token} - {None}) < 2
+                )
             ]
             found = matching.choose_to_update(record, key, candidates)
             if not owned:
@@ -320,6 +316,15 @@ def same_secret(query: TokenRecord, stored: TokenRecord) -> bool:
 def proof(record: TokenRecord) -> Any:
     """Return by which token a record's login is known."""
     return next((name for name in ("refresh_token", "grant_token") if getattr(record, name)), None)
+
+
+def is_of_login(query: TokenRecord, stored: TokenRecord) -> bool:
+    """Tell whether what a query brings is of the stored login; a query without any token is."""
+    if query.refresh_token is not None:
+        return query.refresh_token == stored.refresh_token
+    brought = {name: getattr(query, name) for name in ("access_token", "grant_token")}
+    pairs = [(text, getattr(stored, name)) for name, text in brought.items() if text is not None]
+    return not pairs or any(text == other for text, other in pairs)
 
 
 def is_foreign(record: TokenRecord, stored: TokenRecord) -> bool:

@@ -134,15 +134,28 @@ def test_an_access_token_alone_joins_no_client(portal: Portal) -> None:
     )
 
 
-def test_who_finds_with_a_token_of_his_own_gets_no_others(portal: Portal) -> None:
-    """A look-up by name that brings another access token is filled with no token of the stored login."""
-    token = portal.log_in()
-    record = portal.record(token)
-    own: Any = app.token_of(record.user_name, access_token="1000.my.own", **portal.credentials())
-    found = portal.store.find_token(own)
-    assert found is own
-    assert (own.get_access_token(), own.get_refresh_token(), own.get_expires_in()) == (
-        "1000.my.own",
-        None,
-        None,
-    )
+def test_an_access_token_of_another_account_is_not_answered_with_the_row(portal: Portal) -> None:
+    """A start with a name and another access token fails, instead of working as the stored account."""
+    one = portal.zoho.default_users[0]
+    portal.start(app.token_of(TENANT, **portal.grant(one)))
+    before = portal.records
+    portal.restart()
+    own: Any = app.token_of(TENANT, access_token=portal.access_token(), **portal.credentials())
+    assert portal.store.find_token(own) is None
+    with pytest.raises((app.SDKException, app.RefusedError)):
+        work_as(portal, own)
+    assert portal.records == before
+
+
+def test_a_code_of_one_account_leads_no_other_into_its_row(portal: Portal) -> None:
+    """A refresh token of another account, beside a spent code: the row of the code stays as it is."""
+    one, two = portal.zoho.default_users
+    token = portal.start(app.token_of(**portal.grant(one)))
+    before = portal.record(token)
+    portal.restart()
+    code = {"grant_token": before.grant_token}
+    other = portal.start(app.token_of(**portal.refresh(two), **code))
+    app.create_lead("second")
+    assert app.leads() == {"second": two.full_name}
+    assert other.get_id() != token.get_id()
+    assert portal.record(token) == before

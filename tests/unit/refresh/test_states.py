@@ -163,8 +163,9 @@ def test_query_that_names_nobody(fleet: Fleet) -> None:
 def test_own_access_token_is_the_callers_business(fleet: Fleet) -> None:
     """A caller that brings an access token is not made to refresh, and holds up nobody."""
     fleet.login(-1)
-    query = TokenRecord(**CREDENTIALS, user_name="patricia", access_token="1000.own")
+    query = TokenRecord(**CREDENTIALS, user_name="patricia", access_token="1000.first")
     assert fleet.first.find(query) == fleet.stored()
+    assert fleet.first.find(query.changed(access_token="1000.own")) is None
     assert "acquire" not in fleet.storage.count
 
 
