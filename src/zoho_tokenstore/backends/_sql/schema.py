@@ -92,7 +92,7 @@ def _change(connection: sa.Connection, dialect: Dialect, location: str) -> None:
             dialect.create(connection, table, list(table.c.keys()))
     ends = dialect.leases.c.until_ms
     sa.Index(f"{dialect.leases.name}_by_until", ends).create(connection, checkfirst=True)
-    present = _columns(connection, tokens)
+    present = shape.columns_of(sa.inspect(connection), tokens)
     dialect.adopt(connection, [name for name in dialect.own_columns if name not in present])
     _note(connection, dialect.meta, cleared_name(tokens.name), "0")
     _note(connection, dialect.meta, version_name(tokens.name), str(SCHEMA_VERSION))
@@ -109,7 +109,3 @@ def _check_ids(connection: sa.Connection, tokens: sa.Table, location: str) -> No
     if any(texts.is_long(row_id) for row_id in connection.scalars(sa.select(tokens.c.id))):
         trouble = f"an id in it has more than {texts.LONGEST_ID} characters"
         raise shape.unfit(tokens.name, location, trouble)
-
-
-def _columns(connection: sa.Connection, table: sa.Table) -> set[str]:
-    return {column["name"] for column in sa.inspect(connection).get_columns(table.name, table.schema)}

@@ -14,7 +14,7 @@ from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS
 
 _TEXTS: Final = frozenset(
-    {"CHAR", "VARCHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "NCHAR", "NVARCHAR", "CLOB", "null"}
+    {"CHAR", "VARCHAR", "TEXT", "TINYTEXT", "MEDIUMTEXT", "LONGTEXT", "NCHAR", "NVARCHAR", "CLOB"}
 )
 _NUMBERS: Final = frozenset({"BIGINT", "big_integer"})
 
@@ -34,6 +34,13 @@ def check(connection: sa.Connection, dialect: Dialect, location: str) -> None:
     raise unfit(tokens.name, location, trouble)
 
 
+def columns_of(inspector: sa.Inspector, table: sa.Table) -> dict[str, Any]:
+    """Return the types of a table's columns by name, as they are in the database."""
+    with warnings.catch_warnings():  # of a type that SQLAlchemy does not know
+        warnings.simplefilter("ignore", exc.SAWarning)
+        return {column["name"]: column["type"] for column in inspector.get_columns(table.name, table.schema)}
+
+
 def unfit(table: str, location: str, trouble: str) -> BackendError:
     """Return the error for a table that cannot be used."""
     return BackendError(
@@ -47,7 +54,10 @@ def _troubles(connection: sa.Connection, inspector: sa.Inspector, dialect: Diale
     kind = dialect.unfit_kind(connection)
     if kind is not None:
         yield f"it is {kind}"
-    kinds: dict[str, Any] = {column["name"]: column["type"] for column in inspector.get_columns(*place)}
+    kinds = columns_of(inspector, dialect.tokens)
+    with warnings.catch_warnings():  # of SQLite's indexes on expressions, which it does not tell of
+        warnings.simplefilter("ignore", exc.SAWarning)
+        uniques: list[Any] = [*inspector.get_indexes(*place), *inspector.get_unique_constraints(*place)]
     missing = ", ".join(name for name in COLUMNS if name not in kinds)
     if missing:
         yield f"it lacks {missing}"
@@ -57,9 +67,6 @@ def _troubles(connection: sa.Connection, inspector: sa.Inspector, dialect: Diale
             yield f"its column {name} is {_declared(kinds[name], connection)}, and must be {wanted}"
     if inspector.get_pk_constraint(*place)["constrained_columns"] != ["id"]:
         yield "id is not its primary key"
-    with warnings.catch_warnings():  # of SQLite's indexes on expressions, which it does not tell of
-        warnings.simplefilter("ignore", exc.SAWarning)
-        uniques: list[Any] = [*inspector.get_indexes(*place), *inspector.get_unique_constraints(*place)]
     for unique in uniques:
         columns = unique["column_names"]
         if unique.get("unique", True) and "id" not in columns and {None, *COLUMNS} & {*columns}:
@@ -72,8 +79,12 @@ def _fits(name: str, kind: Any, connection: sa.Connection) -> bool:
         return True
     if name in BOOKKEEPING or name == "etag":
         return kind.__visit_name__ in _NUMBERS or connection.dialect.name == "sqlite"
-    return kind.__visit_name__ in _TEXTS
+    # Where SQLAlchemy does not know a type; SQLite has columns of none.
+    is_unknown = kind.__visit_name__ == "null"
+    return connection.dialect.name == "sqlite" if is_unknown else kind.__visit_name__ in _TEXTS
 
 
 def _declared(kind: Any, connection: sa.Connection) -> str:
-    return str(kind.compile(connection.dialect)) if kind.__visit_name__ != "ENUM" else "ENUM"
+    if kind.__visit_name__ in ("ENUM", "null"):
+        return {"ENUM": "ENUM", "null": "of a type that is no text's"}[kind.__visit_name__]
+    return str(kind.compile(connection.dialect))

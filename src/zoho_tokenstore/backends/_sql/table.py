@@ -140,24 +140,35 @@ class Table:
     def _try_rows(self, connection: sa.Connection) -> None:
         made_up = f"zoho-tokenstore {secrets.token_hex(16)}"
         columns: dict[str, Any] = dict.fromkeys(COLUMNS, made_up) | dict.fromkeys(BOOKKEEPING, 1)
+        changes: dict[str, Any] = dict.fromkeys(COLUMNS[1:], f"{made_up} Changed")
         full = Row(**columns, digests=dict.fromkeys(DIGESTED, made_up))
+        beside, changed = full._replace(id=made_up.upper()), full._replace(**changes)
         etag = self._dialect.etag_of(1)
-        for row in (full, full._replace(id=made_up.upper()), Row(f"{made_up} ")):
+        for row in (beside, full, Row(f"{made_up} ")):
             if not self._store(connection, self._values(row, 1, None), None):
                 raise self._unfit("it takes ids for equal that differ in case or blanks")
-        query = self._load
-        found = self._found(tuple(connection.execute(query.statement, query.values(made_up)).one()))
-        changed = [
-            name for name in _READ[: len(ROW_FIELDS)] if getattr(found, name, None) != getattr(full, name)
-        ]
-        if changed:
-            raise self._unfit(f"{', '.join(changed)} is not kept as it was given (by a trigger or a rule)")
-        is_updated = self._store(connection, self._values(full, 2, etag), etag)
+        self._check_kept(connection, full)
+        is_updated = self._store(connection, self._values(changed, 2, etag), etag)
+        self._check_kept(connection, changed if is_updated else full)
         if not is_updated or self._delete_row(connection, made_up) != 1:
             raise self._unfit("rows in it cannot be changed or deleted (by a trigger, a rule or a policy)")
+        self._check_kept(connection, beside)
         retired = connection.execute(self._look, {"row_id": made_up}).one()[1]
         if self._dialect.deletes_retire and retired is None:
             raise self._unfit("the triggers of this package are gone from it")
+
+    def _check_kept(self, connection: sa.Connection, row: Row) -> None:
+        """Raise an error if a row is not there as it was written, or has not stayed so beside others."""
+        same_id = self._dialect.tokens.c.id == self._id_key(row.id)
+        stored = connection.execute(self._rows.where(same_id)).one_or_none()
+        found = None if stored is None else self._found(tuple(stored))
+        names = (
+            ROW_FIELDS
+            if found is None
+            else [name for name in ROW_FIELDS if getattr(found, name, None) != getattr(row, name)]
+        )
+        if names:
+            raise self._unfit(f"{', '.join(names)} is not kept as it was given (by a trigger or a rule)")
 
     def _unfit(self, trouble: str) -> BackendError:
         return shape.unfit(self._dialect.tokens.name, self.location, trouble)
