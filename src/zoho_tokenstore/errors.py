@@ -73,7 +73,13 @@ class SealingError(TokenStoreError):
     One message for a missing or wrong key, a changed or moved value, and one that was never sealed.
     Nothing was overwritten, and the row is not taken for absent. That keys cannot be had is another
     message, with the reason as its cause.
+
+    `row_id` is the row that does not open, or `None` if the keys cannot be had.
     """
+
+    def __init__(self, message: str, *, row_id: str | None = None) -> None:
+        super().__init__(message)
+        self.row_id = row_id
 
 
 class AccountsError(TokenStoreError):

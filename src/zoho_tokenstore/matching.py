@@ -295,7 +295,7 @@ def _with_expiry(filled: TokenRecord, own: TokenRecord, stored: TokenRecord) -> 
     return filled
 
 
-def candidate_ids(record: TokenRecord, day: int) -> Iterator[str]:
+def candidate_ids(record: TokenRecord, hour: int) -> Iterator[str]:
     """Yield the ids a new row may take, in order: nine digits, derived from whom it is for.
 
     Two processes that insert one user at once arrive at the same id, so that one of them finds
@@ -305,14 +305,14 @@ def candidate_ids(record: TokenRecord, day: int) -> Iterator[str]:
 
     Arguments:
         record: the token.
-        day: the number of today. All ids but the first depend on it: who logs out and in again every
-            day finds a free one at once, however many of his former ids are retired.
+        hour: the number of this hour. All ids but the first depend on it: who logs out and in again every
+            hour finds a free one at once, however many of his former ids are retired.
     """
     seed = _identity(record)
     yield _id(f"0\0{seed}")
     step = 1
     while True:
-        yield _id(f"{step}\0{day}\0{seed}")
+        yield _id(f"{step}\0{hour}\0{seed}")
         step += 1
 
 

@@ -123,8 +123,7 @@ class Reader:
 
     def _found_under(self, key: Key) -> Iterable[Found]:
         if key.index == "id":
-            row = self._backend.load(key.value)
-            return [] if row is None else [row]
+            return self._found_by_id(key.value)
         texts = self._sealing.lookup_keys(key.index, key.value)
         found = self._backend.find(key.index, *texts)
         if not found and key.index in SECRET_COLUMNS:
@@ -132,6 +131,13 @@ class Reader:
             again = self._sealing.lookup_keys(key.index, key.value)
             found = self._backend.find(key.index, *again) if again != texts else found
         return found
+
+    def _found_by_id(self, token_id: str) -> list[Found]:
+        try:
+            row = self._backend.load(token_id)
+        except UnreadableRowError as error:
+            return [UnreadableRow(token_id, error.reason)]
+        return [] if row is None else [row]
 
     def _stored(self, found: Found, key: Key) -> Stored:
         if isinstance(found, UnreadableRow):
@@ -166,4 +172,4 @@ class Reader:
 
 def _is_of_keys(error: TokenStoreError) -> bool:
     """Tell whether the keys cannot be had just now: no fault of the row, beside which nobody may log in."""
-    return isinstance(error, SealingError) and error.__cause__ is not None
+    return isinstance(error, SealingError) and error.row_id is None

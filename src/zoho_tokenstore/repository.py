@@ -11,13 +11,19 @@ from zoho_tokenstore.arguments import checked
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.crypto.sealing import check_store, sealing_for
-from zoho_tokenstore.errors import ConfigurationError, RetiredIdError, TokenStoreError, forget_values
+from zoho_tokenstore.errors import (
+    ConfigurationError,
+    InvalidTokenError,
+    RetiredIdError,
+    TokenStoreError,
+    forget_values,
+)
 from zoho_tokenstore.events import LOGGED, Event, EventKind, OnEvent, UnreadableLog, emit
 from zoho_tokenstore.leases import Leases, LocalLeases
 from zoho_tokenstore.matching import SpentCodes
 from zoho_tokenstore.reading import Reader, Scan
 from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow, check_text, not_an_id
-from zoho_tokenstore.saving import CONFLICT_PATIENCE, Fence, Saver
+from zoho_tokenstore.saving import CONFLICT_PATIENCE, Fence, Saver, Target
 
 __all__ = ["CONFLICT_PATIENCE", "Fence", "TokenRepository"]
 
@@ -130,6 +136,7 @@ class TokenRepository:
             raise
 
     def _find(self, query: TokenRecord) -> TokenRecord | None:
+        _check_record(query, "find")
         keys = matching.keys_of(query, self._spent_codes)
         if not keys:
             self._not_matched(query, "the query names nobody")
@@ -160,11 +167,12 @@ class TokenRepository:
             identified: Zoho itself named the user in the exchange that the token comes from.
 
         Raises:
-            InvalidTokenError: there is no token in the record.
+            InvalidTokenError: it is no `TokenRecord`, or there is no token in it.
             RetiredIdError: its id is that of a token that was deleted.
             ConflictError: its id is that of another user or client, or others kept changing the
                 row for longer than `CONFLICT_PATIENCE`.
         """
+        _check_record(record, "save")
         try:
             return self._saver.save(record, fence, identified)
         except RetiredIdError as error:
@@ -188,14 +196,16 @@ class TokenRepository:
             forget_values(error)
             raise
 
-    def row_to_update(self, record: TokenRecord) -> str | None:
-        """Return the id of the row that saving `record` would update now, or `None` for a new one."""
+    def target(self, record: TokenRecord) -> Target:
+        """Return under which id saving `record` would store it now, and whether that row is there."""
         try:
             stored = self._saver.stored_for(record)
+            if stored is not None:
+                return Target(stored.row.id, exists=True)
+            return Target(record.id or self._saver.free_id(record), exists=False)
         except TokenStoreError as error:
             forget_values(error)
             raise
-        return None if stored is None else stored.row.id
 
     def delete(self, token_id: str) -> bool:
         """Delete the token with this id; return whether there was one.
@@ -297,6 +307,11 @@ class TokenRepository:
             error=error,
         )
         emit(self._on_event, event)
+
+
+def _check_record(record: object, method: str) -> None:
+    if not isinstance(record, TokenRecord):
+        raise InvalidTokenError(f"{method} needs a TokenRecord, not {type(record).__name__}.")
 
 
 def _of_id(row_id: str) -> TokenRecord:

@@ -6,7 +6,7 @@ import contextlib
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -30,7 +30,7 @@ from zoho_tokenstore.records import TokenRecord, row_from_record
 CONFLICT_PATIENCE: Final = timedelta(seconds=10)
 """For how long a save is tried again when others keep changing its row."""
 
-_DAY_MS: Final = 86_400_000
+_HOUR_MS: Final = 3_600_000
 
 
 class Fence(NamedTuple):
@@ -38,16 +38,25 @@ class Fence(NamedTuple):
 
     `access_token` and `refresh_token` are those that were stored when a refresh began. `saved_ms` is
     when a late save was first tried, and `cleared_ms` when the store had last been cleared by then,
-    both in epoch milliseconds, where they are known.
+    both in epoch milliseconds; `free_id` is the id that it would have got then for a new row. Where
+    they are not known, they are `None`.
     """
 
     access_token: str | None = None
     refresh_token: str | None = None
     saved_ms: int | None = None
     cleared_ms: int | None = None
+    free_id: str | None = None
 
     def __repr__(self) -> str:
         return f"Fence(saved_ms={self.saved_ms}, cleared_ms={self.cleared_ms})"
+
+
+class Target(NamedTuple):
+    """The id of a row, and whether it is there."""
+
+    row_id: str
+    exists: bool
 
 
 class Saver:
@@ -124,26 +133,26 @@ class Saver:
             )
         if record.id is not None:
             return self._write(record, None, identified)
-        deleted = self._deleted_since(fence)
-        for token_id in matching.candidate_ids(record, self._clock() // _DAY_MS):
-            if token_id in deleted:
-                raise RetiredIdError(
-                    "A token of this user has been deleted since this one was first to be saved."
-                )
+        if fence is not None and fence.free_id is not None and not self._is_taken(fence.free_id, record):
+            return self._write(record.changed(id=fence.free_id), None, identified)
+        for token_id in self._candidates(record):
             if not self._is_taken(token_id, record):
                 with contextlib.suppress(RetiredIdError):
                     return self._write(record.changed(id=token_id), None, identified)
         raise AssertionError("the ids that a row may take have no end")
 
-    def _deleted_since(self, fence: Fence | None) -> set[str]:
-        """Return the ids that were retired since a late save was first tried.
+    def free_id(self, record: TokenRecord) -> str:
+        """Return the id that a new row for `record` would get now.
 
-        If it would get one of them, that was the id of its owner: who has logged in since then,
-        perhaps by a copy of this very token in a forked process, and out again.
+        For a late save: if it has been retired by then, its owner has logged in meanwhile (perhaps by
+        a copy of this very token, in a forked process) and out again.
         """
-        if fence is None or fence.saved_ms is None:
-            return set()
-        return {row_id for row_id, at_ms in self._backend.retired.scan() if at_ms >= fence.saved_ms}
+        retired = {retired.id for retired in self._backend.retired.scan()}
+        free = (row_id for row_id in self._candidates(record) if row_id not in retired)
+        return next(row_id for row_id in free if not self._is_taken(row_id, record))
+
+    def _candidates(self, record: TokenRecord) -> Iterator[str]:
+        return matching.candidate_ids(record, self._clock() // _HOUR_MS)
 
     def _is_taken(self, row_id: str, record: TokenRecord) -> bool:
         try:
@@ -180,7 +189,7 @@ class Saver:
         rehearse = getattr(self._backend, "rehearse", None)
         if rehearse is None:
             return
-        stored = None if record.id is None else self._reader.load(record.id)
+        stored = self.stored_for(record)
         with contextlib.suppress(RowChangedError, RetiredIdError):  # races: they say nothing of rights
             if stored is not None:
                 rehearse(stored.row, expect=stored.row.etag)

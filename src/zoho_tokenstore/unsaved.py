@@ -37,6 +37,9 @@ _REST: Final = 1.0
 """For how many seconds after a failure nothing is tried again: each try may wait for locks."""
 
 _LONGEST_REST: Final = 60.0
+_LONGEST_LOGIN: Final = 600.0
+"""For how many seconds a save is that of the login that the same thread has looked for."""
+
 _AT_CLOSE: Final = 30.0
 """For how many seconds `save(at_once=True)` goes on when one save has met a storage out of reach."""
 
@@ -75,7 +78,7 @@ class Unsaved:
 
     def __init__(self, repository: TokenRepository, release: Callable[[Flight], None], clock: Clock) -> None:
         self.kept: list[Kept] = []
-        self._cleared_ms: int | None = None
+        self._logins = threading.local()
         self._repository = repository
         self._release = release
         self._clock = clock
@@ -93,17 +96,26 @@ class Unsaved:
         self._not_before = 0.0
 
     def begin_login(self) -> None:
-        """Note, while the store can be read, when it was last cleared: a login is about to be made."""
-        self._cleared_ms = self._repository.cleared_ms()
+        """Note, while the store can be read, when it was last cleared: this thread is about to log in."""
+        self._logins.began = time.monotonic(), self._repository.cleared_ms()
+
+    def _cleared_before_login(self) -> int | None:
+        """Return what `begin_login` noted for the login that this thread could not save."""
+        began, cleared_ms = getattr(self._logins, "began", (0.0, None))
+        return cleared_ms if time.monotonic() < began + _LONGEST_LOGIN else None
 
     def keep(self, record: TokenRecord, fence: Fence, flight: Flight | None, *, identified: bool) -> None:
         """Keep a token, in place of an earlier one of the same owner and credentials."""
-        fence = fence._replace(saved_ms=self._clock(), cleared_ms=self._cleared_ms)
+        fence = fence._replace(saved_ms=self._clock(), cleared_ms=self._cleared_before_login())
         kept = Kept(record, fence, flight, identified, None if flight is None else flight.about.id)
         with contextlib.suppress(BackendError, SealingError, ConflictError):  # a locked store can be read
             kept.fence = kept.fence._replace(cleared_ms=self._repository.cleared_ms())
-            kept.row_id = self._repository.row_to_update(record) or kept.row_id
-            kept.record = record.changed(id=record.id or kept.row_id)
+            target = self._repository.target(record)
+            if target.exists:
+                kept.row_id = target.row_id
+            elif record.id is None:
+                kept.fence = kept.fence._replace(free_id=target.row_id)
+        kept.record = record.changed(id=record.id or kept.row_id)
         with self._lock:
             others = [other for other in self.kept if not _replaces(kept.record, other.record)]
             self.kept = [*others, kept][-_MOST:]

@@ -74,7 +74,7 @@ def test_a_file_of_the_sdk_too(path: Path, steps: list[str]) -> None:
 
 
 def test_nothing_is_written_when_there_is_nothing_to_do(path: Path, steps: list[str]) -> None:
-    """Deleting what is not there, and opening a file of ours; clearing an empty store notes its time alone."""
+    """Deleting what is not there, opening a file of ours; clearing an empty store notes its time alone."""
     tokens = open_tokens(path)
     steps.clear()
     assert tokens.delete("1") is False

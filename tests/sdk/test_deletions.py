@@ -35,7 +35,7 @@ def test_an_id_once_held_is_nobody_elses(portal: Portal) -> None:
         api_domain=portal.zoho.url,
         access_token="any",
     )
-    ids = matching.candidate_ids(owner, now_ms() // 86_400_000)
+    ids = matching.candidate_ids(owner, now_ms() // 3_600_000)
     first, second = next(ids), next(ids)
     for taken in (first, second):
         portal.store.save_token(app.token_of("mallory", id=taken, access_token=f"1000.{taken}"))

@@ -147,7 +147,7 @@ class TestRefusals:
             lambda: tokens.get(alice),
             lambda: tokens.find(TokenRecord(id=alice)),
             lambda: tokens.save(record),
-            lambda: tokens.row_to_update(record),
+            lambda: tokens.target(record),
             lambda: tokens.prove_writable(record),
         ):
             error = failing(call)

@@ -212,7 +212,7 @@ class TestIds:
     def test_the_first_free_candidate_is_taken(self, tokens: TokenRepository) -> None:
         """Where another owner has the derived id, the next in sequence is taken, and found again."""
         first, second, third = (
-            id_ for id_, _ in zip(matching.candidate_ids(ALICE, today()), range(3), strict=False)
+            id_ for id_, _ in zip(matching.candidate_ids(ALICE, this_hour()), range(3), strict=False)
         )
         for number, taken in enumerate((first, second)):
             tokens.save(ALICE.changed(id=taken, user_name=f"stranger{number}"))
@@ -373,8 +373,8 @@ class TestUnreadableRows:
         assert getattr(backend.load(saved.id or ""), "expiry_time", None) == "5"
 
 
-def today() -> int:
-    return now_ms() // 86_400_000
+def this_hour() -> int:
+    return now_ms() // 3_600_000
 
 
 @pytest.mark.parametrize("older_than", [3600, None, timedelta(seconds=-1)])

@@ -56,7 +56,7 @@ def check_mount(path: Path) -> None:
 def check_place(path: Path, *beside: Path) -> None:
     """Refuse a file that somebody else may have put there, or may replace.
 
-    Who may write a folder may replace every file in it. A file of another user is accepted where it
+    Who may write a folder may replace every file in it. A file or folder of another user is accepted where it
     is shared on purpose: with a group that may read and write it; and by root. Neither holds where
     everybody may create files.
 
@@ -75,6 +75,7 @@ def check_place(path: Path, *beside: Path) -> None:
             f"Every user may write the folder {path.parent}, and so replace {path.name} and read the secrets "
             f"in it. Run: chmod o-w '{path.parent}'; or move the file to a folder of its own."
         )
+    _check_owner(path.parent, path.parent.stat(), is_public=False)
     for file in (path, *beside):
         with contextlib.suppress(FileNotFoundError):
             _check_owner(file, file.lstat(), is_public=bool(folder & stat.S_IWOTH))

@@ -7,6 +7,8 @@ left: a row that is under the newest key already is opened, and not written agai
 
 from __future__ import annotations
 
+import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +28,9 @@ from zoho_tokenstore.errors import (
     forget_values,
 )
 from zoho_tokenstore.records import SECRET_COLUMNS, Found, Row, UnreadableRow
+
+_PATIENCE: Final = 10.0
+"""For how many seconds a row is tried again while others keep changing it."""
 
 MOST_PASSES: Final = 5
 """How often the store is gone through while others go on writing under an older key."""
@@ -106,6 +111,8 @@ def _go_on(backend: Backend, sealing: Sealed, found: Found, state: Resealing) ->
         changed = _reseal_row(backend, sealing, found)
     except SealingError:
         state.refused.add(found.id)
+    except RowChangedError:  # by others, again and again: for the next pass
+        state.late += 1
     except (InvalidTokenError, UnreadableRowError):
         state.unreadable.add(found.id)
     else:
@@ -115,6 +122,7 @@ def _go_on(backend: Backend, sealing: Sealed, found: Found, state: Resealing) ->
 
 def _reseal_row(backend: Backend, sealing: Sealed, row: Row | None) -> bool:
     """Seal one row anew unless that is done, or it is gone; return whether it was."""
+    deadline = time.monotonic() + _PATIENCE
     while row is not None:
         clear = sealing.open(row)
         if sealing.is_current(row, clear):
@@ -122,6 +130,10 @@ def _reseal_row(backend: Backend, sealing: Sealed, row: Row | None) -> bool:
         try:
             backend.write(sealing.seal(clear), expect=row.etag)
         except RowChangedError:
+            if time.monotonic() > deadline:
+                raise
+            # Jitter against lockstep, not a secret.
+            time.sleep(random.uniform(0.001, 0.02))  # noqa: S311
             row = backend.load(row.id)
         else:
             return True

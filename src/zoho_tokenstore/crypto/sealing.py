@@ -96,7 +96,8 @@ def refusal(row_id: str) -> SealingError:
     return SealingError(
         f"The secrets of row {row_id!r} do not open with the keys that are given here, if any are. "
         "A key is missing or wrong, or the row is not as it was sealed; nothing was changed. "
-        "To find out, run: zoho-tokens keys status --verify"
+        "To find out, run: zoho-tokens keys status --verify",
+        row_id=row_id,
     )
 
 
