@@ -17,7 +17,7 @@ from benchmarks import databases
 from benchmarks.figures import Figure
 from benchmarks.harness import Block, interleave, seconds_each, taking
 from benchmarks.scale import Scale
-from zoho_tokenstore import KeyRing, RefreshPolicy, SQLiteStore
+from zoho_tokenstore import KeyRing, SQLiteStore
 
 _HOT_TOKENS: Final = 50
 _WARM_UP: Final = 500

@@ -191,10 +191,14 @@ class Sealed:
 
     def _opened(self, row: Row) -> Row | None:
         box = row.client_secret
-        if not box or row.refresh_token or row.access_token or row.grant_token or not values.is_sealed(box):
+        key = self.keys.now.by_heading.get(box[:HEADING]) if box else None
+        if row.refresh_token or row.access_token or row.grant_token:
+            key = None
+        elif key is None and box and values.is_sealed(box):
+            key = self._sought(box)
+        if key is None or box is None:
             return row if self.keys.now.accepts_clear and not has_box(row) else None
-        key = self.keys.now.by_heading.get(box[:HEADING]) or self._sought(box)
-        content = None if key is None else key.unseal(box, values.place_of(row))
+        content = key.unseal(box, values.place_of(row))
         return None if content is None else values.with_content(row, content)
 
     def seal(self, row: Row) -> Row:

@@ -7,13 +7,13 @@ from typing import Any, Final, NoReturn, Self
 from zoho_tokenstore import matching
 from zoho_tokenstore.arguments import checked
 from zoho_tokenstore.coordinator import Coordinator
-from zoho_tokenstore.errors import ConfigurationError, TokenNotFoundError
+from zoho_tokenstore.errors import ConfigurationError, TokenNotFoundError, TokenStoreError
 from zoho_tokenstore.policies import DEFAULT_POLICY, RefreshPolicy
 from zoho_tokenstore.records import Recent, TokenRecord, not_an_id
 from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.sdk import tokens
 from zoho_tokenstore.sdk._zoho import ACCEPTS_MISSING_ID, TokenStore, is_asked_by_sdk
-from zoho_tokenstore.sdk.failures import raises_sdk_errors
+from zoho_tokenstore.sdk.failures import raises_sdk_errors, sdk_error
 from zoho_tokenstore.sdk.identity import Lookup
 
 
@@ -107,7 +107,6 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         """Delete all tokens, in one step where the storage can."""
         self._service.clear()
 
-    @raises_sdk_errors
     def find_token_by_id(self, id: str) -> Any:  # noqa: A002  # the SDK's name
         """Return a new token with all stored fields.
 
@@ -117,15 +116,18 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         Raises:
             SDKTokenNotFoundError: there is none, and the installed SDK cannot take `None`.
         """
-        if not isinstance(id, str):
-            raise not_an_id(id, "find_token_by_id")
-        record = self._service.get(id)
+        try:  # as `raises_sdk_errors` does, without a call more: this runs before every API call
+            if not isinstance(id, str):
+                raise not_an_id(id, "find_token_by_id")
+            record = self._service.get(id)
+        except TokenStoreError as error:
+            raise sdk_error(error) from error.__cause__
         if record is not None:
             return self._token(record, id)
         self._lookup.forget()
         if ACCEPTS_MISSING_ID:
             return None
-        raise TokenNotFoundError(f"There is no token with the id {id!r}. Log in again.")
+        raise sdk_error(TokenNotFoundError(f"There is no token with the id {id!r}. Log in again."))
 
     def close(self) -> None:
         """Close the store. It cannot be used afterwards."""
