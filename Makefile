@@ -8,7 +8,7 @@ LOCAL_STORES := sqlite memory list csv
 SERVER_TESTS := tests/sql tests/redis tests/aws tests/copying
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-main test-sealed test-sealed-servers test-sdks test-languages lint types bench docs lock clean
+.PHONY: help demo test test-main test-sealed test-sealed-servers test-sdks test-long test-languages lint types bench docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,10 @@ demo: .venv/.ready  ## a login from grant to revocation, against the local Zoho
 test: test-main test-sealed test-sdks  ## all tests, also sealed, and with every supported release of the SDK
 
 test-main: .venv/.ready $(SDK_ENVS)  # some tests use stores with all of them
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/languages $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long" --ignore=tests/languages $(PYTEST_ARGS)
+
+test-long: .venv/.ready  ## the tests that take a minute or more each, which `make test` leaves out
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests/contract tests/sealing $(PYTEST_ARGS)
 
 test-sealed: .venv/.ready  ## tests with every store sealed, and a search for clear secrets in all they leave
 	ZOHO_TEST_STORES="$(LOCAL_STORES)" $(BIN)/python -m tests.sealed \
