@@ -71,9 +71,7 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "zoho_tokenstore")
 
 
-@pytest.fixture(
-    params=[pytest.param(name, marks=[pytest.mark.long] * (name in SLOW)) for name in CASES]
-)
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.long] * (name in SLOW)) for name in CASES])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """Every store, with one bad row of each kind in it."""
     backend = CASES[request.param].make_backend(tmp_path)
