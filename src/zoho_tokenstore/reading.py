@@ -24,6 +24,8 @@ OnUnreadable = Callable[[UnreadableRow], None]
 DOES_NOT_OPEN = "it does not open with the keys that are here"
 """The reason of a row that is refused for its seal."""
 
+_NO_ID = "its id is empty"
+
 
 class Stored(NamedTuple):
     """A row as it is stored, and the token in it."""
@@ -142,6 +144,8 @@ class Reader:
     def _stored(self, found: Found, key: Key) -> Stored:
         if isinstance(found, UnreadableRow):
             raise UnreadableRowError.of(found.id, found.reason, self._backend.location)
+        if not found.id:
+            raise UnreadableRowError.of(found.id, _NO_ID, self._backend.location)
         record = self._record(found)
         # A digest that leads to another secret was put there by somebody else.
         if key.index in found.digests and getattr(record, key.index) != key.value:
@@ -149,6 +153,8 @@ class Reader:
         return Stored(found, record)
 
     def _read(self, found: Found) -> TokenRecord | UnreadableRow:
+        if isinstance(found, Row) and not found.id:
+            found = UnreadableRow(found.id, _NO_ID)
         if isinstance(found, UnreadableRow):
             self._on_unreadable(found)
             return found

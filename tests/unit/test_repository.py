@@ -352,6 +352,16 @@ class TestUnreadableRows:
             tokens.find(TokenRecord(user_name="bob"))
         assert (refused.value.row_id, refused.value.reason) == (bad.id, bad.reason)
 
+    def test_an_empty_id_is_none(self, tokens: TokenRepository, backend: FasterBackend) -> None:
+        """A row that others wrote with an empty id is told, and its user logs in beside it."""
+        backend.write(Row(id="", user_name="alice", access_token="a0"), expect=None)
+        scan = tokens.scan()
+        assert list(scan) == []
+        assert scan.unreadable == [UnreadableRow("", "its id is empty")]
+        saved = tokens.save(ALICE)
+        assert saved.id
+        assert tokens.find(TokenRecord(user_name="alice")) == saved
+
     def test_its_user_can_log_in(self, tokens: TokenRepository, bad: UnreadableRow) -> None:
         """Its user logs in beside it: the look-up with a code says none, the login gets another row."""
         login = ALICE.changed(user_name="bob", client_secret="s", grant_token="g2")
