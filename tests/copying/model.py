@@ -95,7 +95,7 @@ def _rows_of_owner(row: Fields, store: Store) -> list[Fields]:
         found = [
             other
             for other in store.values()
-            if other.get(key) == row[key] and _agree(row, other, *_OWNER) and not _is_foreign(row, other)
+            if other.get(key) == row[key] and _agree(row, other, *_OWNER) and not _is_foreign(row, other, key)
         ]
         if found:
             return found
@@ -109,8 +109,13 @@ def _keys(row: Fields) -> list[str]:
     return [key for key in (*keys, "access_token") if key in row]
 
 
-def _is_foreign(row: Fields, other: Fields) -> bool:
-    """Tell whether the row is an access token alone, and the other one a client's."""
+def _is_foreign(row: Fields, other: Fields, key: str) -> bool:
+    """Tell whether the row is an access token alone, and the other one a client's; or another login's.
+
+    Only by the user's name is a row with another refresh token the same owner's.
+    """
+    if key != "user_name" and not _agree(row, other, "refresh_token"):
+        return True
     others = ("refresh_token", "grant_token", "client_id")
     return "access_token" in row and "client_id" in other and not any(name in row for name in others)
 

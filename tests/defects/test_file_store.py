@@ -147,6 +147,7 @@ def test_f8_name_of_the_header(case: Case) -> None:
     assert {odd, alices} == {token.get_id() for token in store.get_tokens()}
 
 
+@pytest.mark.clear
 @defect("F9", FILE, file_store=IndexError)
 def test_f9_row_cut_short(case: Case) -> None:
     """A row of which only the id is left hinders nobody: the others are found, and all are listed."""
@@ -170,6 +171,7 @@ def _cut_row_short(case: Case) -> None:
             file.write("77\n")
 
 
+@pytest.mark.clear
 @defect("F9", FILE)
 def test_f9_unreadable_expiry(case: Case) -> None:
     """An expiry that is no number counts as past: the row is found, listed, renewed and can be deleted."""

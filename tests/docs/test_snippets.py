@@ -18,7 +18,11 @@ RUNNER = Path(__file__).with_name("run_page.py")
 LANGUAGES = {"setup", "python", "console", "sh", "text", "json", "toml", "sql"}
 """What a block may be; a spelling that no test knows would be a block that nobody runs."""
 
-CLEAR = {"docs/how-to/adopt-a-published-database.md", "docs/how-to/seal-a-store.md"}
+CLEAR = {
+    "docs/how-to/adopt-a-published-database.md",
+    "docs/how-to/seal-a-store.md",
+    "docs/how-to/share-with-other-languages.md",
+}
 """Pages about stores whose secrets are not sealed."""
 
 WITH_CODE = [

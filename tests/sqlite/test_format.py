@@ -116,6 +116,7 @@ def test_a_token_is_stored_as_texts_under_the_published_names(tmp_path: Path) ->
     assert isinstance(etag, int)
 
 
+@pytest.mark.clear
 def test_a_missing_value_is_null(tmp_path: Path, open_tokens: Open) -> None:
     """Neither an empty text nor the word None."""
     path = tmp_path / "tokens.db"
@@ -136,6 +137,7 @@ def test_the_file_is_in_write_ahead_mode_and_sound(tmp_path: Path, open_tokens: 
     assert is_sound(path)
 
 
+@pytest.mark.clear
 def test_a_deleted_secret_is_not_left_in_the_file(tmp_path: Path, open_tokens: Open) -> None:
     """What was deleted, cleared or replaced is overwritten in the file once it is closed."""
     path = tmp_path / "tokens.db"

@@ -122,6 +122,7 @@ class TestConflicts:
         assert patience - 0.1 < time.now - 100 <= patience
         assert backend.attempts > 100
 
+    @pytest.mark.clear
     def test_a_change_meanwhile_is_kept(
         self, time: Time, tokens: TokenRepository, backend: FasterBackend
     ) -> None:
@@ -370,6 +371,7 @@ class TestUnreadableRows:
         assert saved.id != bad.id
         assert tokens.find(TokenRecord(user_name="bob")) == saved
 
+    @pytest.mark.clear
     def test_an_expiry_of_others_is_renewed(self, tokens: TokenRepository, backend: FasterBackend) -> None:
         """A row whose expiry is no number is found as expired, and a save puts it right."""
         saved = tokens.save(ALICE)

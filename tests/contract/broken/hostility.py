@@ -46,7 +46,9 @@ class TakesPatterns(Broken):
         pattern = (record.user_name or "").replace("%", "*")
         if not pattern or record.id:
             return super().find_token(token)
-        return self.filled(token, self.first(lambda row: fnmatchcase(row.user_name or "", pattern)))
+        found = [row for row in self.rows if fnmatchcase(row.user_name or "", pattern)]
+        others = [row for row in found if row.user_name != record.user_name]
+        return self.filled(token, next(iter(others or found), None))
 
     def find_token_by_id(self, id: str) -> Any:  # noqa: A002
         found = self.first(lambda row: fnmatchcase(row.id, id))
