@@ -141,6 +141,7 @@ class Story:
         user = self.zoho.add_user("deepa@zylker.example")
         database = self.database.with_name("published.db")
         stored = published.copy(database, self.zoho, user)
+        database.chmod(0o600)  # the sample leaves it readable by everybody, and the store would say so
         before = self.zoho.counters()
         with SQLiteStore(database) as store:
             checks.equal("tokens found by id, complete", published.found_by_id(store, stored), 10)

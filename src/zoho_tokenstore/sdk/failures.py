@@ -101,6 +101,7 @@ _TWINS: Final = {
 
 def sdk_error(error: errors.TokenStoreError) -> errors.TokenStoreError:
     """Return the twin of an error: the nearest one, for an error of somebody else's backend."""
+    errors.forget_values(error)  # a token that could not be renewed is in frames, opened
     if isinstance(error, SDKTokenStoreError):
         return error
     twin = next(_TWINS[kind] for kind in type(error).__mro__ if kind in _TWINS)
@@ -117,7 +118,6 @@ def raises_sdk_errors(method: Callable[Concatenate[S, P], R]) -> Callable[Concat
         try:
             return method(self, *args, **kwargs)
         except errors.TokenStoreError as error:
-            errors.forget_values(error)  # a token that could not be renewed is in frames, opened
             raise sdk_error(error) from error.__cause__
 
     return told
