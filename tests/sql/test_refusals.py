@@ -202,7 +202,21 @@ def test_a_server_that_only_reads(own: Local, backend: SQLBackend) -> None:
                 use()
     finally:
         own.set_read_only(False)
-    backend.write(Row("1"), expect=etag)
+    wait_for_writes(lambda: backend.write(Row("1"), expect=etag))
+
+
+def wait_for_writes(write: Callable[[], object]) -> None:
+    """Write as soon as PostgreSQL's processes have learned that they may."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            write()
+        except BackendUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def wait_for_refusal(backend: SQLBackend) -> None:
