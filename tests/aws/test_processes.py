@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.aws.support import make_dynamodb, make_secretsmanager
-from tests.aws.test_dynamodb_form import items
+from tests.aws.test_dynamodb_form import living
 from tests.aws.test_dynamodb_races import is_sound
 from tests.aws.worker import SAVES
 from tests.support import processes
@@ -51,7 +51,7 @@ def test_look_up_items_of_processes_stay_sound(dynamodb: DynamoDBBackend, tmp_pa
     """Rows of several processes that come to the same keys and leave them are all found in the end."""
     assert all(together("share", dynamodb))
     assert [row.id for row in dynamodb.find("user_name", "both")] == ["0", "2"]
-    assert len(items(tmp_path)) == 2 + 1
+    assert len(living(tmp_path)) == 2 + 1
     assert is_sound(dynamodb, tmp_path)
 
 

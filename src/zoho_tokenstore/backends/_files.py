@@ -23,7 +23,7 @@ _GROUP: Final = stat.S_IRGRP | stat.S_IWGRP
 def identity(path: Path) -> Identity | None:
     """Return the device and inode of the file at a path, which tell it from any other; `None` for no file."""
     try:
-        known = os.stat(path)  # noqa: PTH116  # after every save
+        known = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     return known.st_dev, known.st_ino

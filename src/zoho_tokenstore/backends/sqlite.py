@@ -25,6 +25,9 @@ DEFAULT_TIMEOUT: Final = 30.0
 _OPEN_LOG: Final = "PRAGMA schema_version"
 """Any reading would do: with its first one a connection opens the log, and never another one."""
 
+_TICK_NS: Final = 1_000_000_000
+"""Nanoseconds within which a folder may change again by the same time; in truth it is a hundredth of that."""
+
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|(sqlite|file):", re.IGNORECASE)
 
 
@@ -50,6 +53,8 @@ class SQLiteBackend(Table):
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self._path = _absolute(path)
         self._all_files = (self._path, *files.beside(self._path))
+        self._folder = str(self._path.parent)
+        self._in_folder: tuple[tuple[int, ...], tuple[Identity | None, ...]] = ((), ())
         self._timeout = _positive(timeout)
         files.prepare(self._path, _build, patience=min(timeout, 1.0))
         self._identity = identity(self._path)
@@ -108,8 +113,26 @@ class SQLiteBackend(Table):
                 raise replaced(self.location)
 
     def _files(self) -> tuple[Identity | None, ...]:
-        with files.explained(self._path):
-            return tuple(map(identity, self._all_files))
+        """Tell the files of the database, by one look while their folder is the same: after every save.
+
+        No file is made, removed or replaced without a change of its folder's time. Only what follows
+        a change within the same tick of the clock is not seen by it.
+        """
+        try:
+            folder = os.stat(self._folder)  # noqa: PTH116
+            state = folder.st_dev, folder.st_ino, folder.st_mtime_ns
+            known_state, known = self._in_folder
+            if state == known_state:
+                return known
+            # Not the rollback journal, which is not used beside a log.
+            found = tuple(map(identity, self._all_files[:3]))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            raise files.unusable(self._path, error) from error
+        if time.time_ns() - folder.st_mtime_ns > _TICK_NS:
+            self._in_folder = state, found
+        return found
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:

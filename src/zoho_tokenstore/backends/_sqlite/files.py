@@ -65,11 +65,16 @@ def explained(path: Path) -> Iterator[None]:
     except TokenStoreError:  # some of ours are OSErrors, too
         raise
     except OSError as error:
-        raise BackendUnavailableError(
-            f"The token database {path} cannot be used: {error.strerror or type(error).__name__}. "
-            "Check that its folder exists, that this user may write the folder and the file, "
-            "and that the disk has room."
-        ) from error
+        raise unusable(path, error) from error
+
+
+def unusable(path: Path, error: OSError) -> BackendUnavailableError:
+    """Return the error for a database whose files cannot be used."""
+    return BackendUnavailableError(
+        f"The token database {path} cannot be used: {error.strerror or type(error).__name__}. "
+        "Check that its folder exists, that this user may write the folder and the file, "
+        "and that the disk has room."
+    )
 
 
 def check_length(path: Path, page_size: int) -> None:
