@@ -85,6 +85,7 @@ def test_a_new_and_an_adopted_database_have_the_same_columns(
     assert query(legacy, columns) == query(tmp_path / "new.db", columns)
 
 
+@pytest.mark.clear
 def test_a_token_is_stored_as_texts_under_the_published_names(tmp_path: Path) -> None:
     """The ten values are texts, the expiry in decimal milliseconds; the bookkeeping is integers."""
     path = tmp_path / "tokens.db"
