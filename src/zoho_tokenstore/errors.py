@@ -12,6 +12,8 @@
     │   └── RetiredIdError                   the id is that of a deleted token; it is never used again
     ├── SealingError                         a stored secret does not open with the keys that are here
     ├── AccountsError                        no new access token is to be had from Zoho now
+    │   ├── InvalidGrantError                Zoho refuses the refresh token or code: log in again
+    │   ├── InvalidClientError               Zoho refuses the client: its id, secret or data centre
     │   ├── RateLimitedError                 Zoho's limit on refreshes is reached
     │   └── AccountsUnavailableError (ConnectionError)
     └── BackendError                         the storage failed, or holds what we cannot read
@@ -27,7 +29,11 @@ from __future__ import annotations
 
 import contextlib
 import traceback
-from typing import Final, Self
+from typing import Final, Literal, Self
+
+FailureKind = Literal["rejected", "throttled", "transient", "uncertain"]
+"""How Zoho's accounts server fails: it refuses the credentials; it refuses more requests for now; it cannot
+answer, or was not asked; or the request was sent and what came of it is not known."""
 
 _OURS: Final = __name__.partition(".")[0]
 
@@ -85,20 +91,53 @@ class SealingError(TokenStoreError):
 class AccountsError(TokenStoreError):
     """No new access token is to be had from Zoho's accounts server now.
 
-    `retry_after` is the number of seconds after which another try makes sense, or `None`.
+    `retry_after` is the number of seconds after which another try makes sense, or `None`; `kind` says
+    how it failed; `code` is Zoho's own word for it (`invalid_code`, …), if it gave one.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    kind: FailureKind = "transient"
+    code: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        kind: FailureKind | None = None,
+        code: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        # What is not given is left to the class: the SDK's exception has a `code` of its own.
+        if kind is not None:
+            self.kind = kind
+        if code is not None:
+            self.code = code
+
+
+class InvalidGrantError(AccountsError):
+    """Zoho refuses the refresh token or the one-time code: the user has to log in again."""
+
+    kind = "rejected"
+
+
+class InvalidClientError(AccountsError):
+    """Zoho refuses the OAuth client: its id or secret is wrong, or it is unknown in this data centre."""
+
+    kind = "rejected"
 
 
 class RateLimitedError(AccountsError):
     """Zoho's limit on new access tokens for one refresh token is reached."""
 
+    kind = "throttled"
+
 
 class AccountsUnavailableError(AccountsError, ConnectionError):
-    """The refresh was tried and brought no new token."""
+    """Zoho's accounts server could not be asked, or brought no token.
+
+    `kind` is `uncertain` if the request was sent and what came of it is not known, else `transient`.
+    """
 
 
 class BackendError(TokenStoreError):

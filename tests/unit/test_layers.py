@@ -32,6 +32,7 @@ MAY_IMPORT: Final = {
     "repository": "errors arguments clock records matching events backend leases crypto",
     "copying": "errors clock records matching backend crypto",
     "coordinator": "errors clock records matching events leases policies repository",
+    "renewal": "errors clock records policies",
     "registry": "errors clock urls matching events policies arguments backend repository",
     "sdk": (
         "errors clock urls records matching events policies arguments backend repository coordinator backends"
@@ -61,6 +62,7 @@ ON_USE: Final = {"registry": "sdk", "": "sdk"}
 DRIVERS: Final = {
     "crypto": {"cryptography", "keyring"},
     "backends": {"sqlite3", "filelock", "sqlalchemy", "psycopg", "pymysql", "redis", "boto3", "botocore"},
+    "renewal": {"requests", "urllib3"},
     "sdk": {"zohocrmsdk"},
     "cli": {"typer", "rich", "click", "uvicorn"},
     "emulator": {"starlette", "uvicorn", "multipart", "python_multipart"},

@@ -14,7 +14,7 @@ from zoho_tokenstore import errors
 from zoho_tokenstore.sdk._zoho import SDKException
 
 CODE: Final = "TOKEN_STORE"
-"""The `code` of the SDK's exception."""
+"""The `code` of the SDK's exception, where Zoho gave none."""
 
 S = TypeVar("S")
 P = ParamSpec("P")
@@ -66,6 +66,14 @@ class SDKSealingError(SDKTokenStoreError, errors.SealingError):
 
 class SDKAccountsError(SDKTokenStoreError, errors.AccountsError):
     """No new access token is to be had from Zoho's accounts server now."""
+
+
+class SDKInvalidGrantError(SDKAccountsError, errors.InvalidGrantError):
+    """Zoho refuses the refresh token or the one-time code: the user has to log in again."""
+
+
+class SDKInvalidClientError(SDKAccountsError, errors.InvalidClientError):
+    """Zoho refuses the OAuth client: its id or secret is wrong, or it is unknown in this data centre."""
 
 
 class SDKRateLimitedError(SDKAccountsError, errors.RateLimitedError):

@@ -39,7 +39,7 @@ OURS = _errors_of(errors)
 TWINS = _errors_of(failures)
 ALL = OURS | TWINS
 
-DETAILS = {"retry_after": 9.5, "row_id": "17", "reason": "a BLOB"}
+DETAILS = {"retry_after": 9.5, "row_id": "17", "reason": "a BLOB", "kind": "uncertain", "code": "invalid_code"}
 """A value for every keyword of every error; a new one needs a line here."""
 
 CREDENTIALS: dict[str, Any] = {
@@ -119,9 +119,15 @@ def test_an_error_becomes_its_own_twin(name: str) -> None:
     told = sdk_error(error)
     assert type(told) is TWINS[f"SDK{name}"]
     assert str(told) == vars(told)["error_message"] == SENTENCE
-    assert vars(told)["code"] == CODE == "TOKEN_STORE"
+    assert vars(told)["code"] == getattr(error, "code", CODE)
     assert vars(error).items() <= vars(told).items()
     assert sdk_error(told) is told
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_twin_has_the_code_of_the_store_where_zoho_gave_none(name: str) -> None:
+    """`code` of the SDK's exception is `TOKEN_STORE`, and never `None`."""
+    assert vars(sdk_error(OURS[name](SENTENCE)))["code"] == CODE == "TOKEN_STORE"
 
 
 def test_an_error_of_a_strangers_backend_becomes_the_nearest_twin() -> None:
