@@ -23,11 +23,13 @@ class EventKind(StrEnum):
     NOT_MATCHED = "not_matched"
     SAVE_FAILED = "save_failed"
     SAVED_LATE = "saved_late"
-    REFRESH_STARTED = "refresh_started"
-    REFRESHED = "refreshed"
-    REFRESH_FAILED = "refresh_failed"
-    REFRESH_AWAITED = "refresh_awaited"
-    REFRESH_REFUSED = "refresh_refused"
+    RENEWAL_STARTED = "renewal_started"
+    RENEWED = "renewed"
+    RENEWAL_FAILED = "renewal_failed"
+    LOGIN_NEEDED = "login_needed"
+    THROTTLED = "throttled"
+    RECOVERED = "recovered"
+    CLOCK_SKEW = "clock_skew"
     FENCED = "fenced"
     ROW_UNREADABLE = "row_unreadable"
     SAVE_REFUSED = "save_refused"
@@ -38,7 +40,8 @@ class Event:
     """One thing that happened in a store. It carries no secret.
 
     `reason` says in a few words why, where there is something to say; `error` is the exception
-    of a failure; `count` is the number of rows concerned.
+    of a failure; `count` is the number of rows concerned. A renewal tells in `seconds` how long it
+    took, and in `waiters` how many callers of this process it has served.
     """
 
     kind: EventKind
@@ -50,6 +53,8 @@ class Event:
     reason: str | None = None
     count: int = 1
     error: Exception | None = None
+    seconds: float | None = None
+    waiters: int | None = None
 
 
 _MOST_ROWS_LOGGED = 20
@@ -90,6 +95,8 @@ class Tell(Protocol):
         reason: str | None = None,
         count: int = 1,
         error: Exception | None = None,
+        seconds: float | None = None,
+        waiters: int | None = None,
     ) -> None: ...
 
 

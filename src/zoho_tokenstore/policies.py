@@ -11,9 +11,8 @@ from zoho_tokenstore.errors import ConfigurationError
 SDK_MARGIN: Final = timedelta(seconds=5)
 """The SDK refreshes by itself what has less than this left (docs/explanation/sdk-behaviour.md)."""
 
-
 LONGEST_WINDOW: Final = timedelta(hours=1)
-"""For how long the history beside a lease is kept."""
+"""Zoho counts over ten minutes; nobody needs more than this."""
 
 _TOKEN_LIFE: Final = timedelta(hours=1)
 _SHORTEST: Final = timedelta(seconds=1)
@@ -21,22 +20,22 @@ _SHORTEST: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, kw_only=True)
 class RefreshPolicy:
-    """When an access token is refreshed, and by whom; docs/explanation/one-refresh.md.
+    """When an access token is renewed, and how long that may take; docs/explanation/one-refresh.md.
 
     All processes that share a store need the same policy; docs/reference/refresh-policy.md tells
     what happens at the edges of each value.
 
     Arguments:
-        ahead: with less than this left a token is due: one caller refreshes it, the others go on
-            with it. Equal to `urgent`, nothing is refreshed ahead.
-        urgent: with less than this left a token is stale: one caller refreshes it, the others wait.
-            It must be more than the SDK's own margin of 5 seconds, below which every caller would
-            refresh for himself.
-        lease: for how long a caller may refresh alone; after that another one may. Set it above
-            the time that a refresh can take.
-        wait: for how long the others wait for a new token before they get an error; zero does not
-            wait. Below `lease`, a caller that dies is not waited for to the end.
-        budget: how many refreshes of one refresh token are sent within `window`; Zoho refuses more
+        ahead: with less than this left a token is due: it is renewed while everybody goes on with it.
+            Equal to `urgent`, nothing is renewed ahead.
+        urgent: with less than this left a token is stale: everybody waits for a new one. It must be
+            more than the SDK's own margin of 5 seconds, below which the SDK would refresh by itself.
+        wait: for how long a look-up waits for a new token, all included, before it raises.
+        timeout: for how long one request to Zoho may take, and so for how long a process that has
+            died while it renewed holds up the others.
+        background: what is due is renewed beside the caller, in a thread. Where threads stand still
+            between calls, as in AWS Lambda, say `False`: then the first caller waits for it.
+        budget: how many requests for one refresh token are sent within `window`; Zoho refuses more
             than 10 in 10 minutes.
         window: the time that `budget` is counted over; an hour at most.
 
@@ -46,8 +45,9 @@ class RefreshPolicy:
 
     ahead: timedelta = timedelta(minutes=5)
     urgent: timedelta = timedelta(seconds=15)
-    lease: timedelta = timedelta(seconds=30)
-    wait: timedelta = timedelta(seconds=35)
+    wait: timedelta = timedelta(seconds=15)
+    timeout: timedelta = timedelta(seconds=10)
+    background: bool = True
     budget: int = 10
     window: timedelta = timedelta(minutes=10)
 
@@ -57,19 +57,21 @@ class RefreshPolicy:
             raise _refusal("urgent must be more than the SDK's own 5 seconds")
         if not self.urgent <= self.ahead < _TOKEN_LIFE:
             raise _refusal("ahead must not be less than urgent, and less than a token's life of one hour")
-        if self.lease < _SHORTEST:
-            raise _refusal("lease must be at least a second")
-        if self.wait < timedelta(0):
-            raise _refusal("wait must not be below zero")
+        if self.timeout < _SHORTEST:
+            raise _refusal("timeout must be at least a second")
+        if self.wait <= timedelta(0):
+            raise _refusal("wait must be above zero")
         if not _SHORTEST <= self.window <= LONGEST_WINDOW:
             raise _refusal("window must be between a second and an hour")
         if self.budget < 1:
             raise _refusal("budget must be at least 1")
 
     def _check_kinds(self) -> None:
-        for name in ("ahead", "urgent", "lease", "wait", "window"):
+        for name in ("ahead", "urgent", "wait", "timeout", "window"):
             if not isinstance(getattr(self, name), timedelta):
                 raise _refusal(f"{name} must be a timedelta")
+        if not isinstance(self.background, bool):
+            raise _refusal("background must be True or False")
         if not isinstance(self.budget, int) or isinstance(self.budget, bool):
             raise _refusal("budget must be a whole number")
 

@@ -20,7 +20,9 @@ from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
 from zoho_tokenstore.events import OnEvent
 from zoho_tokenstore.matching import SpentCodes
 from zoho_tokenstore.policies import DEFAULT_POLICY, RefreshPolicy
+from zoho_tokenstore.renewal.renewer import Renewer
 from zoho_tokenstore.repository import TokenRepository
+from zoho_tokenstore.tokens import AsyncTokens, Tokens
 from zoho_tokenstore.urls import SAME, canonical, parts_of
 
 if TYPE_CHECKING:
@@ -115,6 +117,54 @@ def open_store(
 
     repository = open_repository(url, keys=keys, spent_codes=spent_codes, on_event=on_event, clock=clock)
     return RepositoryStore(repository, refresh=refresh)
+
+
+@checked
+def open_tokens(
+    url: str | None = None,
+    *,
+    keys: Any = None,
+    refresh: RefreshPolicy = DEFAULT_POLICY,
+    accounts_url: str | None = None,
+    spent_codes: SpentCodes = "self-client",
+    on_event: OnEvent | None = None,
+    clock: Clock = now_ms,
+) -> Tokens:
+    """Open the tokens at a URL for any program, without the SDK.
+
+    The arguments and errors are those of `open_repository`; besides:
+
+    Arguments:
+        refresh: when tokens are renewed.
+        accounts_url: the accounts server of tokens whose API domain is none of Zoho's.
+    """
+    repository = open_repository(url, keys=keys, spent_codes=spent_codes, on_event=on_event, clock=clock)
+    return Tokens(Renewer(repository, refresh, clock=clock), accounts_url=accounts_url, is_owner=True)
+
+
+@checked
+def open_async_tokens(
+    url: str | None = None,
+    *,
+    keys: Any = None,
+    refresh: RefreshPolicy = DEFAULT_POLICY,
+    accounts_url: str | None = None,
+    spent_codes: SpentCodes = "self-client",
+    on_event: OnEvent | None = None,
+    clock: Clock = now_ms,
+) -> AsyncTokens:
+    """Open the tokens at a URL for a program with an event loop; the arguments are those of `open_tokens`."""
+    return AsyncTokens(
+        open_tokens(
+            url,
+            keys=keys,
+            refresh=refresh,
+            accounts_url=accounts_url,
+            spent_codes=spent_codes,
+            on_event=on_event,
+            clock=clock,
+        )
+    )
 
 
 @checked

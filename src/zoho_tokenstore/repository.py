@@ -21,11 +21,11 @@ from zoho_tokenstore.errors import (
 from zoho_tokenstore.events import LOGGED, Event, EventKind, OnEvent, UnreadableLog, emit
 from zoho_tokenstore.leases import Leases, LocalLeases
 from zoho_tokenstore.matching import SpentCodes
-from zoho_tokenstore.reading import Reader, Scan
+from zoho_tokenstore.reading import Reader, Scan, Stored
 from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow, check_text, not_an_id
 from zoho_tokenstore.saving import CONFLICT_PATIENCE, Fence, Saver, Target
 
-__all__ = ["CONFLICT_PATIENCE", "Fence", "TokenRepository"]
+__all__ = ["CONFLICT_PATIENCE", "Fence", "Stored", "TokenRepository"]
 
 _CHECK_AGAIN: Final = 5.0
 """For how many seconds a look-up that finds nothing believes that the store suits the keys."""
@@ -119,27 +119,31 @@ class TokenRepository:
             _check_id(token_id, "get")
         return self._reader.get(token_id)
 
-    def find(self, query: TokenRecord) -> TokenRecord | None:
+    def find(self, query: TokenRecord, *, tell: bool = True) -> TokenRecord | None:
         """Return the stored token that a partial one means, or `None`.
 
         The first key that the query carries decides (id, user name, access token, grant token,
         refresh token); nothing falls through to another row.
+
+        Arguments:
+            query: the partial token.
+            tell: whether it is an event that nothing was found.
 
         Raises:
             SealingError, UnreadableRowError: all that the key leads to cannot be read, and the query
                 does not bring what is needed to log in beside it.
         """
         try:
-            return self._find(query)
+            return self._find(query, tell)
         except TokenStoreError as error:
             forget_values(error)
             raise
 
-    def _find(self, query: TokenRecord) -> TokenRecord | None:
+    def _find(self, query: TokenRecord, tell: bool) -> TokenRecord | None:
         _check_record(query, "find")
         keys = matching.keys_of(query, self._spent_codes)
         if not keys:
-            self._not_matched(query, "the query names nobody")
+            self._not_matched(query, "the query names nobody", tell)
             return None
         stored, failures = self._reader.under(keys[0])
         found = matching.choose(query, keys[0], [row.record for row in stored])
@@ -149,11 +153,16 @@ class TokenRepository:
             if not stored and any(getattr(query, name) for name in SECRET_COLUMNS):
                 self._check_store(lately=True)  # else the caller would log in, and that would be refused
             reason = "other credentials are stored" if stored else f"no such {keys[0].index}"
-            self._not_matched(query, reason)
+            self._not_matched(query, reason, tell)
         return found
 
     def save(
-        self, record: TokenRecord, *, fence: Fence | None = None, identified: bool = False
+        self,
+        record: TokenRecord,
+        *,
+        fence: Fence | None = None,
+        identified: bool = False,
+        known: Stored | None = None,
     ) -> TokenRecord:
         """Insert the token, or update its owner's row, and return what is stored now.
 
@@ -165,6 +174,8 @@ class TokenRepository:
             fence: what it is made after. If another refresh or login has been saved since, that
                 one's tokens stay.
             identified: Zoho itself named the user in the exchange that the token comes from.
+            known: what `prove_writable` returned for the same row. While nobody has changed that since,
+                the save takes a single call of the storage.
 
         Raises:
             InvalidTokenError: it is no `TokenRecord`, or there is no token in it.
@@ -174,7 +185,7 @@ class TokenRepository:
         """
         _check_record(record, "save")
         try:
-            return self._saver.save(record, fence, identified)
+            return self._saver.save(record, fence, identified, known)
         except RetiredIdError as error:
             forget_values(error)
             self.emit(EventKind.SAVE_REFUSED, record, error=error, reason="it was deleted")
@@ -184,14 +195,17 @@ class TokenRepository:
             self.emit(EventKind.SAVE_FAILED, record, error=error, reason=type(error).__name__)
             raise
 
-    def prove_writable(self, record: TokenRecord) -> None:
+    def prove_writable(self, record: TokenRecord) -> Stored | None:
         """Prove that a token can be stored for `record`, before its code or a renewal is spent on it.
+
+        Returns:
+            the row that saving it would update, if there is one.
 
         Raises:
             BackendError: it could not be kept; nothing was changed.
         """
         try:
-            self._saver.prove_writable(record)
+            return self._saver.prove_writable(record)
         except TokenStoreError as error:
             forget_values(error)
             raise
@@ -274,8 +288,9 @@ class TokenRepository:
             check_store(self._backend, self._sealing)
             self._checked = now
 
-    def _not_matched(self, query: TokenRecord, reason: str) -> None:
-        self.emit(EventKind.NOT_MATCHED, query, reason=reason)
+    def _not_matched(self, query: TokenRecord, reason: str, tell: bool) -> None:
+        if tell:
+            self.emit(EventKind.NOT_MATCHED, query, reason=reason)
 
     def _unreadable(self, row: UnreadableRow) -> None:
         self._unreadable_log.note(self.location, row)
@@ -289,6 +304,8 @@ class TokenRepository:
         reason: str | None = None,
         count: int = 1,
         error: Exception | None = None,
+        seconds: float | None = None,
+        waiters: int | None = None,
     ) -> None:
         """Tell the observer of something that happened to `record`."""
         if self._on_event is None and kind not in LOGGED:
@@ -303,6 +320,8 @@ class TokenRepository:
             reason=reason,
             count=count,
             error=error,
+            seconds=seconds,
+            waiters=waiters,
         )
         emit(self._on_event, event)
 

@@ -88,9 +88,15 @@ class Saver:
         self._spent_codes = spent_codes
         self._clock = clock
 
-    def save(self, record: TokenRecord, fence: Fence | None, identified: bool) -> TokenRecord:
+    def save(
+        self, record: TokenRecord, fence: Fence | None, identified: bool, known: Stored | None = None
+    ) -> TokenRecord:
         if record.access_token is None and record.refresh_token is None and record.grant_token is None:
             raise InvalidTokenError("There is no access, refresh or grant token to save.")
+        if known is not None and known.row.id == record.id:
+            with contextlib.suppress(RowChangedError):
+                merged = matching.merge(record, known.record, identified=identified)
+                return self._write(merged, known, identified)
         return _until_settled(lambda: self._try_to_save(record, fence, identified))
 
     def _try_to_save(self, record: TokenRecord, fence: Fence | None, identified: bool) -> TokenRecord:
@@ -184,18 +190,23 @@ class Saver:
         self._tell(EventKind.CREATED if row is None else EventKind.UPDATED, saved)
         return saved
 
-    def prove_writable(self, record: TokenRecord) -> None:
-        """Do all of a save for `record` that can fail for want of a right or a fitting table."""
+    def prove_writable(self, record: TokenRecord) -> Stored | None:
+        """Do all of a save for `record` that can fail for want of a right or a fitting table.
+
+        Returns:
+            the row that it would update.
+        """
+        stored = self.stored_for(record)
         rehearse = getattr(self._backend, "rehearse", None)
         if rehearse is None:
-            return
-        stored = self.stored_for(record)
+            return stored
         with contextlib.suppress(RowChangedError, RetiredIdError):  # races: they say nothing of rights
             if stored is not None:
                 rehearse(stored.row, expect=stored.row.etag)
             else:
                 free = f"9{secrets.randbelow(10**8):08}"
                 rehearse(self._sealing.seal(row_from_record(record, free)), expect=None)
+        return stored
 
 
 def _until_settled(attempt: Callable[[], TokenRecord]) -> TokenRecord:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NoReturn, Self
 
 from zoho_tokenstore import matching
 from zoho_tokenstore.arguments import checked
-from zoho_tokenstore.coordinator import Coordinator
-from zoho_tokenstore.errors import ConfigurationError, TokenNotFoundError, TokenStoreError
+from zoho_tokenstore.errors import ConfigurationError, RetiredIdError, TokenNotFoundError, TokenStoreError
 from zoho_tokenstore.policies import DEFAULT_POLICY, RefreshPolicy
 from zoho_tokenstore.records import Recent, TokenRecord, not_an_id
+from zoho_tokenstore.renewal.renewer import Renewer
 from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.sdk import tokens
-from zoho_tokenstore.sdk._zoho import ACCEPTS_MISSING_ID, TokenStore, is_asked_by_sdk
+from zoho_tokenstore.sdk._zoho import ACCEPTS_MISSING_ID, TokenStore, asking_token, origin
 from zoho_tokenstore.sdk.failures import raises_sdk_errors, sdk_error
-from zoho_tokenstore.sdk.identity import Lookup
+from zoho_tokenstore.tokens import Tokens
 
 
 class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
@@ -42,12 +44,12 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 "For a URL there is open_store, for a backend TokenRepository(backend)."
             )
         self.repository: Final = repository
-        self._service = (
-            repository if refresh is None else Coordinator(repository, refresh, is_refresher=is_asked_by_sdk)
+        self._renewer = None if refresh is None else Renewer(repository, refresh)
+        self._get: Callable[[str], TokenRecord | None] = (
+            repository.get if self._renewer is None else partial(self._renewer.get, origin=lambda: origin(asking_token()))
         )
         # The repository hands out the same record while nobody changed it: then its token holds too.
         self._known: Recent[tuple[TokenRecord, Any]] = Recent()
-        self._lookup = Lookup()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.repository.location!r})"
@@ -68,14 +70,16 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def find_token(self, token: Any) -> Any:
         """Return the passed token with its missing fields filled from the store, or `None`.
 
-        Which stored token is meant: docs/explanation/matching.md. The caller's own fields stay.
+        Which stored token is meant: docs/explanation/matching.md. The caller's own fields stay. If there
+        is none, and the SDK asks for a token that brings a code or a refresh token, it is logged in with
+        that.
         """
         query = tokens.record_of(token)
-        found = self._service.find(query)
-        if found is not None:
-            tokens.put(matching.fill(query, found), token)
-        self._lookup.ended(token)
-        return None if found is None else token
+        found = self._found(query, token)
+        if found is None:
+            return None
+        tokens.put(self._on_this_host(matching.fill(query, found)), token)
+        return token
 
     @raises_sdk_errors
     def save_token(self, token: Any) -> None:
@@ -84,18 +88,18 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         Raises:
             ConflictError: the token's id is that of another user or client.
         """
-        given = tokens.record_of(token)
-        saved = self._service.save(given, identified=self._lookup.is_identified(token))
+        given = self._by_zohos_clock(tokens.record_of(token))
+        saved = (self._renewer or self.repository).save(given)
         token.set_id(saved.id)
         if given.access_token not in (None, saved.access_token):  # another process's newer one stays
-            tokens.put(saved, token)
+            tokens.put(self._on_this_host(saved), token)
 
     @raises_sdk_errors
     def delete_token(self, id: str) -> None:  # noqa: A002  # the SDK's name
         """Delete the token with this id; if there is none, nothing happens."""
         if not isinstance(id, str):
             raise not_an_id(id, "delete_token")
-        self._service.delete(id)
+        (self._renewer or self.repository).delete(id)
 
     @raises_sdk_errors
     def get_tokens(self) -> list[Any]:
@@ -105,45 +109,95 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     @raises_sdk_errors
     def delete_tokens(self) -> None:
         """Delete all tokens, in one step where the storage can."""
-        self._service.clear()
+        (self._renewer or self.repository).clear()
 
     def find_token_by_id(self, id: str) -> Any:  # noqa: A002  # the SDK's name
         """Return a new token with all stored fields.
 
-        If there is none, the answer is `None` where the installed SDK goes on with the caller's
-        own credentials (8.0 from release 7.0.0 on).
+        If there is none, but the SDK asks for a token of its own that brings a code or a refresh token,
+        that is logged in under this id. Else the answer is `None` where the installed SDK goes on with an
+        access token of the caller's own (8.0 from release 7.0.0 on).
 
         Raises:
-            SDKTokenNotFoundError: there is none, and the installed SDK cannot take `None`.
+            SDKTokenNotFoundError: there is none, and nothing to log in with.
+            SDKRetiredIdError: a token with this id was deleted. The code was not spent.
         """
         try:  # as `raises_sdk_errors` does, without a call more: this runs before every API call
             if not isinstance(id, str):
                 raise not_an_id(id, "find_token_by_id")
-            record = self._service.get(id)
+            record = self._get(id)
+            if record is None:
+                record = self._logged_in(id)
         except TokenStoreError as error:
             raise sdk_error(error) from error.__cause__
-        if record is not None:
-            return self._token(record, id)
-        self._lookup.forget()
-        if ACCEPTS_MISSING_ID:
-            return None
-        raise sdk_error(TokenNotFoundError(f"There is no token with the id {id!r}. Log in again."))
+        return None if record is None else self._token(record, id)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The same logins for any other program and API of Zoho's.
+
+        Raises:
+            ConfigurationError: the store was opened with `refresh=None`, which leaves renewals to the SDK.
+        """
+        if self._renewer is None:
+            raise ConfigurationError(
+                "This store was opened with refresh=None: it renews no token, and so has none to hand out. "
+                "Open it without that, or open_tokens(url)."
+            )
+        return Tokens(self._renewer)
 
     def close(self) -> None:
         """Close the store. It cannot be used afterwards."""
-        if isinstance(self._service, Coordinator):
-            self._service.close()
+        if self._renewer is not None:
+            self._renewer.close()
         self.repository.close()
         self._known.clear()
+
+    def _found(self, query: TokenRecord, token: Any) -> TokenRecord | None:
+        if self._renewer is None:
+            return self.repository.find(query)
+        # What an application asks by itself is no login.
+        return self._renewer.find(query, lambda: origin(token), logs_in=asking_token() is token)
+
+    def _logged_in(self, token_id: str) -> TokenRecord | None:
+        """Return what the SDK's own token is logged in as, for an id that is not in the store."""
+        token = asking_token()
+        query = None if token is None else tokens.record_of(token)
+        if self._renewer is not None and query is not None and query.id == token_id:
+            if query.access_token is None and self.repository.is_retired(token_id):
+                raise RetiredIdError(
+                    f"The token with the id {token_id!r} was deleted, and no other one gets its id. Log in "
+                    "without an id."
+                )
+            record = self._renewer.log_in(query, lambda: origin(token))
+            if record is not None:
+                return record
+        if ACCEPTS_MISSING_ID and (query is None or query.access_token is not None or self._renewer is None):
+            return None
+        raise TokenNotFoundError(f"There is no token with the id {token_id!r}. Log in again.")
 
     def _token(self, record: TokenRecord, token_id: str) -> Any:
         known = self._known.get(token_id)
         if known is not None and known[0] is record:
             return tokens.copy_of(known[1])
-        token = tokens.new_token(record)
-        if record.user_name is None:
-            self._lookup.ended(token)
-            return token
-        if self._known.is_asked_again(token_id):
+        token = tokens.new_token(self._on_this_host(record))
+        if self._known.is_asked_again(token_id) and not self._offset_ms:
             self._known.keep(token_id, (record, tokens.copy_of(token)))
         return token
+
+    @property
+    def _offset_ms(self) -> int:
+        return 0 if self._renewer is None else self._renewer.skew.offset_ms
+
+    def _on_this_host(self, record: TokenRecord) -> TokenRecord:
+        """Return a token whose expiry is right by this host's clock, by which the SDK judges it."""
+        return _moved(record, -self._offset_ms)
+
+    def _by_zohos_clock(self, record: TokenRecord) -> TokenRecord:
+        return _moved(record, self._offset_ms)
+
+
+def _moved(record: TokenRecord, by_ms: int) -> TokenRecord:
+    if not by_ms or record.expires_at_ms is None:
+        return record
+    return record.changed(expires_at_ms=max(0, record.expires_at_ms + by_ms))

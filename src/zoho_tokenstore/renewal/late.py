@@ -1,7 +1,7 @@
 """Tokens whose save failed, kept until it succeeds.
 
-The SDK (6, 7 and 8) drops the exception of `save_token`, after a one-time code or a refresh has
-been spent. So the token stays here, is found by look-ups of this process, and saved at the next
+A one-time code has been spent by then, and the SDK (6, 7 and 8) drops the exception of `save_token`.
+So the token stays here, is found by look-ups of this process, and saved at the next
 chance: each by itself, so that one that cannot be saved holds up no other. One that was deleted
 meanwhile, by whatever process, stays deleted.
 """
@@ -11,8 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from zoho_tokenstore import matching
@@ -27,7 +26,6 @@ from zoho_tokenstore.errors import (
     TokenStoreError,
 )
 from zoho_tokenstore.events import EventKind
-from zoho_tokenstore.flights import Flight
 from zoho_tokenstore.leases import begin_anew_after_fork
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.repository import Fence, TokenRepository
@@ -37,23 +35,19 @@ _REST: Final = 1.0
 """For how many seconds after a failure nothing is tried again: each try may wait for locks."""
 
 _LONGEST_REST: Final = 60.0
-_LONGEST_LOGIN: Final = 600.0
-"""For how many seconds a save is that of the login that the same thread has looked for."""
-
 _AT_CLOSE: Final = 30.0
 """For how many seconds `save(at_once=True)` goes on when one save has met a storage out of reach."""
 
 
 @dataclass(eq=False)
 class Kept:
-    """A token that could not be saved, what it was made after, and the refresh that it came from.
+    """A token that could not be saved, and what it was made after.
 
-    `row_id` is the row that it was to update, if there was one: a refresh is of a stored row.
+    `row_id` is the row that it was to update, if there was one: a renewal is of a stored row.
     """
 
     record: TokenRecord
     fence: Fence
-    flight: Flight | None
     identified: bool
     row_id: str | None = None
     rest: float = 0.0
@@ -65,49 +59,53 @@ class Kept:
         self.not_before = time.monotonic() + self.rest
 
 
-class Unsaved:
+class Late:
     """The tokens that this process could not save yet, oldest first; the newest 1,000.
 
+    A child after a fork goes on with copies of them: its parent may end without having saved.
     `kept` is to be read only: it is looked at before nearly every API call.
 
     Arguments:
         repository: where they are to be saved.
-        release: gives back the lease of a refresh.
         clock: the time in milliseconds since the epoch.
     """
 
-    def __init__(self, repository: TokenRepository, release: Callable[[Flight], None], clock: Clock) -> None:
+    def __init__(self, repository: TokenRepository, clock: Clock) -> None:
         self.kept: list[Kept] = []
-        self._logins = threading.local()
         self._repository = repository
-        self._release = release
         self._clock = clock
-        self._begin()
+        self.begin_anew()
         begin_anew_after_fork(self)
 
     def begin_anew(self) -> None:
-        """Go on in a child: its parent may end without having saved, but the leases are the parent's."""
-        self.kept = [replace(kept, flight=None) for kept in self.kept]
-        self._begin()
-
-    def _begin(self) -> None:
+        """Begin with locks of one's own."""
         self._lock = threading.Lock()
         self._trying = threading.Lock()
         self._not_before = 0.0
 
-    def begin_login(self) -> None:
-        """Note, while the store can be read, when it was last cleared: this thread is about to log in."""
-        self._logins.began = time.monotonic(), self._repository.cleared_ms()
+    def keep(
+        self,
+        record: TokenRecord,
+        fence: Fence,
+        *,
+        identified: bool = False,
+        row_id: str | None = None,
+        cleared_ms: int | None = None,
+    ) -> TokenRecord:
+        """Keep a token, in place of an earlier one of the same owner and credentials.
 
-    def _cleared_before_login(self) -> int | None:
-        """Return what `begin_login` noted for the login that this thread could not save."""
-        began, cleared_ms = getattr(self._logins, "began", (0.0, None))
-        return cleared_ms if time.monotonic() < began + _LONGEST_LOGIN else None
+        Arguments:
+            record: the token.
+            fence: what it was made after.
+            identified: Zoho itself named its user.
+            row_id: the id of the row that it was to update, if that is known.
+            cleared_ms: when the store had last been cleared before, if that is known.
 
-    def keep(self, record: TokenRecord, fence: Fence, flight: Flight | None, *, identified: bool) -> None:
-        """Keep a token, in place of an earlier one of the same owner and credentials."""
-        fence = fence._replace(saved_ms=self._clock(), cleared_ms=self._cleared_before_login())
-        kept = Kept(record, fence, flight, identified, None if flight is None else flight.about.id)
+        Returns:
+            the token as it is kept: with its id, if that is known.
+        """
+        fence = fence._replace(saved_ms=self._clock(), cleared_ms=cleared_ms)
+        kept = Kept(record, fence, identified, row_id)
         with contextlib.suppress(BackendError, SealingError, ConflictError):  # a locked store can be read
             kept.fence = kept.fence._replace(cleared_ms=self._repository.cleared_ms())
             target = self._repository.target(record)
@@ -119,6 +117,7 @@ class Unsaved:
         with self._lock:
             others = [other for other in self.kept if not _replaces(kept.record, other.record)]
             self.kept = [*others, kept][-_MOST:]
+        return kept.record
 
     def drop(self, saved: TokenRecord) -> None:
         """Forget what a save has replaced."""
@@ -163,13 +162,6 @@ class Unsaved:
             [kept for kept, record in zip(all_kept, stored, strict=True) if record is found]
         )
 
-    def of_exchange(self, name: str) -> Kept | None:
-        """Return the kept token that came of the exchange of a one-time code, by the name of its lease."""
-        flights = ((kept.flight, kept) for kept in self.kept)
-        return next(
-            (kept for flight, kept in flights if flight and flight.is_of_code and flight.name == name), None
-        )
-
     def _save_each(self, at_once: bool) -> None:
         now = time.monotonic()
         for kept in [kept for kept in self.kept if at_once or kept.not_before <= now]:
@@ -198,8 +190,6 @@ class Unsaved:
     def _remove(self, kept: Kept) -> None:
         with self._lock:
             self.kept = [other for other in self.kept if other is not kept]
-        if kept.flight is not None:
-            self._release(kept.flight)
 
     def _unless_deleted(self, found: list[Kept]) -> TokenRecord | None:
         """Return a kept token, unless the store can be read and says that it was deleted since."""
