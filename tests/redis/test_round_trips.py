@@ -97,6 +97,15 @@ def test_scan_asks_page_by_page(local: LocalRedis, open_store: Open) -> None:
     assert len(seen) == 2
 
 
+def test_a_renewal_is_one_command(local: LocalRedis, open_store: Open) -> None:
+    """A save over a version that is known is one script: no transaction, no look before or behind."""
+    store = open_store(local.url)
+    etag = store.write(full_row(), expect=None)
+    with commands(local) as seen:
+        store.write(full_row(mark="b"), expect=etag)
+    assert seen == ["EVALSHA"]
+
+
 def test_an_etag_needs_no_second_look(backend: RedisBackend) -> None:
     """`write` makes the etag by itself, so it is known without asking."""
     etag = backend.write(Row(id="1"), expect=None)

@@ -75,6 +75,17 @@ def test_look_ups_stay_one_round_trip(backend: SQLBackend, wire: proxy.Proxy) ->
     assert wire.round_trips - before == 30 + wire.url.startswith("postgresql")
 
 
+def test_renewals_stay_one_round_trip(backend: SQLBackend, wire: proxy.Proxy) -> None:
+    """A save over a version that is known is one statement: no transaction, no look before or behind."""
+    etag = backend.write(full_row("2"), expect=None)
+    before, connections = wire.round_trips, wire.connections
+    for mark in "bcdefghijk":
+        etag = backend.write(full_row("2", mark), expect=etag)
+    assert wire.round_trips - before == 10 + wire.url.startswith("postgresql")  # prepared once
+    assert wire.connections == connections
+    assert [row.id for row in backend.find("access_token", "access_token-k")] == ["2"]
+
+
 @pytest.mark.parametrize("wire", [support.POSTGRESQL], indirect=True)
 def test_statements_need_not_be_prepared(wire: proxy.Proxy) -> None:
     """For a pooler that cannot keep them, psycopg is told so in the URL."""
