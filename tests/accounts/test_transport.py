@@ -25,6 +25,7 @@ from tests.accounts.support import (
     wait_until,
 )
 from zoho_tokenstore.errors import AccountsUnavailableError
+from zoho_tokenstore.renewal.connections import Line
 from zoho_tokenstore.renewal.transport import MOST_BYTES, Answer, Transport
 
 LIMIT = 0.3
@@ -500,3 +501,36 @@ class TestEnvironment:
         SHORT.get(server.url, {"Authorization": "Zoho-oauthtoken t"})
         assert b"authorization:" not in server.requests[0].lower()
         assert b"\r\nAuthorization: Zoho-oauthtoken t\r\n" in server.requests[1]
+
+
+class TestLine:
+    """The one connection of a request, and the moment when it is cut."""
+
+    def test_nothing_leaves_after_the_cut(self) -> None:
+        """A connection that stands too late is not used, and the caller was told that nothing was sent."""
+        line = Line(lambda: 1)
+        assert line.cut() is False
+        with pytest.raises(ConnectionAbortedError):
+            line.established()
+        assert line.sent_ms is None
+
+    def test_a_connection_that_comes_too_late_is_closed(self) -> None:
+        """It is closed before any byte is sent."""
+        line = Line(lambda: 1)
+        line.cut()
+        one, other = socket.socketpair()
+        with one, other:
+            with pytest.raises(ConnectionAbortedError):
+                line.opened(one)
+            assert other.recv(1) == b""
+
+    def test_a_request_that_may_have_left(self) -> None:
+        """Once it was established, the cut says so, and ends the connection for both sides."""
+        line = Line(lambda: 7)
+        one, other = socket.socketpair()
+        with one, other:
+            line.opened(one)
+            line.established()
+            assert line.cut() is True
+            assert line.sent_ms == 7
+            assert one.recv(1) == other.recv(1) == b""
