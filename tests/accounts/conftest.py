@@ -79,3 +79,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tls") / "certificate.pem"
     path.write_bytes(made.public_bytes(pem) + private)
     return path
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _loaded() -> None:
+    """Load the HTTP client before times are taken."""
+    import zoho_tokenstore.renewal.connections  # noqa: F401
