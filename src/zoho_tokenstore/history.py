@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 from zoho_tokenstore.clock import Clock
 from zoho_tokenstore.errors import AccountsUnavailableError, RateLimitedError
-from zoho_tokenstore.leases import Leases
+from zoho_tokenstore.leases import LeaseBook
 from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import TokenRecord
 
@@ -84,7 +84,7 @@ class History:
 class Histories:
     """The histories of all refresh tokens, shared by everybody who sees the leases."""
 
-    def __init__(self, leases: Leases, policy: RefreshPolicy, clock: Clock) -> None:
+    def __init__(self, leases: LeaseBook, policy: RefreshPolicy, clock: Clock) -> None:
         self._leases = leases
         self._clock = clock
         self._budget = policy.budget

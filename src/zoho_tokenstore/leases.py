@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import random
+import secrets
 import threading
 import weakref
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
@@ -14,6 +18,85 @@ from zoho_tokenstore.records import TokenRecord
 
 FORGET_AFTER_MS: Final = 3_600_000
 """How long after its end a lease is kept for its note, in milliseconds."""
+
+_MOST_TRIES: Final = 100
+"""Each has met somebody else's change, of which there are two or three in a refresh."""
+
+_FORGETS_ONE_IN: Final = 64
+
+
+class Kept(NamedTuple):
+    """What is kept under a name.
+
+    Arguments:
+        text: the text; empty if nothing is kept.
+        now_ms: the time in epoch milliseconds, by the clock of the server that keeps it, where it has
+            one (PostgreSQL, MySQL, MariaDB, Redis); else by this host's.
+    """
+
+    text: str
+    now_ms: int
+
+
+class Leases(Protocol):
+    """Where leases are kept: a text under each name, which is replaced by compare-and-set.
+
+    Every thread sees it, and every process that shares the store. A storage knows no rule about
+    the texts. Each call is one round trip to a server; a failure raises a `BackendError`.
+    """
+
+    def read(self, name: str) -> Kept:
+        """Return what is kept under a name, and the time."""
+
+    def replace(self, name: str, was: str, text: str, keep_ms: int) -> bool:
+        """Store a text if what is kept under the name is still `was`; return whether it is stored now.
+
+        If it is there already, it was stored by an earlier try whose answer was lost; that counts too.
+
+        Arguments:
+            name: any text of our own making.
+            was: what was read; empty if nothing was.
+            text: what to store; not empty, and no text is ever used twice.
+            keep_ms: for how many milliseconds it must be kept, one at least. It is forgotten some time
+                after that.
+        """
+
+
+class LocalLeases:
+    """What is kept for the threads of one process. A child after a fork begins with the same texts."""
+
+    def __init__(self, clock: Clock = now_ms) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[str, int]] = {}
+        begin_anew_after_fork(self)
+
+    def read(self, name: str) -> Kept:
+        return Kept(self._text(name), self._clock())
+
+    def replace(self, name: str, was: str, text: str, keep_ms: int) -> bool:
+        with self._lock:
+            if self._text(name) not in (was, text):
+                return False
+            now = self._clock()
+            if not was and forgets_now():
+                self._kept = {name: kept for name, kept in self._kept.items() if kept[1] >= now}
+            self._kept[name] = text, now + keep_ms
+            return True
+
+    def begin_anew(self) -> None:
+        self._lock = threading.Lock()  # another thread may have held it
+
+    def _text(self, name: str) -> str:
+        return self._kept.get(name, ("", 0))[0]
+
+
+def forgets_now() -> bool:
+    """Tell whether the storage of a new name shall delete what need not be kept any more.
+
+    It is left to chance, because a process may be too short-lived to count.
+    """
+    return random.randrange(_FORGETS_ONE_IN) == 0  # noqa: S311  # not a secret
 
 
 class Lease(NamedTuple):
@@ -32,11 +115,15 @@ class Lease(NamedTuple):
         return self.owner is not None and at_ms < self.until_ms <= at_ms + 2 * ttl_ms
 
 
-class Leases(Protocol):
-    """Where leases are kept: seen by every thread, and by every process that shares the store."""
+class LeaseBook:
+    """The rules about leases, over whatever keeps them. Times are those of its clock."""
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
 
     def look(self, name: str) -> Lease:
         """Return the lease as it stands, without taking it."""
+        return _lease(self._leases.read(name).text)
 
     def acquire(self, name: str, owner: str, ttl_ms: int) -> Lease:
         """Take the lease if nobody holds it, and return it as it now stands.
@@ -45,58 +132,49 @@ class Leases(Protocol):
         `BackendError` where nothing can be written.
         """
 
+        def taken(lease: Lease, now: int) -> Lease | None:
+            return None if lease.is_held(now, ttl_ms) else Lease(owner, now + ttl_ms, lease.note)
+
+        return self._change(name, taken)[0]
+
     def annotate(self, name: str, was: str, note: str) -> bool:
         """Replace the note beside a lease, held or not, if it still is `was`; return whether it was."""
+        return self._change(
+            name, lambda lease, _now: lease._replace(note=note) if lease.note == was else None
+        )[1]
 
     def release(self, name: str, owner: str) -> bool:
         """Give the lease back if `owner` still has it; return whether it had. The note stays."""
+        return self._change(
+            name, lambda lease, _now: lease._replace(owner=None) if lease.owner == owner else None
+        )[1]
+
+    def _change(self, name: str, change: Callable[[Lease, int], Lease | None]) -> tuple[Lease, bool]:
+        """Return a lease, and whether it was changed; if others always came first, it was not."""
+        lease = Lease()
+        for _ in range(_MOST_TRIES):
+            text, now = self._leases.read(name)
+            lease = _lease(text)
+            changed = change(lease, now)
+            if changed is None:
+                break
+            keep_ms = max(changed.until_ms - now, 0) + FORGET_AFTER_MS
+            if self._leases.replace(name, text, _text(changed), keep_ms):
+                return changed, True
+        return lease, False
 
 
-class LocalLeases:
-    """Leases for the threads of one process. A child after a fork holds none, and keeps the notes."""
+def _text(lease: Lease) -> str:
+    return json.dumps([*lease, secrets.token_hex(8)])
 
-    def __init__(self, clock: Clock = now_ms) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._leases: dict[str, Lease] = {}
-        begin_anew_after_fork(self)
 
-    def look(self, name: str) -> Lease:
-        return self._leases.get(name, Lease())
-
-    def acquire(self, name: str, owner: str, ttl_ms: int) -> Lease:
-        with self._lock:
-            now = self._clock()
-            lease = self.look(name)
-            if not lease.is_held(now, ttl_ms):
-                self._forget(now)
-                lease = self._leases[name] = Lease(owner, now + ttl_ms, lease.note)
-            return lease
-
-    def annotate(self, name: str, was: str, note: str) -> bool:
-        with self._lock:
-            lease = self._leases.get(name, Lease(None, self._clock()))
-            if lease.note != was:
-                return False
-            self._leases[name] = lease._replace(note=note)
-            return True
-
-    def release(self, name: str, owner: str) -> bool:
-        with self._lock:
-            lease = self.look(name)
-            if lease.owner != owner:
-                return False
-            self._leases[name] = lease._replace(owner=None)
-            return True
-
-    def begin_anew(self) -> None:
-        """Hold nothing: what threads of the parent held is not the child's."""
-        self._lock = threading.Lock()
-        self._leases = {name: lease._replace(owner=None) for name, lease in self._leases.items()}
-
-    def _forget(self, now: int) -> None:
-        for name in [name for name, lease in self._leases.items() if lease.until_ms < now - FORGET_AFTER_MS]:
-            del self._leases[name]
+def _lease(text: str) -> Lease:
+    """Read a text. One that nobody of us wrote counts as nothing."""
+    try:
+        owner, until_ms, note, _ = json.loads(text)
+    except (ValueError, TypeError):
+        return Lease()
+    return Lease(owner, until_ms, note)
 
 
 def names_of(record: TokenRecord) -> list[str]:

@@ -47,10 +47,9 @@ CALLS: dict[str, tuple[Callable[[RedisBackend], object], list[str]]] = {
     "a retired id": (lambda store: store.retired.add([RetiredId("9", 1)]), ["ZADD"]),
     "prune": (lambda store: store.retired.prune(1), ["ZREMRANGEBYSCORE"]),
     "cleared": (lambda store: store.retired.cleared_ms(), ["HGET"]),
-    "look": (lambda store: store.leases.look("a"), ["HMGET"]),
-    "acquire": (lambda store: store.leases.acquire("a", "owner", 1000), ["EVALSHA"]),
-    "annotate": (lambda store: store.leases.annotate("a", "", "note"), ["EVALSHA"]),
-    "release": (lambda store: store.leases.release("a", "owner"), ["EVALSHA"]),
+    "lease": (lambda store: store.leases.read("a"), ["EVALSHA"]),
+    "new lease": (lambda store: store.leases.replace("a", "", "one", 1000), ["EVALSHA"]),
+    "lease that was replaced": (lambda store: store.leases.replace("a", "zero", "one", 1000), ["EVALSHA"]),
 }
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -14,15 +12,15 @@ from zoho_tokenstore.backends._csv.failures import explained
 from zoho_tokenstore.backends._csv.locks import HostLock
 from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.leases import FORGET_AFTER_MS, Lease
+from zoho_tokenstore.leases import Kept
 
 _log: Final = logging.getLogger("zoho_tokenstore")
 
-Stored = dict[str, Lease]
+Stored = dict[str, tuple[str, int]]
 
 
 class CSVLeases:
-    """The leases of a token file, as JSON: a list of owner, end and note under each name.
+    """The leases of a token file, as JSON: under each name its text, and until when it is kept.
 
     They hold among all processes of the host. There is no token in them. A file that cannot be
     read as leases is put aside under another name, which the log tells, and others begin: then a
@@ -41,39 +39,25 @@ class CSVLeases:
         self._clock = clock
         self._closed = False
 
-    def look(self, name: str) -> Lease:
+    def read(self, name: str) -> Kept:
         self._check_open()
         with explained(self._path):
             try:
-                leases = self._read()
+                stored = self._read()
             except ValueError:
                 with self._lock.held():
-                    leases = self._read_or_begin_anew()
-        return leases.get(name, Lease())
+                    stored = self._read_or_begin_anew()
+        return Kept(_text(stored, name), self._clock())
 
-    def acquire(self, name: str, owner: str, ttl_ms: int) -> Lease:
-        with self._changing() as leases:
-            now = self._clock()  # not before the lock is had: others may have taken the lease meanwhile
-            lease = leases.get(name, Lease())
-            if not lease.is_held(now, ttl_ms):
-                lease = lease._replace(owner=owner, until_ms=now + ttl_ms)
-                self._write({**_not_yet_forgotten(leases, now), name: lease})
-        return lease
-
-    def annotate(self, name: str, was: str, note: str) -> bool:
-        with self._changing() as leases:
-            lease = leases.get(name, Lease(None, self._clock()))
-            if lease.note != was:
+    def replace(self, name: str, was: str, text: str, keep_ms: int) -> bool:
+        self._check_open()
+        with explained(self._path), self._lock.held():
+            stored = self._read_or_begin_anew()
+            if _text(stored, name) not in (was, text):
                 return False
-            self._write({**leases, name: lease._replace(note=note)})
-        return True
-
-    def release(self, name: str, owner: str) -> bool:
-        with self._changing() as leases:
-            lease = leases.get(name)
-            if lease is None or lease.owner != owner:
-                return False
-            self._write({**leases, name: lease._replace(owner=None)})
+            now = self._clock()
+            needed = {name: entry for name, entry in stored.items() if entry[1] >= now}
+            self._write({**needed, name: (text, now + keep_ms)})
         return True
 
     def open(self) -> None:
@@ -87,12 +71,6 @@ class CSVLeases:
         """Refuse everything from now on."""
         self._closed = True
 
-    @contextmanager
-    def _changing(self) -> Iterator[Stored]:
-        self._check_open()
-        with explained(self._path), self._lock.held():
-            yield self._read_or_begin_anew()
-
     def _read(self) -> Stored:
         """Return the leases; raise a `ValueError` if the file holds something else."""
         try:
@@ -105,7 +83,7 @@ class CSVLeases:
             raise ValueError("nested too deeply") from None
         if not isinstance(stored, dict):
             raise ValueError("not an object")  # noqa: TRY004  # as json itself raises
-        return {name: _lease(entry) for name, entry in stored.items()}
+        return {name: _entry(entry) for name, entry in stored.items()}
 
     def _read_or_begin_anew(self) -> Stored:
         try:
@@ -116,20 +94,20 @@ class CSVLeases:
             _log.error("The leases in %s cannot be read. The file is now %s.", self._path, aside)
             return {}
 
-    def _write(self, leases: Stored) -> None:
-        files.replace(self._path, json.dumps(leases).encode(), rights_of=self._tokens)
+    def _write(self, stored: Stored) -> None:
+        files.replace(self._path, json.dumps(stored).encode(), rights_of=self._tokens)
 
     def _check_open(self) -> None:
         if self._closed:
             raise BackendError(f"The store on {self._tokens} has been closed.")
 
 
-def _not_yet_forgotten(leases: Stored, now: int) -> Stored:
-    return {name: lease for name, lease in leases.items() if lease.until_ms >= now - FORGET_AFTER_MS}
+def _text(stored: Stored, name: str) -> str:
+    return stored.get(name, ("", 0))[0]
 
 
-def _lease(entry: object) -> Lease:
+def _entry(entry: object) -> tuple[str, int]:
     match entry:
-        case [str() | None as owner, int() as until_ms, str() as note]:
-            return Lease(owner, until_ms, note)
+        case [str() as text, int() as until_ms]:
+            return text, until_ms
     raise ValueError("not a lease")

@@ -59,7 +59,7 @@ _OBJECTS: Final[Mapping[str, str]] = {
     "zoho_tokenstore": "CREATE TABLE zoho_tokenstore (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "zoho_tokenstore_lease": (
         "CREATE TABLE zoho_tokenstore_lease "
-        "(name TEXT PRIMARY KEY, owner TEXT, until_ms INTEGER NOT NULL, note TEXT NOT NULL) WITHOUT ROWID"
+        "(name TEXT PRIMARY KEY, text TEXT NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID"
     ),
     "zoho_tokenstore_retired": (
         "CREATE TABLE zoho_tokenstore_retired (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID"
