@@ -219,7 +219,7 @@ def test_every_read_is_strongly_consistent(dynamodb: DynamoDBBackend) -> None:
     dynamodb.load("1")
     dynamodb.find("user_name", "user_name-a")
     list(dynamodb.scan())
-    dynamodb.leases.look("a")
+    dynamodb.leases.read("a")
     reads = [params for params in asked if "TransactItems" not in params]
     batched = [params["RequestItems"][dynamodb._table] for params in reads if "RequestItems" in params]
     assert [params["ConsistentRead"] for params in reads if "RequestItems" not in params] == [True] * 4
@@ -246,8 +246,9 @@ def test_every_read_is_strongly_consistent(dynamodb: DynamoDBBackend) -> None:
         (lambda backend: backend.retired.add([RetiredId("7", 1), RetiredId("8", 1)]), "PutItem PutItem"),
         (lambda backend: backend.retired.prune(1), "Query"),
         (lambda backend: backend.retired.cleared_ms(), "GetItem"),
-        (lambda backend: backend.leases.look("a"), "GetItem"),
-        (lambda backend: backend.leases.acquire("a", "me", 1), "GetItem PutItem"),
+        (lambda backend: backend.leases.read("a"), "GetItem"),
+        (lambda backend: backend.leases.replace("a", "", "one", 1), "PutItem"),
+        (lambda backend: backend.leases.replace("a", "zero", "one", 1), "PutItem"),
     ],
 )
 def test_requests_of_a_call(dynamodb: DynamoDBBackend, use: Callable[[Any], object], requests: str) -> None:

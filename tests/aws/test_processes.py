@@ -55,11 +55,10 @@ def test_look_up_items_of_processes_stay_sound(dynamodb: DynamoDBBackend, tmp_pa
     assert is_sound(dynamodb, tmp_path)
 
 
-def test_one_process_gets_the_lease(dynamodb: DynamoDBBackend) -> None:
-    """Of processes that ask for a lease at once one gets it, and no note of another one is lost."""
-    owners = together("lease", dynamodb)
-    assert set(owners) == {dynamodb.leases.look("refresh").owner}
-    assert dynamodb.leases.look("refresh").note == "x" * PROCESSES
+def test_one_process_replaces_a_lease(dynamodb: DynamoDBBackend) -> None:
+    """Of processes that store a first text at once one succeeds, and no count in another is lost."""
+    assert together("lease", dynamodb).count(True) == 1
+    assert dynamodb.leases.read("count").text.partition(" ")[0] == str(PROCESSES)
 
 
 def in_a_child(work: Callable[[], object]) -> None:

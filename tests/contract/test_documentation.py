@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zoho_tokenstore.testing import BackendContract, TokenStoreContract, clauses
+from zoho_tokenstore.testing import BackendContract, LeasesContract, TokenStoreContract, clauses
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference" / "contract.md").read_text(encoding="utf-8")
@@ -27,15 +27,18 @@ def listed(heading: str) -> dict[str, str]:
     [
         ("Token stores: `TokenStoreContract`", TokenStoreContract),
         ("Backends: `BackendContract`", BackendContract),
+        ("Leases: `LeasesContract`", LeasesContract),
     ],
-    ids=["token stores", "backends"],
+    ids=["token stores", "backends", "leases"],
 )
 def test_the_reference_lists_the_clauses(heading: str, contract: type) -> None:
     """Every clause stands in docs/reference/contract.md under its id with its statement, and no other."""
     assert listed(heading) == clauses(contract)
 
 
-@pytest.mark.parametrize("contract", [TokenStoreContract, BackendContract], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "contract", [TokenStoreContract, BackendContract, LeasesContract], ids=lambda kind: kind.__name__
+)
 def test_every_clause_is_a_sentence(contract: type) -> None:
     """Every test of a contract has a docstring that states its clause."""
     assert all(statement.endswith(".") for statement in clauses(contract).values())

@@ -1,10 +1,8 @@
-"""Leases beside the file: the rules that all leases follow, among all processes, and a file that broke."""
+"""Leases beside the file: its bytes, and a file that broke. The rest is in the contract of all leases."""
 
 from __future__ import annotations
 
-import json
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,40 +10,22 @@ import pytest
 
 from tests.csv import support
 from tests.csv.support import NAME, beside, open_tokens, token
-from tests.csv.test_locks import held_by_another
-from tests.unit.refresh.support import NOW, FakeClock, Running
-from tests.unit.refresh.test_leases import (
-    TTL,
-    clock,
-    test_clock_set_back,
-    test_compare_and_release,
-    test_note_is_compared_before_it_is_replaced,
-    test_old_leases_are_forgotten,
-    test_one_holder,
-    test_threads_that_race,
-)
+from tests.unit.refresh.support import NOW, FakeClock
 from zoho_tokenstore.backends._csv.leases import CSVLeases
 from zoho_tokenstore.backends.csv import CSVBackend
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError
-from zoho_tokenstore.leases import Lease
-from zoho_tokenstore.testing.hostile import HOSTILE_TEXTS
 
-__all__ = [
-    "clock",
-    "test_clock_set_back",
-    "test_compare_and_release",
-    "test_note_is_compared_before_it_is_replaced",
-    "test_old_leases_are_forgotten",
-    "test_one_holder",
-    "test_threads_that_race",
-]
+KEEP_MS = 60_000
 
 USES: dict[str, Callable[[CSVLeases], object]] = {
-    "look": lambda leases: leases.look("a"),
-    "acquire": lambda leases: leases.acquire("a", "one", TTL),
-    "annotate": lambda leases: leases.annotate("a", "", "note"),
-    "release": lambda leases: leases.release("a", "one"),
+    "read": lambda leases: leases.read("a"),
+    "replace": lambda leases: leases.replace("a", "", "one", KEEP_MS),
 }
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
@@ -54,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def backend(path: Path, clock: FakeClock) -> Iterator[CSVBackend]:  # the fixture above
+def backend(path: Path, clock: FakeClock) -> Iterator[CSVBackend]:
     backend = CSVBackend(path)
     backend.leases._clock = clock
     yield backend
@@ -62,64 +42,29 @@ def backend(path: Path, clock: FakeClock) -> Iterator[CSVBackend]:  # the fixtur
 
 
 @pytest.fixture
-def leases(backend: CSVBackend) -> object:
-    return backend.leases
-
-
-@pytest.fixture
 def file(path: Path) -> Path:
     return path.with_name(f"{NAME}.leases")
 
 
-def test_every_byte_of_the_file(backend: CSVBackend, file: Path) -> None:
-    """JSON: owner, end and note under each name. Before the first lease there is no file."""
+def test_every_byte_of_the_file(backend: CSVBackend, file: Path, clock: FakeClock) -> None:
+    """JSON: text and time under each name, without what need not be kept. At first there is no file."""
+    assert backend.leases.read("a").text == ""
     assert not file.exists()
-    backend.leases.acquire("a", "one", TTL)
-    backend.leases.annotate("b", "", "note")
-    assert file.read_bytes() == f'{{"a": ["one", {NOW + TTL}, ""], "b": [null, {NOW}, "note"]}}'.encode()
+    backend.leases.replace("a", "", "one", KEEP_MS)
+    clock.now += KEEP_MS
+    backend.leases.replace("b", "", "two", 1)
+    assert file.read_bytes() == f'{{"a": ["one", {NOW + KEEP_MS}], "b": ["two", {clock.now + 1}]}}'.encode()
+    clock.now += 1
+    backend.leases.replace("b", "two", "three", KEEP_MS)
+    assert file.read_bytes() == f'{{"b": ["three", {clock.now + KEEP_MS}]}}'.encode()
 
 
-def test_a_lease_that_is_held_is_not_written(backend: CSVBackend, file: Path) -> None:
-    """Who asks for it in vain changes nothing."""
-    backend.leases.acquire("a", "one", TTL)
+def test_a_refused_text_is_not_written(backend: CSVBackend, file: Path) -> None:
+    """Who comes too late changes nothing."""
+    backend.leases.replace("a", "", "one", KEEP_MS)
     before = file.stat().st_ino
-    assert backend.leases.acquire("a", "two", TTL).owner == "one"
-    assert not backend.leases.release("a", "two")
-    assert not backend.leases.annotate("a", "other", "note")
+    assert not backend.leases.replace("a", "zero", "two", KEEP_MS)
     assert file.stat().st_ino == before
-
-
-def test_all_handles_see_them(backend: CSVBackend, path: Path) -> None:
-    """A lease taken through one handle holds for another, as for another process."""
-    other = CSVBackend(path)
-    assert backend.leases.acquire("a", "one", TTL).owner == "one"
-    assert other.leases.look("a") == Lease("one", NOW + TTL)
-    assert other.leases.annotate("a", "", "note")
-    assert backend.leases.look("a").note == "note"
-
-
-@pytest.mark.parametrize("name", HOSTILE_TEXTS)
-def test_hostile_texts(backend: CSVBackend, name: str) -> None:
-    """Names, owners and notes are kept whatever is in them."""
-    text = HOSTILE_TEXTS[name]
-    assert backend.leases.acquire(text, text, TTL).owner == text
-    assert backend.leases.annotate(text, "", text)
-    assert backend.leases.look(text) == Lease(text, NOW + TTL, text)
-    assert backend.leases.release(text, text)
-
-
-def test_time_is_read_when_the_lease_is_had(
-    backend: CSVBackend,
-    file: Path,
-    clock: FakeClock,
-) -> None:
-    """Who had to wait for the lock does not take a lease that was given meanwhile."""
-    with held_by_another(file.with_name(f"{file.name}.lock")):
-        waiting = Running(lambda: backend.leases.acquire("a", "two", TTL))
-        threading.Event().wait(0.05)
-        clock.now += 10 * TTL
-        file.write_text(json.dumps({"a": ["one", clock.now + TTL, ""]}), encoding="utf-8")
-    assert waiting.result().owner == "one"
 
 
 BROKEN = {
@@ -127,14 +72,14 @@ BROKEN = {
     "half": b'{"a": ["one", 170000',
     "no object": b"[1, 2]",
     "no list": b'{"a": 1}',
-    "a short list": b'{"a": ["one", 1]}',
-    "a wrong kind": b'{"a": ["one", "1", ""]}',
+    "a short list": b'{"a": ["one"]}',
+    "a wrong kind": b'{"a": ["one", "1"]}',
     "no text": b"\xff\xfe\x00",
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
-@pytest.mark.parametrize("use", ["look", "acquire"])
+@pytest.mark.parametrize("use", USES)
 def test_a_broken_file_is_put_aside_aloud(
     path: Path, backend: CSVBackend, file: Path, name: str, use: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,9 +88,9 @@ def test_a_broken_file_is_put_aside_aloud(
         saved = tokens.save(token("alice"))
     file.write_bytes(BROKEN[name])
     with caplog.at_level(logging.ERROR, "zoho_tokenstore"):
-        if use == "look":
-            assert backend.leases.look("a") == backend.leases.look("a") == Lease()
-        assert backend.leases.acquire("a", "two", TTL).owner == "two"
+        USES[use](backend.leases)
+        was = backend.leases.read("a").text
+        assert backend.leases.replace("a", was, "two", KEEP_MS)
     assert [record.getMessage() for record in caplog.records] == [
         f"The leases in {file} cannot be read. The file is now {file}.broken."
     ]

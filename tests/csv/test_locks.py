@@ -76,12 +76,12 @@ def test_leases_have_a_lock_of_their_own(path: Path) -> None:
     """A long save holds up no lease, and is not held up by one; each waits up to the timeout."""
     backend = CSVBackend(path, timeout=0.2)
     with held_by_another(path.with_name(f"{NAME}.lock")):
-        assert backend.leases.acquire("a", "one", TTL).owner == "one"
+        assert backend.leases.replace("a", "", "one", TTL)
     with held_by_another(path.with_name(f"{NAME}.leases.lock")):
         backend.write(Row("1"), expect=None)
-        assert backend.leases.look("a").owner == "one"
+        assert backend.leases.read("a").text == "one"
         with pytest.raises(BackendTimeoutError):
-            backend.leases.release("a", "one")
+            backend.leases.replace("a", "one", "two", TTL)
 
 
 def test_a_look_up_takes_no_lock(path: Path) -> None:
@@ -113,7 +113,7 @@ def test_lock_files_stay(path: Path) -> None:
     before = [file.stat() for file in files]
     assert [stat.st_mode & 0o777 for stat in before] == [0o600] * 2
     backend.write(Row("1"), expect=None)
-    backend.leases.acquire("a", "one", TTL)
+    backend.leases.replace("a", "", "one", TTL)
     backend.close()
     support.reopen(path.parent).clear()
     assert [file.stat().st_ino for file in files] == [stat.st_ino for stat in before]

@@ -124,7 +124,7 @@ def test_new_versions_are_created_with_their_final_rights(
     monkeypatch.setattr(os, "fchmod", None)
     backend = CSVBackend(path)
     backend.write(Row("1"), expect=None)
-    backend.leases.acquire("a", "one", TTL)
+    backend.leases.replace("a", "", "one", TTL)
     assert set(created) == {(name, True, 0o600) for name in (".lock", ".leases.lock", ".new", ".leases.new")}
 
 

@@ -93,6 +93,20 @@ def test_journal_is_bounded_and_counters_are_not(clock: FakeClock) -> None:
         assert zoho.counters().count("token") == 5
 
 
+def test_programs_are_told_apart_by_their_user_agent(caller: Caller) -> None:
+    """The first word of the User-Agent, without its version; also where no answer was given."""
+    for agent in ("zoho-tokenstore/1.0", "python-requests/2.32.4", "Mozilla/5.0 (X11)", ""):
+        caller.http.headers["User-Agent"] = agent
+        caller.exchange()
+    caller.zoho.fault("token:refresh_token", "status")
+    caller.refresh("unknown")
+    counters = caller.zoho.counters()
+    assert counters.agents["token:refresh_token"] == {"": 1}
+    assert counters.by_agent("token") == {"zoho-tokenstore": 1, "python-requests": 1, "Mozilla": 1, "": 2}
+    assert counters.by_agent("crm") == {}
+    assert [entry.user_agent for entry in caller.zoho.journal()][2] == "Mozilla/5.0 (X11)"
+
+
 def test_reset_starts_afresh(caller: Caller) -> None:
     """Tokens, records, faults and counts go; clients and users stay; the clock is right again."""
     before = caller.zoho.now()

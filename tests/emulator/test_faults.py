@@ -200,6 +200,11 @@ def test_clearing_one_endpoint_leaves_the_others(caller: Caller) -> None:
         ("token", "slow", None, {"seconds": float("nan")}),
         ("token", "slow", None, {"seconds": "long"}),
         ("token", "status", None, {"status": 99}),
+        ("token", "drip", None, {"pause": -1}),
+        ("token", "endless", None, {"head": 1}),
+        ("token", "status", None, {"token": 7}),
+        ("token", "date", None, {"value": "a\r\nb"}),
+        ("*", "revoke", None, {}),
         ("token", "body", None, {"content_type": "a\r\nb"}),
     ],
 )

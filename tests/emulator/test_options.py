@@ -10,7 +10,7 @@ from typing import get_type_hints
 
 import pytest
 
-from zoho_tokenstore.cli.emulator import emulator, parse_duration, parse_limit
+from zoho_tokenstore.cli.emulator import emulator, parse_duration, parse_limit, parse_offset
 from zoho_tokenstore.emulator import Emulator, EmulatorOptions, create_app
 from zoho_tokenstore.emulator.options import EmulatorOverrides, option_names
 
@@ -47,6 +47,10 @@ def test_overrides_go_on_top_of_options() -> None:
         {"port": 70000},
         {"public_url": "ftp://x"},
         {"control": "friends"},
+        {"clock_offset": timedelta(days=20_000)},
+        {"device_interval": timedelta(0)},
+        {"device_unit": "m"},
+        {"scope_format": "tabs"},
         {"users": ()},
         {"auto_consent": "nobody@a.example"},
         {"journal_size": 0},
@@ -108,6 +112,12 @@ def test_wrong_durations_are_refused(text: str) -> None:
     """The message says how to write it."""
     with pytest.raises(Exception, match="write 90s, 3m or 1h"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("10m", 600), ("-10m", -600), ("-1.5", -1.5), ("0", 0)])
+def test_offsets_on_the_command_line(text: str, seconds: float) -> None:
+    """A duration, or a negative one."""
+    assert parse_offset(text) == timedelta(seconds=seconds)
 
 
 def test_limits_on_the_command_line() -> None:

@@ -73,5 +73,41 @@ def test_newer_form_refuses_other_clients_and_types(caller: Caller) -> None:
     assert caller.zoho.is_live(token)
 
 
+def test_revoked_while_a_refresh_is_on_its_way(caller: Caller) -> None:
+    """The fault revoke: between receipt and answer the login dies, and the answer is an error."""
+    tokens = caller.log_in()
+    caller.zoho.fault("token:refresh_token", "revoke", times=1)
+    assert caller.refresh(tokens["refresh_token"]).json() == {"error": "invalid_code"}
+    assert not any(map(caller.zoho.is_live, _both(tokens)))
+    counters = caller.zoho.counters()
+    assert (counters.refreshes, counters.revocations) == (0, 1)
+
+
+def test_revoked_after_a_refresh_was_carried_out(caller: Caller) -> None:
+    """The fault revoke with after: the answer brings a token that is dead on arrival."""
+    tokens = caller.log_in()
+    caller.zoho.fault("token:refresh_token", "revoke", times=1, after=True)
+    answer = caller.refresh(tokens["refresh_token"])
+    assert answer.status_code == 200
+    assert not any(map(caller.zoho.is_live, [*_both(tokens), answer.json()["access_token"]]))
+    assert caller.refresh(tokens["refresh_token"]).json() == {"error": "invalid_code"}
+    counters = caller.zoho.counters()
+    assert (counters.refreshes, counters.revocations) == (1, 1)
+
+
+def test_revoked_after_a_code_was_exchanged(caller: Caller) -> None:
+    """The fault revoke with after, for a code: both tokens of the new login are dead."""
+    other = caller.log_in()
+    caller.zoho.fault("token:authorization_code", "revoke", times=1, after=True)
+    assert not any(map(caller.zoho.is_live, _both(caller.log_in())))
+    assert all(map(caller.zoho.is_live, _both(other)))
+
+
+def test_revocation_on_demand_is_for_token_requests(caller: Caller) -> None:
+    """Elsewhere there is no refresh token to revoke."""
+    with pytest.raises(ValueError, match="for token requests"):
+        caller.zoho.fault("crm", "revoke")
+
+
 def _both(tokens: dict[str, str]) -> list[str]:
     return [tokens["access_token"], tokens["refresh_token"]]

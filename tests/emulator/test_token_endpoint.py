@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import pytest
 
@@ -159,7 +160,37 @@ def test_client_credentials_bring_an_access_token_for_the_organisation(caller: C
     assert organization["zgid"] == zgid
 
 
-@pytest.mark.parametrize("soid", ["", "ZohoCRM.1", "20000000001"])
+def test_client_credentials_for_another_service(caller: Caller) -> None:
+    """The soid names any service."""
+    soid = f"ZohoBooks.{caller.zoho.default_users[0].zgid}"
+    answer = caller.token(grant_type="client_credentials", scope="ZohoBooks.settings.READ", soid=soid)
+    assert answer.json()["scope"] == "ZohoBooks.settings.READ"
+
+
+@pytest.mark.parametrize("scope", ["", "everything!"])
+def test_client_credentials_need_a_scope(caller: Caller, scope: str) -> None:
+    """None, or a misspelt one: invalid_scope."""
+    soid = f"ZohoCRM.{caller.zoho.default_users[0].zgid}"
+    answer = caller.token(grant_type="client_credentials", scope=scope, soid=soid)
+    assert answer.json() == {"error": "invalid_scope"}
+
+
+@pytest.mark.parametrize(
+    ("form", "told"), [("spaces", "A.b.READ C.d.ALL"), ("commas", "A.b.READ,C.d.ALL"), ("omit", None)]
+)
+def test_scopes_in_answers_can_be_written_in_either_way(
+    clock: FakeClock, form: Literal["spaces", "commas", "omit"], told: str | None
+) -> None:
+    """With spaces, with commas, or not at all as in older documentation; a refresh tells them too."""
+    with Emulator(clock=clock, scope_format=form) as zoho:
+        caller = Caller(zoho)
+        with caller.http:
+            tokens = caller.log_in(scopes=["A.b.READ", "C.d.ALL"])
+            refreshed = caller.refresh(tokens["refresh_token"]).json()
+    assert (tokens.get("scope"), refreshed.get("scope")) == (told, told)
+
+
+@pytest.mark.parametrize("soid", ["", "ZohoCRM.1", "20000000001", ".20000000001"])
 def test_client_credentials_without_organisation_are_missing_org_info(caller: Caller, soid: str) -> None:
     """Without a soid of a known organisation: missing_org_info."""
     answer = caller.token(grant_type="client_credentials", scope="ZohoCRM.users.READ", soid=soid)

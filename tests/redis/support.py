@@ -53,9 +53,7 @@ def teach(store: RedisBackend) -> None:
     store.retired.add([RetiredId("added", 1)])
     list(store.retired.scan())
     store.retired.prune(2**53)
-    store.leases.acquire("a", "owner", 1000)
-    store.leases.annotate("a", "", "note")
-    store.leases.release("a", "owner")
+    store.leases.replace("a", store.leases.read("a").text, "taught", 1000)
 
 
 def keys_of(driver: Any, prefix: str) -> list[str]:

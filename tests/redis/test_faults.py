@@ -32,7 +32,7 @@ READS: dict[str, Callable[[RedisBackend], object]] = {
     "load": lambda store: store.load("1"),
     "find": lambda store: store.find("access_token", SECRET),
     "scan": lambda store: list(store.scan()),
-    "look": lambda store: store.leases.look("a"),
+    "lease": lambda store: store.leases.read("a"),
 }
 WRITES: dict[str, Callable[[RedisBackend], object]] = {
     "insert": lambda store: store.write(full("2"), expect=None),
@@ -40,9 +40,8 @@ WRITES: dict[str, Callable[[RedisBackend], object]] = {
     "update": lambda store: store.write(full("1"), expect=etag_of(store)),
     "remove": lambda store: store.remove("1"),
     "clear": lambda store: store.clear(),
-    "acquire": lambda store: store.leases.acquire("b", "owner", 1000),
-    "annotate": lambda store: store.leases.annotate("b", "", SECRET),
-    "release": lambda store: store.leases.release("a", "owner"),
+    "new lease": lambda store: store.leases.replace("b", "", SECRET, 60_000),
+    "replaced lease": lambda store: store.leases.replace("a", "text", SECRET, 60_000),
 }
 CALLS = READS | WRITES
 _etags: dict[RedisBackend, object] = {}
@@ -62,7 +61,7 @@ def store(local: LocalRedis, open_store: Open) -> Iterator[RedisBackend]:
     """A store with a row and a lease, on a server of its own."""
     store = open_store(local.url, timeout=TIMEOUT)
     _etags[store] = store.write(full("1"), expect=None)
-    store.leases.acquire("a", "owner", 60_000)
+    store.leases.replace("a", "", "text", 60_000)
     yield store
     del _etags[store]
 
@@ -117,7 +116,7 @@ def test_a_server_that_was_restarted(open_store: Open, call: str) -> None:
     with start_local(appendonly="yes") as server:
         store = open_store(server.url, timeout=TIMEOUT)
         _etags[store] = store.write(full("1"), expect=None)
-        store.leases.acquire("a", "owner", 60_000)
+        store.leases.replace("a", "", "text", 60_000)
         server.end()
         server.restart()
         CALLS[call](store)
@@ -143,17 +142,17 @@ def test_a_full_server(local: LocalRedis, store: RedisBackend, call: str) -> Non
     """
     with local.driver() as driver:
         driver.config_set("maxmemory", "1")
-        needs_memory = call in ("insert", "rehearse", "acquire", "annotate")
+        needs_memory = call in ("insert", "rehearse", "new lease")
         if needs_memory:
             with refused(BackendUnavailableError, "memory is full"):
                 WRITES[call](store)
             assert is_whole(store)
             assert store.load("2") is None
-            assert store.leases.look("b").owner is None
+            assert store.leases.read("b").text == ""
         else:
             WRITES[call](store)
         driver.config_set("maxmemory", "0")
-    WRITES["annotate"](store)
+    WRITES["new lease"](store)
 
 
 def test_opening_on_a_full_server(
@@ -173,7 +172,7 @@ def test_a_server_that_cannot_save(open_store: Open, call: str) -> None:
     with start_local(save="3600 1") as server, server.driver() as driver:
         store = open_store(server.url, timeout=TIMEOUT)
         _etags[store] = store.write(full("1"), expect=None)
-        store.leases.acquire("a", "owner", 60_000)
+        store.leases.replace("a", "", "text", 60_000)
         driver.ping()  # the driver's own socket is in the folder
         shutil.rmtree(server.folder)
         driver.bgsave()
@@ -198,7 +197,7 @@ def test_a_server_that_became_a_replica(local: LocalRedis, store: RedisBackend, 
     WRITES[call](store)
 
 
-@pytest.mark.parametrize("call", ["load", "find", "insert", "acquire"])
+@pytest.mark.parametrize("call", ["load", "find", "insert", "lease", "new lease"])
 def test_a_replica_without_its_primary(local: LocalRedis, open_store: Open, call: str) -> None:
     """A replica that may not serve old data says that its primary is gone."""
     with start_local() as primary:
@@ -221,7 +220,7 @@ def test_too_few_replicas(local: LocalRedis, store: RedisBackend) -> None:
             WRITES["insert"](store)
 
 
-@pytest.mark.parametrize("call", ["load", "find", "insert", "remove", "acquire"])
+@pytest.mark.parametrize("call", ["load", "find", "insert", "remove", "lease", "new lease"])
 def test_a_busy_server(local: LocalRedis, open_store: Open, store: RedisBackend, call: str) -> None:
     """A script of somebody else that does not end is told as what it is, until it is ended."""
     with local.driver() as driver, local.driver() as other:
@@ -355,7 +354,8 @@ def test_a_text_that_is_not_unicode(store: RedisBackend) -> None:
         lambda: list(store.scan(after=wrong)),
         lambda: store.remove(wrong),
         lambda: store.retired.add([RetiredId(wrong, 1)]),
-        lambda: store.leases.look(wrong),
+        lambda: store.leases.read(wrong),
+        lambda: store.leases.replace("a", "text", wrong, 1000),
     ]
     for use in uses:
         with refused(BackendError, "lone surrogate"):

@@ -131,7 +131,7 @@ def test_null_and_empty_are_kept_apart(backend: RedisBackend, driver: Any, base:
 def test_no_credential_is_in_the_name_of_a_key(backend: RedisBackend, driver: Any, base: str) -> None:
     """The names of keys, which tools and logs show, hold ids and user names, and no credential."""
     backend.write(COMPLETE, expect=None)
-    backend.leases.acquire("refresh:0123", "owner", 1000)
+    backend.leases.replace("refresh:0123", "", "text", 1000)
     assert "1000." not in " ".join(keys_of(driver, base[1:-2]))
 
 
@@ -155,7 +155,7 @@ def test_nothing_is_left_behind(backend: RedisBackend, driver: Any, base: str, n
 def test_clear_and_remove_leave_the_rest_alone(backend: RedisBackend, driver: Any, base: str) -> None:
     """`clear` deletes neither leases, nor keys of others, nor of a store whose prefix begins alike."""
     others = [f"{base}lease:a", f"{base[:-2]}-2}}:ids", f"{base[1:-2]}:row:1", f"x{base}row:1"]
-    backend.leases.acquire("a", "owner", 60_000)
+    backend.leases.replace("a", "", "text", 60_000)
     for key in others[1:]:
         driver.set(key, "x", ex=60)
     backend.write(full_row(), expect=None)

@@ -13,7 +13,6 @@ from tests.redis.support import rows_in, teach
 from tests.support.servers.redis import LocalRedis
 from zoho_tokenstore.backends.redis import RedisBackend
 from zoho_tokenstore.errors import BackendUnavailableError, RetiredIdError, RowChangedError
-from zoho_tokenstore.leases import Lease
 from zoho_tokenstore.records import Row
 
 DOUBT = "broke during a change"
@@ -45,7 +44,7 @@ READS: dict[str, Callable[[RedisBackend], object]] = {
     "load": lambda store: (store.load("1") or Row("")).user_name,
     "find": lambda store: rows_in(store.find("user_name", "alice"))[0].user_name,
     "scan": lambda store: rows_in(store.scan())[0].user_name,
-    "look": lambda store: store.leases.look("b") == Lease() and "alice",
+    "lease": lambda store: store.leases.read("b").text == "" and "alice",
 }
 
 
@@ -142,23 +141,22 @@ def test_clear_is_never_repeated(proxy: Proxy, store: RedisBackend, direct: Redi
 
 
 @pytest.mark.parametrize("loss", ["request", "answer"])
-def test_a_lease_is_taken_once(proxy: Proxy, store: RedisBackend, direct: RedisBackend, loss: str) -> None:
-    """Who takes a lease over a broken connection has it, and nobody else does."""
-    getattr(proxy, f"lose_{loss}")()
-    assert store.leases.acquire("b", "one", TTL).owner == "one"
-    assert direct.leases.acquire("b", "two", TTL).owner == "one"
+def test_a_lease_is_replaced_once(proxy: Proxy, store: RedisBackend, direct: RedisBackend, loss: str) -> None:
+    """Who replaces a text over a broken connection has done it; what was refused stays refused."""
+    for was, text in (("", "one"), ("one", "two")):
+        getattr(proxy, f"lose_{loss}")()
+        assert store.leases.replace("b", was, text, TTL) is True
+        assert direct.leases.replace("b", was, "late", TTL) is False
+        getattr(proxy, f"lose_{loss}")()
+        assert store.leases.replace("b", was, "late", TTL) is False
+        assert direct.leases.read("b").text == text
+    assert proxy.lost == 4
 
 
-def test_notes_and_releases_do_not_guess(proxy: Proxy, store: RedisBackend, direct: RedisBackend) -> None:
-    """A note or a release that may have been done before says so."""
-    store.leases.acquire("b", "one", TTL)
-    proxy.lose_request()
-    assert store.leases.annotate("b", "", "note") is True
-    proxy.lose_answer()
-    with pytest.raises(BackendUnavailableError, match=DOUBT):
-        store.leases.annotate("b", "note", "note 2")
-    assert direct.leases.look("b").note == "note 2"
-    proxy.lose_answer()
-    with pytest.raises(BackendUnavailableError, match=DOUBT):
-        store.leases.release("b", "one")
-    assert direct.leases.look("b").owner is None
+def test_a_lease_that_others_have_replaced_meanwhile(
+    proxy: Proxy, store: RedisBackend, direct: RedisBackend
+) -> None:
+    """A text that was stored, and replaced before that could be asked for, is not stored now."""
+    proxy.lose_answer(meanwhile=lambda: direct.leases.replace("b", "one", "two", TTL))
+    assert store.leases.replace("b", "", "one", TTL) is False
+    assert direct.leases.read("b").text == "two"

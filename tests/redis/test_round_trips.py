@@ -47,10 +47,9 @@ CALLS: dict[str, tuple[Callable[[RedisBackend], object], list[str]]] = {
     "a retired id": (lambda store: store.retired.add([RetiredId("9", 1)]), ["ZADD"]),
     "prune": (lambda store: store.retired.prune(1), ["ZREMRANGEBYSCORE"]),
     "cleared": (lambda store: store.retired.cleared_ms(), ["HGET"]),
-    "look": (lambda store: store.leases.look("a"), ["HMGET"]),
-    "acquire": (lambda store: store.leases.acquire("a", "owner", 1000), ["EVALSHA"]),
-    "annotate": (lambda store: store.leases.annotate("a", "", "note"), ["EVALSHA"]),
-    "release": (lambda store: store.leases.release("a", "owner"), ["EVALSHA"]),
+    "lease": (lambda store: store.leases.read("a"), ["EVALSHA"]),
+    "new lease": (lambda store: store.leases.replace("a", "", "one", 1000), ["EVALSHA"]),
+    "lease that was replaced": (lambda store: store.leases.replace("a", "zero", "one", 1000), ["EVALSHA"]),
 }
 
 
@@ -95,6 +94,15 @@ def test_scan_asks_page_by_page(local: LocalRedis, open_store: Open) -> None:
     with commands(local) as seen:
         assert len(list(store.scan(limit=600))) == 600
     assert len(seen) == 2
+
+
+def test_a_renewal_is_one_command(local: LocalRedis, open_store: Open) -> None:
+    """A save over a version that is known is one script: no transaction, no look before or behind."""
+    store = open_store(local.url)
+    etag = store.write(full_row(), expect=None)
+    with commands(local) as seen:
+        store.write(full_row(mark="b"), expect=etag)
+    assert seen == ["EVALSHA"]
 
 
 def test_an_etag_needs_no_second_look(backend: RedisBackend) -> None:

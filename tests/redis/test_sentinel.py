@@ -68,7 +68,7 @@ def test_the_store_follows_a_failover(group: Group, open_store: Open) -> None:
     with pytest.raises(RowChangedError):
         store.write(row, expect=etag)
     assert [(found.id, found.etag) for found in rows_in(store.find("user_name", "bob"))] == [("1", newer)]
-    assert store.leases.acquire("a", "owner", 1000).owner == "owner"
+    assert store.leases.replace("a", "", "text", 10_000)
     with group.replica.driver() as driver:
         assert driver.exists("{zoho-tokens}:lease:a")
 

@@ -83,14 +83,14 @@ def test_volatile_policies_evict_leases_alone(
     assert any(f"may evict leases (maxmemory-policy {policy})" in text for text in warnings(caplog))
     for number in range(20):
         store.write(Row(id=str(number), user_name="alice"), expect=None)
-        store.leases.acquire(str(number), "owner", 60_000)
+        store.leases.replace(str(number), "", "text", 60_000)
     with local.driver() as driver:
         driver.config_set("maxmemory", "1")  # everything that may go goes at the next write
         with pytest.raises(redis.OutOfMemoryError):
             driver.set("more", "x")
     assert len(store.find("user_name", "alice")) == 20
     assert len(list(store.scan())) == 20
-    assert store.leases.look("1").owner is None
+    assert store.leases.read("1").text == ""
 
 
 PERSISTENCE: dict[str, dict[str, Any]] = {
@@ -146,7 +146,7 @@ def test_a_replica_that_does_not_tell_is_refused(local: LocalRedis, open_store: 
 def test_the_trial_covers_all_scripts() -> None:
     """The trial at opening uses every command that any script uses, and those that are sent by themselves."""
     used = [commands_of(script) for script in vars(scripts).values() if isinstance(script, scripts.Script)]
-    assert len(used) == 11
+    assert len(used) == 10
     assert set().union(*used, {"zscan", "zremrangebyscore"}) == commands_of(scripts.PROBE)
 
 

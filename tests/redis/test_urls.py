@@ -146,9 +146,9 @@ def test_stores_are_told_apart(local: LocalRedis, open_store: Open) -> None:
     ]
     for number, store in enumerate(stores):
         store.write(Row(id="1", user_name=str(number)), expect=None)
-        store.leases.acquire("a", f"owner {number}", 60_000)
+        store.leases.replace("a", "", f"text {number}", 60_000)
     assert [[row.user_name for row in rows_in(store.scan())] for store in stores] == [["0"], ["1"], ["2"]]
-    assert [store.leases.look("a").owner for store in stores] == ["owner 0", "owner 1", "owner 2"]
+    assert [store.leases.read("a").text for store in stores] == ["text 0", "text 1", "text 2"]
     again = RedisBackend.from_url(urlsplit(local.url + "?prefix=zoho-tokens-2"))
     assert [row.user_name for row in rows_in(again.scan())] == ["1"]
     assert again.location == stores[1].location

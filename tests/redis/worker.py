@@ -110,7 +110,7 @@ def _child(store: RedisBackend) -> int:
         try:
             store.write(Row(id=f"child {os.getpid()}", user_name="child"), expect=None)
             count_up(store, 2)
-            store.leases.acquire("a", str(os.getpid()), 1000)
+            store.leases.replace("a", store.leases.read("a").text, str(os.getpid()), 1000)
             store.close()
             status = 0
         except BaseException:  # noqa: BLE001  # all of it goes to the parent

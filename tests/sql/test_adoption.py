@@ -198,10 +198,10 @@ def test_a_published_write_that_changes_nothing_is_none(legacy: str, open_: Open
 def test_the_published_code_clears_the_table(legacy: str, open_: Open) -> None:
     """Its `delete_tokens` empties the table for both; leases are not its concern."""
     backend = open_()
-    backend.leases.acquire("a", "one", 1000)
+    backend.leases.replace("a", "", "one", 1000)
     published.store(legacy).delete_tokens()
     assert list(backend.scan()) == []
-    assert backend.leases.look("a").owner == "one"
+    assert backend.leases.read("a").text == "one"
 
 
 def test_adopted_ids_are_kept(legacy: str, open_: Open) -> None:

@@ -74,7 +74,7 @@ def test_no_failure_makes_more_connections(
             with contextlib.suppress(TokenStoreError):
                 backend.write(Row("1", user_name="a"), expect=etag if number % 2 else None)
             with contextlib.suppress(TokenStoreError):
-                backend.leases.acquire(f"a{number}", "one", 1000)
+                backend.leases.replace(f"a{number}", "", "one", 1000)
             if trouble != "cut" and backend.load("1") is None:
                 unread.append(number)
 

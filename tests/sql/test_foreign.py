@@ -150,7 +150,7 @@ def test_what_was_left_half_done_is_finished(kind: str, homemade: str, open_: Op
     again = open_()
     assert list(again.scan()) == rows
     assert [row.id for row in again.find("access_token", "a2")] == ["2"]
-    assert again.leases.acquire("a", "one", 1000).owner == "one"
+    assert again.leases.replace("a", "", "one", 1000)
 
 
 @pytest.mark.parametrize("kind", support.KINDS)
@@ -162,5 +162,5 @@ def test_tables_of_two_names_are_two_stores(kind: str, open_: Open) -> None:
     assert [row.user_name for row in support.rows_of(two.find("user_name", "one", "two"))] == ["two"]
     assert two.clear() == 1
     assert [row.user_name for row in support.rows_of(one.scan())] == ["one"]
-    one.leases.acquire("a", "one", 1000)
-    assert two.leases.look("a").owner == "one"
+    one.leases.replace("a", "", "one", 1000)
+    assert two.leases.read("a").text == "one"

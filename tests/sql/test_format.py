@@ -125,7 +125,7 @@ def test_the_other_tables(kind: str, url: str, open_: Open) -> None:
         }
         columns = [column["name"] for column in inspector.get_columns("zoho_tokenstore_lease")]
         retired = [column["name"] for column in inspector.get_columns("oauthtoken_retired")]
-    assert columns == ["name", "owner", "until_ms", "note", "mark"]
+    assert columns == ["name", "text", "until_ms"]
     assert retired == ["id", "long_id", "at_ms"]
     assert support.query(url, "SELECT name, value FROM zoho_tokenstore ORDER BY name") == [
         ("cleared_ms:oauthtoken", "0"),

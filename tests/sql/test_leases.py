@@ -1,121 +1,94 @@
-"""Leases in a database: those of all stores, and that they hold between handles."""
+"""Leases in a database: what the contract of all leases does not say."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import time
 
 import pytest
 
 from tests.sql import support
 from tests.sql.conftest import Open
-from tests.unit.refresh.support import NOW, FakeClock
-from tests.unit.refresh.test_leases import (
-    TTL,
-    test_clock_set_back,
-    test_compare_and_release,
-    test_note_is_compared_before_it_is_replaced,
-    test_old_leases_are_forgotten,
-    test_one_holder,
-    test_threads_that_race,
-)
-from zoho_tokenstore.backends._sql.leases import SQLLeases
-from zoho_tokenstore.leases import Lease
-from zoho_tokenstore.testing._subject import together
-from zoho_tokenstore.testing.hostile import HOSTILE_TEXTS, LOOKALIKES
+from zoho_tokenstore.backends.sql import SQLBackend
+from zoho_tokenstore.clock import now_ms
+from zoho_tokenstore.errors import BackendError
 
-__all__ = [
-    "test_clock_set_back",
-    "test_compare_and_release",
-    "test_note_is_compared_before_it_is_replaced",
-    "test_old_leases_are_forgotten",
-    "test_one_holder",
-    "test_threads_that_race",
-]
-
-pytestmark = pytest.mark.parametrize("kind", support.KINDS)
+KEEP_MS = 60_000
+EVERYWHERE = pytest.mark.parametrize("kind", support.KINDS)
+ON_SERVERS = pytest.mark.parametrize("kind", support.SERVERS)
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def backend(open_: Open) -> SQLBackend:
+    return open_()
 
 
-@pytest.fixture
-def leases(open_: Open, clock: FakeClock) -> SQLLeases:
-    leases = open_().leases
-    leases._clock = clock
-    return leases
+@EVERYWHERE
+def test_a_lease_is_pinned(backend: SQLBackend, url: str) -> None:
+    """A row: its name, its text, and until when it is kept, in epoch milliseconds."""
+    before = now_ms()
+    backend.leases.replace("refresh:0123", "", "text", KEEP_MS)
+    ((name, text, until_ms),) = support.query(url, "SELECT name, text, until_ms FROM zoho_tokenstore_lease")
+    assert (name, text) == ("refresh:0123", "text")
+    assert before <= until_ms - KEEP_MS <= now_ms()
 
 
-@pytest.fixture
-def other(open_: Open, clock: FakeClock, leases: SQLLeases) -> SQLLeases:
-    leases = open_().leases
-    leases._clock = clock
-    return leases
+@EVERYWHERE
+def test_what_need_not_be_kept_is_forgotten(
+    backend: SQLBackend, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in 64 first texts deletes those whose time is up, and no others."""
+    monkeypatch.setattr("zoho_tokenstore.backends._sql.leases.forgets_now", lambda: False)
+    for name in ("old", "renewed", "new"):
+        backend.leases.replace(name, "", "one", KEEP_MS if name == "new" else 1)
+    backend.leases.replace("renewed", "one", "two", KEEP_MS)
+    time.sleep(0.01)
+    backend.leases.replace("other", "", "one", KEEP_MS)
+    assert backend.leases.read("old").text == "one"
+    monkeypatch.setattr("zoho_tokenstore.backends._sql.leases.forgets_now", lambda: True)
+    backend.leases.replace("another", "", "one", KEEP_MS)
+    names = support.query(url, "SELECT name FROM zoho_tokenstore_lease ORDER BY name")
+    assert names == [("another",), ("new",), ("other",), ("renewed",)]
+    assert backend.leases.replace("old", "one", "two", KEEP_MS) is False
 
 
-def test_handles_share_leases(leases: SQLLeases, other: SQLLeases) -> None:
-    """What one handle takes, notes and gives back, another one sees at its next call."""
-    leases.acquire("a", "one", TTL)
-    assert other.look("a") == other.acquire("a", "two", TTL) == Lease("one", NOW + TTL)
-    assert other.annotate("a", "", "note")
-    assert leases.look("a").note == "note"
-    assert other.release("a", "one")
-    assert leases.acquire("a", "two", TTL) == Lease("two", NOW + TTL, "note")
+@ON_SERVERS
+def test_the_time_is_the_servers(
+    backend: SQLBackend, url: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host whose clock is off reads the server's time, and keeps texts for as long as others do."""
+    monkeypatch.setattr(time, "time", lambda: 1.0)
+    asked = {
+        support.POSTGRESQL: "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+        support.MARIADB: "SELECT CAST(unix_timestamp(sysdate(3)) * 1000 AS INTEGER)",
+    }[kind]
+    ((before,),) = support.query(url, asked)
+    read = backend.leases.read("a").now_ms
+    backend.leases.replace("a", "", "text", KEEP_MS)
+    ((until_ms,),) = support.query(url, "SELECT until_ms FROM zoho_tokenstore_lease")
+    ((after,),) = support.query(url, asked)
+    assert before - 1 <= read <= until_ms - KEEP_MS <= after + 1
 
 
-def test_one_of_many_gets_a_lease_again_and_again(leases: SQLLeases, other: SQLLeases) -> None:
-    """Twenty times: of eight threads on two handles one gets it, whether it was there before or not."""
-    for turn in range(20):
-        name = f"lease {turn // 2}"
-
-        def ask(number: int, name: str = name, turn: int = turn) -> bool:
-            owner = f"{turn}-{number}"
-            return (leases, other)[number % 2].acquire(name, owner, TTL).owner == owner
-
-        assert together(8, ask).count(True) == 1
-        assert leases.release(name, str(leases.look(name).owner))
+@pytest.mark.parametrize("kind", [support.MARIADB])
+def test_the_time_knows_no_time_zone(url: str) -> None:
+    """Whatever time zone a session has, the time is the same. (PostgreSQL's is none of a zone.)"""
+    backend = SQLBackend(f"{url}{'&' if '?' in url else '?'}init_command=SET%20time_zone='-09:30'")
+    assert abs(backend.leases.read("a").now_ms - now_ms()) < 60_000
+    backend.close()
 
 
-def test_no_note_is_lost(leases: SQLLeases, other: SQLLeases) -> None:
-    """Threads that count in one note, while others take and give the lease back, lose no count."""
-
-    def work(number: int) -> None:
-        side = (leases, other)[number % 2]
-        for _ in range(10):
-            if number < 2:
-                side.acquire("a", str(number), TTL)
-                side.release("a", str(number))
-                continue
-            while True:
-                note = side.look("a").note
-                if side.annotate("a", note, note + "|"):
-                    break
-
-    together(6, work)
-    assert leases.look("a").note == "|" * 40
+@EVERYWHERE
+def test_leases_survive_the_handle(backend: SQLBackend, open_: Open) -> None:
+    """They are in the database: a store that is closed leaves them there."""
+    backend.leases.replace("a", "", "one", KEEP_MS)
+    backend.close()
+    assert open_().leases.read("a").text == "one"
 
 
-def test_hostile_names_owners_and_notes_are_kept(leases: SQLLeases) -> None:
-    """Every text can be the name, the owner or the note of a lease."""
-    for name, text in HOSTILE_TEXTS.items():
-        assert leases.acquire(text, text, TTL) == Lease(text, NOW + TTL), name
-        assert leases.annotate(text, "", text), name
-        assert leases.look(text) == Lease(text, NOW + TTL, text), name
-        assert leases.release(text, text), name
-
-
-def test_names_are_compared_exactly(leases: SQLLeases) -> None:
-    """Two names that a database may take for one are two leases."""
-    for pair, texts in LOOKALIKES.items():
-        one, two = (f"{pair}: {text}" for text in texts)
-        assert leases.acquire(one, "one", TTL).owner == "one"
-        assert leases.acquire(two, "two", TTL).owner == "two"
-        assert leases.look(one).owner == "one"
-
-
-def test_leases_survive_the_handle(leases: SQLLeases, open_: Open, tmp_path: Path) -> None:
-    """They are in the database: a store that is closed leaves its leases to end by themselves."""
-    leases.acquire("a", "one", TTL)
-    leases._connections.close()
-    assert open_().leases.look("a").owner == "one"
+@ON_SERVERS
+def test_a_rule_of_others_is_no_lost_race(backend: SQLBackend, url: str) -> None:
+    """A text that the database refuses for another reason than a row in its place is an error."""
+    support.query(url, "ALTER TABLE zoho_tokenstore_lease ADD CONSTRAINT no_tigers CHECK (text <> 'tiger')")
+    with pytest.raises(BackendError, match="no_tigers"):
+        backend.leases.replace("a", "", "tiger", KEEP_MS)
+    assert backend.leases.replace("a", "", "lion", KEEP_MS)

@@ -9,7 +9,6 @@ import pytest
 from tests.sql.proxy import Proxy
 from zoho_tokenstore.backends.sql import SQLBackend
 from zoho_tokenstore.errors import BackendUnavailableError, RowChangedError
-from zoho_tokenstore.leases import Lease
 from zoho_tokenstore.records import Row
 
 
@@ -96,32 +95,17 @@ def test_a_deletion_that_was_not_sent_is_repeated(remote: SQLBackend, wire: Prox
     assert remote.clear() == 0
 
 
-@pytest.mark.parametrize("lost", [1, 2, 3])
-def test_leases_are_known_again(remote: SQLBackend, wire: Proxy, lost: int) -> None:
-    """Whichever answer is lost: a lease is taken, noted beside and given back once, and told so."""
+def test_leases_are_known_again(remote: SQLBackend, wire: Proxy) -> None:
+    """Whichever answer is lost: a text is stored once, and told so; one that was refused stays refused."""
     leases = remote.leases
-    leases._clock = lambda: 1000
-    wire.swallow = lost
-    assert leases.acquire("a", "one", 500) == Lease("one", 1500)
-    assert leases.acquire("a", "two", 500).owner == "one"
-    wire.swallow = min(lost, 2)
-    assert leases.annotate("a", "", "note") is True
-    assert leases.annotate("a", "", "note") is False
-    wire.swallow = min(lost, 2)
-    assert leases.release("a", "one") is True
-    assert leases.release("a", "one") is False
-    wire.swallow = 1
-    assert leases.look("a") == Lease(None, 1500, "note")
-
-
-def test_a_count_is_noted_once(remote: SQLBackend, wire: Proxy) -> None:
-    """The same note by two writers is two notes: who comes second is told that it was changed before."""
-    leases = remote.leases
-    assert leases.annotate("a", "", "1")
-    wire.swallow = 2
-    assert leases.annotate("a", "1", "2") is True
-    assert leases.annotate("a", "1", "2") is False
-    assert leases.look("a").note == "2"
+    for was, text in (("", "one"), ("one", "two")):
+        wire.swallow = 1
+        assert leases.replace("a", was, text, 60_000) is True
+        wire.swallow = 1
+        assert leases.replace("a", was, "late", 60_000) is False
+        wire.swallow = 1
+        assert leases.read("a").text == text
+    assert wire.connections > 6
 
 
 def test_connections_that_keep_breaking(remote: SQLBackend, wire: Proxy) -> None:

@@ -76,7 +76,7 @@ def test_a_password_that_is_changed_while_the_store_is_open(
         lambda: backend.write(Row("1"), expect=etag),
         lambda: backend.write(Row("2"), expect=None),
         lambda: backend.remove("1"),
-        lambda: backend.leases.acquire("a", "one", 1000),
+        lambda: backend.leases.replace("a", "", "one", 1000),
     ]
     try:
         set_password(own, own_kind, "changed-password")
@@ -94,7 +94,7 @@ def test_a_password_that_is_changed_while_the_store_is_open(
     assert list(backend.scan()) == [SECRET_ROW._replace(etag=etag)]
     assert backend.load("1") == SECRET_ROW._replace(etag=etag)
     backend.write(Row("1"), expect=etag)
-    assert backend.leases.acquire("a", "two", 1000).owner == "two"
+    assert backend.leases.replace("a", "", "two", 1000)
 
 
 def set_password(own: Local, kind: str, password: str) -> None:
@@ -195,7 +195,7 @@ def test_a_server_that_only_reads(own: Local, backend: SQLBackend) -> None:
             lambda: backend.write(Row("2"), expect=None),
             lambda: backend.remove("1"),
             lambda: backend.clear(),
-            lambda: backend.leases.acquire("a", "one", 1000),
+            lambda: backend.leases.replace("a", "", "one", 1000),
         ]
         for use in uses:
             with pytest.raises(BackendUnavailableError, match="is read-only"):
@@ -266,15 +266,16 @@ REVOKES: Final = {
 }
 
 
-def test_a_user_with_few_rights(clerk: str) -> None:
+def test_a_user_with_few_rights(clerk: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """To use a store whose tables are there takes reading and writing rows, and nothing else."""
     backend = SQLBackend(clerk)
     etag = backend.write(Row("1", user_name="a"), expect=None)
     backend.write(Row("1", user_name="b"), expect=etag)
     assert [row.id for row in backend.find("user_name", "b")] == ["1"]
-    assert backend.leases.acquire("a", "one", 1000).owner == "one"
-    assert backend.leases.annotate("a", "", "note")
-    assert backend.leases.release("a", "one")
+    monkeypatch.setattr("zoho_tokenstore.backends._sql.leases.forgets_now", lambda: True)
+    assert backend.leases.replace("a", "", "one", 1000)
+    assert backend.leases.replace("a", "one", "two", 1000)
+    assert backend.leases.read("a").text == "two"
     assert backend.remove("1")
     assert backend.clear() == 0
     backend.close()
@@ -461,8 +462,8 @@ def test_errors_of_a_closed_store(backend: SQLBackend) -> None:
     """After `close` leases are refused as well as rows."""
     backend.close()
     uses: list[Callable[[], object]] = [
-        lambda: backend.leases.look("a"),
-        lambda: backend.leases.acquire("a", "one", 1),
+        lambda: backend.leases.read("a"),
+        lambda: backend.leases.replace("a", "", "one", 1),
     ]
     for use in uses:
         with pytest.raises(BackendError, match="has been closed"):

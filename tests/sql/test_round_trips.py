@@ -24,11 +24,12 @@ CALLS: Final[dict[str, tuple[Callable[[SQLBackend], Any], int]]] = {
     "rehearsal": (lambda backend: backend.rehearse(Row("2"), expect=None), 3),
     "remove": (lambda backend: backend.remove("1"), 2),
     "clear": (lambda backend: backend.clear(), 5),
-    "look at a lease": (lambda backend: backend.leases.look("a"), 1),
-    "lease that nobody has had": (lambda backend: backend.leases.acquire("new", "me", 1000), 3),
-    "lease that others hold": (lambda backend: backend.leases.acquire("a", "me", 10_000), 1),
-    "note": (lambda backend: backend.leases.annotate("a", "", "note"), 2),
-    "release": (lambda backend: backend.leases.release("a", "others"), 2),
+    "lease": (lambda backend: backend.leases.read("a"), 1),
+    "lease that nobody has had": (lambda backend: backend.leases.read("new"), 1),
+    "first text of a lease": (lambda backend: backend.leases.replace("new", "", "one", 1000), 1),
+    "first text that came too late": (lambda backend: backend.leases.replace("a", "", "two", 1000), 2),
+    "another text": (lambda backend: backend.leases.replace("a", "one", "two", 1000), 1),
+    "another text that came too late": (lambda backend: backend.leases.replace("a", "zero", "two", 1000), 1),
 }
 
 
@@ -47,10 +48,11 @@ def wire(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[proxy.Proxy
 
 
 @pytest.fixture
-def backend(wire: proxy.Proxy) -> Iterator[SQLBackend]:
+def backend(wire: proxy.Proxy, monkeypatch: pytest.MonkeyPatch) -> Iterator[SQLBackend]:
+    monkeypatch.setattr("zoho_tokenstore.backends._sql.leases.forgets_now", lambda: False)
     backend = SQLBackend(wire.url)
     backend.write(full_row("1"), expect=None)
-    backend.leases.acquire("a", "others", 10_000)
+    backend.leases.replace("a", "", "one", 10_000)
     yield backend
     backend.close()
 
@@ -73,6 +75,17 @@ def test_look_ups_stay_one_round_trip(backend: SQLBackend, wire: proxy.Proxy) ->
     for _ in range(30):
         backend.load("1")
     assert wire.round_trips - before == 30 + wire.url.startswith("postgresql")
+
+
+def test_renewals_stay_one_round_trip(backend: SQLBackend, wire: proxy.Proxy) -> None:
+    """A save over a version that is known is one statement: no transaction, no look before or behind."""
+    etag = backend.write(full_row("2"), expect=None)
+    before, connections = wire.round_trips, wire.connections
+    for mark in "bcdefghijk":
+        etag = backend.write(full_row("2", mark), expect=etag)
+    assert wire.round_trips - before == 10 + wire.url.startswith("postgresql")  # prepared once
+    assert wire.connections == connections
+    assert [row.id for row in backend.find("access_token", "access_token-k")] == ["2"]
 
 
 @pytest.mark.parametrize("wire", [support.POSTGRESQL], indirect=True)

@@ -24,10 +24,9 @@ CALLS: Final[dict[str, Callable[[SQLBackend], Any]]] = {
     "insert": lambda backend: backend.write(Row("2"), expect=None),
     "remove": lambda backend: backend.remove("1"),
     "clear": lambda backend: backend.clear(),
-    "look": lambda backend: backend.leases.look("a"),
-    "acquire": lambda backend: backend.leases.acquire("a", "one", 1000),
-    "annotate": lambda backend: backend.leases.annotate("a", "", "note"),
-    "release": lambda backend: backend.leases.release("a", "one"),
+    "lease": lambda backend: backend.leases.read("a").text,
+    "new lease": lambda backend: backend.leases.replace("b", "", "one", 1000),
+    "replaced lease": lambda backend: backend.leases.replace("a", "one", "two", 1000),
 }
 
 
@@ -48,7 +47,7 @@ def use_all_connections(backend: SQLBackend) -> None:
 def test_the_first_call_after_a_restart_works(backend: SQLBackend, down: Local, call: str) -> None:
     """Connections that died meanwhile are replaced, and what had not been done is done once."""
     backend.write(full_row("1"), expect=None)
-    backend.leases.acquire("a", "one", 1000)
+    backend.leases.replace("a", "", "one", 60_000)
     use_all_connections(backend)
     down.halt()
     down.restart()
@@ -60,7 +59,7 @@ def test_the_first_call_after_a_restart_works(backend: SQLBackend, down: Local, 
 def test_the_first_call_after_a_cut_works(backend: SQLBackend, own: Local, call: str) -> None:
     """Likewise when somebody has terminated the connections."""
     backend.write(full_row("1"), expect=None)
-    backend.leases.acquire("a", "one", 1000)
+    backend.leases.replace("a", "", "one", 60_000)
     use_all_connections(backend)
     own.cut_connections()
     assert CALLS[call](backend) not in (None, [], False, 0)
@@ -100,7 +99,7 @@ def test_opening_a_store_whose_server_is_down(place: str, down: Local) -> None:
     assert refused.value.__cause__ is not None
 
 
-@pytest.mark.parametrize("call", ["load", "find", "insert", "remove", "acquire"])
+@pytest.mark.parametrize("call", ["load", "find", "insert", "remove", "lease", "new lease"])
 def test_a_server_that_falls_silent(wire: Proxy, call: str) -> None:
     """A call ends after its time, with an error; when the server speaks again, the same store goes on."""
     backend = SQLBackend(wire.url, timeout=0.5)

@@ -169,9 +169,8 @@ CHANGES: Final[dict[str, Callable[[SQLiteBackend], object]]] = {
     "clear": lambda backend: backend.clear(),
     "retire": lambda backend: backend.retired.add([RetiredId("3", 1)]),
     "prune": lambda backend: backend.retired.prune(1),
-    "acquire": lambda backend: backend.leases.acquire("name", "owner", 1000),
-    "annotate": lambda backend: backend.leases.annotate("name", "", "note"),
-    "release": lambda backend: backend.leases.release("name", "owner"),
+    "new lease": lambda backend: backend.leases.replace("name", "", "text", 1000),
+    "replaced lease": lambda backend: backend.leases.replace("name", "text", "next", 1000),
 }
 
 

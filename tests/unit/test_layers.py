@@ -42,7 +42,7 @@ MAY_IMPORT: Final = {
         "sdk emulator"
     ),
     "emulator": "",
-    "testing": "errors clock records backend",
+    "testing": "errors clock records backend leases",
     "": "errors events records policies crypto repository registry",  # zoho_tokenstore itself
 }
 """A part is a module or a folder of them. A new one needs a line here, and its place in the picture."""
@@ -138,6 +138,22 @@ def test_a_backend_imports_no_other_backend(path: Path) -> None:
     for name, _ in imports_of(path):
         if name.startswith(f"{PACKAGE}.backends."):
             assert name.split(".")[2].startswith("_"), f"{dotted(path)} imports {name}"
+
+
+ZOHO_CLIENT: Final = {
+    *("accounts", "addresses", "answers", "authorization", "connections", "datacenters", "device"),
+    *("transport", "users"),
+}
+"""The modules of `renewal` that ask Zoho. They know nothing of stores."""
+
+
+@pytest.mark.parametrize("name", sorted(ZOHO_CLIENT))
+def test_the_client_of_zoho_knows_nothing_of_stores(name: str) -> None:
+    """It could be used on its own: it imports itself, errors and the clock."""
+    for imported, _ in imports_of(ROOT / "renewal" / f"{name}.py"):
+        if imported.startswith(PACKAGE):
+            part, _, module = imported.removeprefix(f"{PACKAGE}.").partition(".")
+            assert part in ("errors", "clock") or module in ZOHO_CLIENT, imported
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "testing").rglob("*.py")), ids=dotted)

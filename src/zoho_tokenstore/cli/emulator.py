@@ -36,6 +36,16 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 
+def parse_offset(text: str) -> timedelta:
+    """Return the duration of `10m`, or of `-10m`, which is negative.
+
+    Raises:
+        typer.BadParameter: it is written in another way.
+    """
+    duration = parse_duration(text.removeprefix("-"))
+    return -duration if text.startswith("-") else duration
+
+
 def parse_limit(text: str) -> int:
     """Return the limit of `10`, or 0 for `off`.
 
@@ -67,6 +77,15 @@ def emulator(
     public_url: Annotated[str | None, _text("Base URL the clients use, behind a proxy.")] = None,
     location: Annotated[str | None, _text("Data centre told in the redirect. [us]")] = None,
     api_domain: Annotated[str | None, _text("self, omit, or a URL to answer with. [self]")] = None,
+    clock_offset: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=parse_offset,
+            metavar="[-]DURATION",
+            help="How far the server's clock is ahead; negative is behind. [0]",
+            show_default=False,
+        ),
+    ] = None,
     access_token_lifetime: Annotated[timedelta | None, _duration("Life of an access token. [1h]")] = None,
     code_lifetime: Annotated[timedelta | None, _duration("Life of a grant code. [3m]")] = None,
     refresh_limit: Annotated[int | None, _limit("Refreshes per refresh token and window. [10]")] = None,
@@ -79,6 +98,18 @@ def emulator(
     ] = None,
     code_limit: Annotated[int | None, _limit("Grant codes per client and window. [10]")] = None,
     code_window: Annotated[timedelta | None, _duration("Window of the code limit. [10m]")] = None,
+    device_code_lifetime: Annotated[timedelta | None, _duration("Life of a device code. [5m]")] = None,
+    device_interval: Annotated[
+        timedelta | None, _duration("Time between two polls of a device. [30s]")
+    ] = None,
+    device_unit: Annotated[str | None, _text("Unit of the device flow's times: ms or s. [ms]")] = None,
+    scope_format: Annotated[
+        str | None, _text("Scopes in token answers: spaces, commas or omit. [spaces]")
+    ] = None,
+    check_scopes: Annotated[
+        bool | None,
+        typer.Option(help="Whether the APIs refuse a token that lacks the scope. [yes]", show_default=False),
+    ] = None,
     throttle_status: Annotated[int | None, _text("HTTP status of Access Denied. [400]")] = None,
     error_status: Annotated[int | None, _text("HTTP status of other token errors. [200]")] = None,
     auto_consent: Annotated[str | None, _text("E-mail of the user who accepts without a page.")] = None,

@@ -13,11 +13,16 @@ _skew: ContextVar[float] = ContextVar("emulator_clock_skew", default=0.0)
 
 
 class Clock:
-    """Seconds since 1970 as the server sees them."""
+    """Seconds since 1970 as the server sees them.
 
-    def __init__(self, source: Callable[[], float]) -> None:
+    Args:
+        source: the host's time.
+        offset: how many seconds the server is ahead of the host.
+    """
+
+    def __init__(self, source: Callable[[], float], offset: float = 0.0) -> None:
         self._source = source
-        self._offset = 0.0
+        self._start = self._offset = offset
 
     def now(self) -> float:
         """Return the server's time in seconds since 1970."""
@@ -34,8 +39,8 @@ class Clock:
         self._offset += seconds
 
     def reset(self) -> None:
-        """Go back to the source's time."""
-        self._offset = 0.0
+        """Take back what `advance` did."""
+        self._offset = self._start
 
 
 @contextmanager

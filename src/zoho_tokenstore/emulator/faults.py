@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from zoho_tokenstore.emulator.clock import MAX_SECONDS
+from zoho_tokenstore.emulator.randomness import label
 
 ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     "auth": ("accounts",),
     "token:authorization_code": ("token", "accounts"),
     "token:refresh_token": ("token", "accounts"),
     "token:client_credentials": ("token", "accounts"),
+    "token:device_token": ("token", "accounts"),
     "token:other": ("token", "accounts"),
+    "device:code": ("device", "accounts"),
+    "device:page": ("device", "accounts"),
     "revoke": ("accounts",),
     "serverinfo": ("accounts",),
-    "users": ("crm",),
-    "org": ("crm",),
-    "modules": ("crm",),
-    "fields": ("crm",),
-    "records": ("crm",),
-    "record": ("crm",),
-    "create": ("crm",),
-    "crm:other": ("crm",),
+    "users": ("crm", "api"),
+    "org": ("crm", "api"),
+    "modules": ("crm", "api"),
+    "fields": ("crm", "api"),
+    "records": ("crm", "api"),
+    "record": ("crm", "api"),
+    "create": ("crm", "api"),
+    "crm:other": ("crm", "api"),
+    "books:organizations": ("books", "api"),
+    "books:other": ("books", "api"),
+    "desk:tickets": ("desk", "api"),
+    "desk:other": ("desk", "api"),
 }
 """Endpoint kind → the wider kinds it belongs to; every one belongs to `*` as well."""
 
@@ -49,6 +58,10 @@ def _flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def _header(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.isascii() and value.isprintable())
+
+
 def _any_text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -57,6 +70,12 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = {
     "slow.seconds": _amount,
     "slow.after": _flag,
     "hang.after": _flag,
+    "drip.head": _flag,
+    "drip.pause": _amount,
+    "endless.head": _flag,
+    "endless.after": _flag,
+    "revoke.after": _flag,
+    "date.value": _header,
     "status.status": _status,
     "html.status": _status,
     "error.error": _text,
@@ -70,6 +89,9 @@ _CHECKS: Mapping[str, Callable[[object], bool]] = {
 KINDS: Mapping[str, Mapping[str, object]] = {
     "slow": {"seconds": 1.0, "after": False},
     "hang": {"after": False},
+    "drip": {"head": False, "pause": 0.1},
+    "endless": {"head": False, "after": False},
+    "revoke": {"after": False},
     "refuse": {},
     "drop": {},
     "status": {"status": 503},
@@ -77,24 +99,31 @@ KINDS: Mapping[str, Mapping[str, object]] = {
     "error": {"error": "Access Denied", "status": None},
     "body": {"body": "", "status": 200, "content_type": "application/json;charset=UTF-8"},
     "skew": {"seconds": 0.0},
+    "date": {"value": None},
 }
 """Fault kind → its arguments with their defaults."""
 
-_GO_ON = frozenset({"slow", "skew"})
+_GO_ON = frozenset({"slow", "skew", "date", "revoke"})
+_CARRIED_OUT = frozenset({"drop", "drip"})
+_LABEL = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault at an endpoint kind; `args` as in the reference, defaults filled in."""
+    """A fault at an endpoint kind; `args` as in the reference, defaults filled in.
+
+    `token` is the label of the one access or refresh token that it is for; empty for all requests.
+    """
 
     endpoint: str
     kind: str
     args: Mapping[str, object]
+    token: str = ""
 
     @property
     def after(self) -> bool:
         """Whether the request is carried out first."""
-        return self.kind == "drop" or bool(self.args.get("after"))
+        return self.kind in _CARRIED_OUT or bool(self.args.get("after"))
 
     @property
     def ends(self) -> bool:
@@ -126,13 +155,23 @@ class Faults:
     def add(self, endpoint: str, kind: str, times: int | None, args: Mapping[str, object]) -> Fault:
         """Set a fault for the next `times` requests, or until it is cleared.
 
+        Args:
+            endpoint: a kind of endpoint, a group of them, or `*`.
+            kind: one of `KINDS`.
+            times: for how many requests; `None` until cleared.
+            args: the kind's arguments. With `token`, an access or refresh token or its label, the fault is
+                for requests with that token only.
+
         Raises:
             ValueError: no such endpoint, kind or argument, or a value that makes no sense.
         """
         _check_endpoint(endpoint)
+        if kind == "revoke" and "token" not in (endpoint, *ENDPOINTS.get(endpoint, ())):
+            raise ValueError("The fault revoke is for token requests: token, or one of token:….")
         if times is not None and (isinstance(times, bool) or times < 1):
             raise ValueError("times must be 1 or more, or None for until cleared.")
-        fault = Fault(endpoint, kind, _check_args(kind, args))
+        own = {name: value for name, value in args.items() if name != "token"}
+        fault = Fault(endpoint, kind, _check_args(kind, own), _label(args.get("token")))
         self._standing.append(_Standing(fault, times))
         return fault
 
@@ -140,11 +179,18 @@ class Faults:
         """Remove all faults, or those set for one endpoint."""
         self._standing = [one for one in self._standing if endpoint not in (None, one.fault.endpoint)]
 
-    def take(self, endpoint: str) -> list[Fault]:
-        """Return the faults for a request to `endpoint`, up to the first that ends it, and count them."""
-        reach = {endpoint, *ENDPOINTS.get(endpoint, ()), "*"}
+    def take(self, endpoint: str, *tokens: str) -> list[Fault]:
+        """Return the faults for a request to `endpoint`, up to the first that ends it, and count them.
+
+        Args:
+            endpoint: its kind.
+            tokens: the labels of the tokens that the request carries.
+        """
+        reach, carried = {endpoint, *ENDPOINTS.get(endpoint, ()), "*"}, {"", *tokens}
         taken: list[Fault] = []
-        for standing in [one for one in self._standing if one.fault.endpoint in reach]:
+        for standing in list(self._standing):
+            if standing.fault.endpoint not in reach or standing.fault.token not in carried:
+                continue
             taken.append(standing.fault)
             self._use(standing)
             if standing.fault.ends:
@@ -165,7 +211,16 @@ class Faults:
 
 def _describe(standing: _Standing) -> dict[str, object]:
     fault = standing.fault
-    return {"endpoint": fault.endpoint, "kind": fault.kind, "times": standing.left, **fault.args}
+    told = {"endpoint": fault.endpoint, "kind": fault.kind, "times": standing.left, **fault.args}
+    return {**told, "token": fault.token} if fault.token else told
+
+
+def _label(token: object) -> str:
+    if token is None:
+        return ""
+    if not isinstance(token, str) or not token:
+        raise ValueError("token must be an access or refresh token, or its label.")
+    return token if _LABEL.fullmatch(token) else label(token)
 
 
 def _check_endpoint(endpoint: str) -> None:

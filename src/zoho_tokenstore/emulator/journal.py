@@ -9,6 +9,7 @@ TOKEN_GRANTS = {
     "token:authorization_code": "exchanges",
     "token:refresh_token": "refreshes",
     "token:client_credentials": "client_credentials",
+    "token:device_token": "device_logins",
 }
 
 
@@ -27,6 +28,7 @@ class Entry:
         user: the user's e-mail, where known.
         refresh_token: the label of the refresh token used or made.
         access_token: the label of the access token used or made.
+        user_agent: the `User-Agent` header, up to 200 characters.
     """
 
     number: int
@@ -39,6 +41,7 @@ class Entry:
     user: str = ""
     refresh_token: str = ""
     access_token: str = ""
+    user_agent: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Return the entry for JSON."""
@@ -54,6 +57,7 @@ class Counters:
         exchanges: access tokens made from grant codes.
         refreshes: access tokens made from refresh tokens.
         client_credentials: access tokens made for a client itself.
+        device_logins: access tokens made from device codes.
         revocations: tokens revoked.
         denied: requests refused by a limit (`Access Denied`, `access_denied` for codes).
         refreshes_by_token: label of a refresh token → `refreshes` of that one.
@@ -62,12 +66,15 @@ class Counters:
         live_refresh_tokens: refresh tokens that would be accepted now.
         evicted_access_tokens: access tokens killed by the limit on live ones.
         evicted_refresh_tokens: refresh tokens killed by the limit on them.
+        agents: endpoint kind → program, the first word of the `User-Agent` without its version → number of
+            requests.
     """
 
     requests: dict[str, dict[str, int]] = field(default_factory=dict)
     exchanges: int = 0
     refreshes: int = 0
     client_credentials: int = 0
+    device_logins: int = 0
     revocations: int = 0
     denied: int = 0
     refreshes_by_token: dict[str, int] = field(default_factory=dict)
@@ -76,6 +83,7 @@ class Counters:
     live_refresh_tokens: int = 0
     evicted_access_tokens: int = 0
     evicted_refresh_tokens: int = 0
+    agents: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def count(self, endpoint: str, outcome: str | None = None) -> int:
         """Return the number of requests to `endpoint`, all of them or those with one outcome.
@@ -87,10 +95,24 @@ class Counters:
         return sum(
             number
             for kind, outcomes in self.requests.items()
-            if kind == endpoint or kind.startswith(f"{endpoint}:")
+            if _belongs(kind, endpoint)
             for name, number in outcomes.items()
             if outcome in (None, name)
         )
+
+    def by_agent(self, endpoint: str) -> dict[str, int]:
+        """Return program → number of requests to `endpoint`, answered or not.
+
+        Zoho's SDK sends `python-requests`, and `Mozilla` where it exchanges a code.
+
+        Args:
+            endpoint: a kind, or a family such as `token`, which counts `token:…` too.
+        """
+        total: Counter[str] = Counter()
+        for kind, programs in self.agents.items():
+            if _belongs(kind, endpoint):
+                total.update(programs)
+        return dict(total)
 
     def as_dict(self) -> dict[str, object]:
         """Return the counters for JSON."""
@@ -105,6 +127,7 @@ class Trace:
     user: str = ""
     refresh_token: str = ""
     access_token: str = ""
+    user_agent: str = ""
     minted: bool = False
     revoked: bool = False
     denied: bool = False
@@ -117,6 +140,7 @@ class Journal:
         self._entries: deque[Entry] = deque(maxlen=size)
         self._number = 0
         self.requests: Counter[tuple[str, str]] = Counter()
+        self.agents: Counter[tuple[str, str]] = Counter()
         self.totals: Counter[str] = Counter()
         self.refreshes_by_token: Counter[str] = Counter()
 
@@ -124,6 +148,7 @@ class Journal:
         """Note a request that has been answered, or left without an answer."""
         self._number += 1
         self.requests[endpoint, outcome] += 1
+        self.agents[endpoint, _program(trace.user_agent)] += 1
         self._count(endpoint, trace)
         self._entries.append(
             Entry(
@@ -137,6 +162,7 @@ class Journal:
                 trace.user,
                 trace.refresh_token,
                 trace.access_token,
+                trace.user_agent,
             )
         )
 
@@ -148,13 +174,6 @@ class Journal:
             if entry.number > after and (endpoint is None or entry.endpoint == endpoint)
         ]
 
-    def by_endpoint(self) -> dict[str, dict[str, int]]:
-        """Return endpoint kind → outcome → number."""
-        table: dict[str, dict[str, int]] = {}
-        for (endpoint, outcome), number in sorted(self.requests.items()):
-            table.setdefault(endpoint, {})[outcome] = number
-        return table
-
     def _count(self, endpoint: str, trace: Trace) -> None:
         self.totals["revocations"] += trace.revoked
         self.totals["denied"] += trace.denied
@@ -163,3 +182,19 @@ class Journal:
         self.totals[TOKEN_GRANTS[endpoint]] += 1
         if endpoint == "token:refresh_token":
             self.refreshes_by_token[trace.refresh_token] += 1
+
+
+def by_endpoint(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """Return endpoint kind → name → number."""
+    table: dict[str, dict[str, int]] = {}
+    for (endpoint, name), number in sorted(counts.items()):
+        table.setdefault(endpoint, {})[name] = number
+    return table
+
+
+def _belongs(kind: str, endpoint: str) -> bool:
+    return kind == endpoint or kind.startswith(f"{endpoint}:")
+
+
+def _program(user_agent: str) -> str:
+    return user_agent.partition(" ")[0].partition("/")[0]

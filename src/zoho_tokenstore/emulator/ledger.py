@@ -83,8 +83,12 @@ class Ledger:
         if not _verifies(code, verifier):
             raise self._refusal("invalid_code")
         del self._codes[text]
-        refresh = self.issue_refresh_token(code.grant) if code.offline else None
-        return self._minted(self.issue_access_token(code.grant, refresh), refresh)
+        return self.log_in(code.grant, offline=code.offline)
+
+    def log_in(self, grant: Grant, *, offline: bool) -> Minted:
+        """Return the tokens of a new login, with a refresh token if it is `offline`."""
+        refresh = self.issue_refresh_token(grant) if offline else None
+        return self._minted(self.issue_access_token(grant, refresh), refresh)
 
     def refresh(self, text: str, client: Client) -> Minted:
         """Return a new access token of a refresh token.
@@ -151,6 +155,13 @@ class Ledger:
         self._refreshes.forget(token.text)
         for child in list(token.children):
             self._kill(child)
+
+    def revoke_labelled(self, name: str) -> bool:
+        """Kill the refresh token with this label and its access tokens; return whether there was one."""
+        found = next((token for token in self._refresh.values() if token.label == name), None)
+        if found is not None:
+            self.revoke(found)
+        return found is not None
 
     def expire_access_tokens(self, user: User | None) -> int:
         """Kill all access tokens, or those of one user; return how many were alive."""

@@ -9,8 +9,10 @@ DEFAULT_SCOPES = (
     "ZohoCRM.settings.ALL",
     "ZohoCRM.users.READ",
     "ZohoCRM.org.READ",
+    "ZohoBooks.settings.READ",
+    "Desk.tickets.READ",
 )
-"""What a grant code is good for when nobody says otherwise: all that the SDK itself calls."""
+"""What a grant code is good for when nobody says otherwise: all that the emulator offers."""
 
 
 @dataclass(frozen=True, slots=True)

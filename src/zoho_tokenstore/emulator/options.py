@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Literal, TypedDict
 from urllib.parse import urlsplit
 
+from zoho_tokenstore.emulator.clock import MAX_SECONDS
+
 ControlAccess = Literal["loopback", "anyone", "nobody"]
+ScopeFormat = Literal["spaces", "commas", "omit"]
+TimeUnit = Literal["ms", "s"]
 
 _LIMITS = ("refresh_limit", "live_access_tokens", "refresh_tokens", "code_limit")
-_DURATIONS = ("refresh_window", "code_window", "access_token_lifetime", "code_lifetime")
+_DURATIONS = (
+    "refresh_window",
+    "code_window",
+    "access_token_lifetime",
+    "code_lifetime",
+    "device_code_lifetime",
+    "device_interval",
+)
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "control": ("loopback", "anyone", "nobody"),
+    "scope_format": ("spaces", "commas", "omit"),
+    "device_unit": ("ms", "s"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +41,8 @@ class EmulatorOptions:
         location: the data centre's short code in the redirect (`us`, `eu`, `in`, …).
         api_domain: `self` answers with the emulator's own base URL, `omit` leaves the field out,
             anything else is sent as it stands.
+        clock_offset: how far the server's clock is ahead of this host's; negative is behind. The `Date`
+            header and all lifetimes follow it.
         access_token_lifetime: life of an access token. Zoho: one hour.
         code_lifetime: life of a grant code. Zoho: 3 minutes (CRM), 2 minutes (accounts).
         refresh_limit: access tokens per refresh token in one `refresh_window`. Zoho: 10.
@@ -33,6 +52,12 @@ class EmulatorOptions:
         refresh_tokens: refresh tokens per user and client; one more kills the oldest. Zoho: 20.
         code_limit: grant codes per client in one `code_window`. Zoho: 10.
         code_window: the window of `code_limit`. Zoho: 10 minutes.
+        device_code_lifetime: life of a device code. Zoho: 5 minutes.
+        device_interval: how long a device waits between two polls. Zoho: 30 seconds.
+        device_unit: unit of the device flow's `interval` and `expires_in`. Zoho's older page says
+            milliseconds, the newer one nothing.
+        scope_format: how token answers list the scopes. Zoho: with spaces; older pages leave `scope` out.
+        check_scopes: whether the APIs refuse a token that lacks the scope.
         throttle_status: HTTP status of `Access Denied`. Seen: 400; Zoho's Kaizen series says 200.
         error_status: HTTP status of the other errors of the token endpoint. Seen: 200.
         auto_consent: e-mail of the user who accepts every authorization request at once;
@@ -54,6 +79,7 @@ class EmulatorOptions:
     public_url: str | None = None
     location: str = "us"
     api_domain: str = "self"
+    clock_offset: timedelta = timedelta(0)
     access_token_lifetime: timedelta = timedelta(hours=1)
     code_lifetime: timedelta = timedelta(minutes=3)
     refresh_limit: int | None = 10
@@ -62,6 +88,11 @@ class EmulatorOptions:
     refresh_tokens: int | None = 20
     code_limit: int | None = 10
     code_window: timedelta = timedelta(minutes=10)
+    device_code_lifetime: timedelta = timedelta(minutes=5)
+    device_interval: timedelta = timedelta(seconds=30)
+    device_unit: TimeUnit = "ms"
+    scope_format: ScopeFormat = "spaces"
+    check_scopes: bool = True
     throttle_status: int = 400
     error_status: int = 200
     auto_consent: str | None = None
@@ -78,6 +109,10 @@ class EmulatorOptions:
             _check_limit(name, getattr(self, name))
         for name in _DURATIONS:
             _check_duration(name, getattr(self, name))
+        for name, choices in _CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
+        if abs(self.clock_offset.total_seconds()) > MAX_SECONDS:
+            raise ValueError("clock_offset can be a billion seconds at most.")
         self._check_addresses()
         self._check_people()
 
@@ -86,8 +121,6 @@ class EmulatorOptions:
             raise ValueError(f"port is {self.port}; it must be between 0 and 65535.")
         if self.public_url is not None and not _is_http_url(self.public_url):
             raise ValueError("public_url must be an http or https URL without a query.")
-        if self.control not in ("loopback", "anyone", "nobody"):
-            raise ValueError(f"control is {self.control!r}; use loopback, anyone or nobody.")
         if self.journal_size < 1:
             raise ValueError("journal_size must be at least 1.")
 
@@ -106,6 +139,7 @@ class EmulatorOverrides(TypedDict, total=False):
     public_url: str | None
     location: str
     api_domain: str
+    clock_offset: timedelta
     access_token_lifetime: timedelta
     code_lifetime: timedelta
     refresh_limit: int | None
@@ -114,6 +148,11 @@ class EmulatorOverrides(TypedDict, total=False):
     refresh_tokens: int | None
     code_limit: int | None
     code_window: timedelta
+    device_code_lifetime: timedelta
+    device_interval: timedelta
+    device_unit: TimeUnit
+    scope_format: ScopeFormat
+    check_scopes: bool
     throttle_status: int
     error_status: int
     auto_consent: str | None
@@ -139,6 +178,11 @@ def _check_limit(name: str, value: int | None) -> None:
 def _check_duration(name: str, value: timedelta) -> None:
     if value <= timedelta(0):
         raise ValueError(f"{name} must be longer than nothing.")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; use {', '.join(choices[:-1])} or {choices[-1]}.")
 
 
 def _is_http_url(text: str) -> bool:

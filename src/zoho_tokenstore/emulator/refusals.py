@@ -1,8 +1,11 @@
-"""Errors in Zoho's shapes: `{"error": …}` from accounts, an envelope with `code` from CRM."""
+"""Errors in Zoho's shapes: `{"error": …}` from accounts, and one envelope per API.
+
+An API's errors are counted under the CRM's names, whatever the envelope calls them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 THROTTLED = "Access Denied"
 THROTTLED_TEXT = "You have made too many requests continuously. Please try again after some time."
@@ -25,6 +28,28 @@ CRM_MESSAGE: Mapping[str, str] = {
     "TOO_MANY_REQUESTS": "You have made too many requests. Please try again after some time.",
     "INTERNAL_ERROR": "Internal Server Error",
 }
+
+BOOKS_ERROR: Mapping[str, tuple[int, int, str]] = {
+    "INVALID_TOKEN": (401, 57, "You are not authorized to perform this operation"),
+    "AUTHENTICATION_FAILURE": (401, 14, "Invalid value passed for authtoken."),
+    "OAUTH_SCOPE_MISMATCH": (401, 57, "You are not authorized to perform this operation"),
+    "INVALID_URL_PATTERN": (404, 5, "Invalid URL Passed"),
+}
+DESK_ERROR: Mapping[str, tuple[int, str, str]] = {
+    "INVALID_TOKEN": (401, "INVALID_OAUTH", "The OAuth Token you provided is invalid."),
+    "AUTHENTICATION_FAILURE": (
+        401,
+        "UNAUTHORIZED",
+        "You are not authenticated to perform this operation.",
+    ),
+    "OAUTH_SCOPE_MISMATCH": (
+        403,
+        "SCOPE_MISMATCH",
+        "The OAuth Token does not contain the scope to perform this operation.",
+    ),
+    "INVALID_URL_PATTERN": (404, "URL_NOT_FOUND", "The URL you have entered is invalid."),
+}
+_OTHER_BOOKS_CODE = -1
 
 
 class RefusalError(Exception):
@@ -74,3 +99,23 @@ def crm_refusal(
         "status": "error",
     }
     return RefusalError(code, status or CRM_STATUS.get(code, 400), body)
+
+
+def books_refusal(name: str, status: int | None = None) -> RefusalError:
+    """Return an error of Books: a number and a message."""
+    usual, code, message = BOOKS_ERROR.get(name, (CRM_STATUS.get(name, 400), _OTHER_BOOKS_CODE, name))
+    return RefusalError(name, status or usual, {"code": code, "message": message})
+
+
+def desk_refusal(name: str, status: int | None = None) -> RefusalError:
+    """Return an error of Desk: `errorCode` and a message."""
+    usual, code, message = DESK_ERROR.get(name, (CRM_STATUS.get(name, 400), name, name))
+    return RefusalError(name, status or usual, {"errorCode": code, "message": message})
+
+
+API_REFUSALS: Mapping[str, Callable[[str, int | None], RefusalError]] = {
+    "crm": crm_refusal,
+    "books": books_refusal,
+    "desk": desk_refusal,
+}
+"""API → what makes its errors, of a name and a status (`None`: the usual one)."""

@@ -211,6 +211,39 @@ class Emulator:
             grant = self._zoho.grant(client or self.default_client, user or self.default_users[0], scopes)
             return self._zoho.ledger.issue_refresh_token(grant).text
 
+    def approve_device(
+        self, user_code: str, user: User | str | None = None, *, at: Emulator | None = None
+    ) -> None:
+        """Let a device in, as its user does on the page.
+
+        Args:
+            user_code: the code that the device shows.
+            user: who approves; the first demo user by default.
+            at: the emulator of the user's data centre, where that is another one. The user belongs to it,
+                it answers the device's next poll, and this one answers `other_dc`.
+
+        Raises:
+            LookupError: no device waits with this code, or there is no such user.
+        """
+        home = at or self
+        with self._zoho.lock, home._zoho.lock:
+            device = self._zoho.devices.waiting(user_code)
+            who = home._zoho.directory.user(user or home.default_users[0])
+            if home is not self:
+                home._zoho.adopt_device(device, who)
+                device.location = home.options.location
+            else:
+                device.user = who
+
+    def deny_device(self, user_code: str) -> None:
+        """Refuse a device, as its user does on the page.
+
+        Raises:
+            LookupError: no device waits with this code.
+        """
+        with self._zoho.lock:
+            self._zoho.devices.waiting(user_code).denied = True
+
     def is_live(self, token: str) -> bool:
         """Tell whether an access or refresh token would be accepted now."""
         with self._zoho.lock:
@@ -236,9 +269,10 @@ class Emulator:
 
         Args:
             endpoint: a kind (`token:refresh_token`), a group (`token`, `accounts`, `crm`) or `*`.
-            kind: slow, hang, refuse, drop, status, html, error, body or skew.
+            kind: slow, hang, refuse, drop, drip, endless, status, html, error, body, revoke, date or skew.
             times: for how many requests; until cleared if not given.
-            args: the kind's arguments, as the reference lists them.
+            args: the kind's arguments, as the reference lists them. With `token`, an access or refresh token
+                or its label, the fault is for requests with that token only.
 
         Raises:
             ValueError: no such endpoint, kind or argument.

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from zoho_tokenstore.emulator.clock import Clock
+from zoho_tokenstore.emulator.devices import Device, Devices
 from zoho_tokenstore.emulator.directory import Directory, Numbers
 from zoho_tokenstore.emulator.faults import Faults
-from zoho_tokenstore.emulator.journal import Counters, Journal
+from zoho_tokenstore.emulator.journal import Counters, Journal, by_endpoint
 from zoho_tokenstore.emulator.ledger import CodeTerms, Ledger
-from zoho_tokenstore.emulator.model import DEFAULT_SCOPES, Client, Grant, User
+from zoho_tokenstore.emulator.model import DEFAULT_SCOPES, Client, Grant, Minted, User
 from zoho_tokenstore.emulator.options import EmulatorOptions
 from zoho_tokenstore.emulator.randomness import Mint
 from zoho_tokenstore.emulator.records import Records
@@ -29,7 +31,7 @@ class Zoho:
         self.options = options
         self.lock = threading.RLock()
         self.mint = Mint(options.seed)
-        self.clock = Clock(clock)
+        self.clock = Clock(clock, options.clock_offset.total_seconds())
         numbers = Numbers()
         self.directory = Directory(options, self.mint, numbers)
         self._numbers = numbers
@@ -58,14 +60,36 @@ class Zoho:
         terms = CodeTerms(offline=access_type == "offline")
         return self.ledger.issue_code(self.grant(client, user, scopes), terms).text
 
+    def log_in_device(self, device: Device) -> Minted:
+        """Return the tokens of an approved device."""
+        if device.user is None:
+            raise ValueError("Nobody has approved this device.")
+        grant = Grant(device.client, device.user, device.scopes)
+        offline = self.earns_refresh_token(grant, offline=device.offline, prompted=device.prompted)
+        return self.ledger.log_in(grant, offline=offline)
+
+    def adopt_device(self, device: Device, user: User) -> None:
+        """Take over a device that asked in another data centre, with its client, and approve it."""
+        client = device.client
+        self.directory.add_client(client.client_id, client.client_secret, client.redirect_uris)
+        self.devices.add(replace(device, user=user, polled_at=None))
+
+    def earns_refresh_token(self, grant: Grant, *, offline: bool, prompted: bool) -> bool:
+        """Note a consent; tell whether it brings a refresh token: the first does, and a prompted one."""
+        key = (grant.client.client_id, grant.user.email)
+        first = key not in self.consents
+        self.consents.add(key)
+        return offline and (prompted or first)
+
     def counters(self) -> Counters:
         """Return a snapshot of all counts."""
         totals, tally = self.journal.totals, self.ledger.tally
         return Counters(
-            requests=self.journal.by_endpoint(),
+            requests=by_endpoint(self.journal.requests),
             exchanges=totals["exchanges"],
             refreshes=totals["refreshes"],
             client_credentials=totals["client_credentials"],
+            device_logins=totals["device_logins"],
             revocations=totals["revocations"],
             denied=totals["denied"],
             refreshes_by_token=dict(self.journal.refreshes_by_token),
@@ -74,10 +98,12 @@ class Zoho:
             live_refresh_tokens=self.ledger.live_refresh_tokens(),
             evicted_access_tokens=tally.evicted_access_tokens,
             evicted_refresh_tokens=tally.evicted_refresh_tokens,
+            agents=by_endpoint(self.journal.agents),
         )
 
     def _start_afresh(self) -> None:
         self.ledger = Ledger(self.options, self.mint, self.clock)
+        self.devices = Devices(self.options, self.mint, self.clock)
         self.records = Records(self.clock, self._numbers)
         self.journal = Journal(self.options.journal_size)
         self.faults = Faults()

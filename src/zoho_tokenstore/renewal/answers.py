@@ -90,7 +90,7 @@ def failure_of(answer: Answer, subject: str, *, once: bool = False) -> AccountsE
             retry_after=answer.retry_after,
             code=name,
         )
-    if 200 <= answer.status < 500 and name is not None and name not in _OF_SERVER:
+    if answer.status // 100 in (2, 4) and name is not None and name not in _OF_SERVER:
         if name in _OF_CLIENT:
             return InvalidClientError(
                 f"Zoho refuses the client of {subject} ({name}): its id or secret is wrong, or it is not "

@@ -139,8 +139,16 @@ def exchange(request: Request, line: Line, most: int) -> Received:
             stream=True,
         )
         with response:
-            body = response.raw.read(most, decode_content=False)
-            return Received(response.status_code, response.headers, body)
+            return Received(response.status_code, response.headers, _body(response.raw, most))
+
+
+def _body(stream: Any, most: int) -> bytes:
+    """Read to the end, where it is noticed if something is missing, or up to a limit."""
+    stream.enforce_content_length = True  # urllib3 1 leaves that to whoever asks
+    body = bytearray()
+    while len(body) < most and (block := stream.read(min(most - len(body), 65536), decode_content=False)):
+        body += block
+    return bytes(body)
 
 
 def _unchanged(request: PreparedRequest) -> PreparedRequest:

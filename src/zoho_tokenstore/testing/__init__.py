@@ -1,8 +1,9 @@
 """The contracts of a token store and of a backend, as tests to inherit.
 
 A store is proven by a subclass of `TokenStoreContract` that says how to make one; a backend of
-this package by a subclass of `BackendContract`. docs/how-to/prove-your-own-store.md begins with a
-complete example, docs/reference/contract.md lists every clause.
+this package by a subclass of `BackendContract`, and its leases by one of `LeasesContract`.
+docs/how-to/prove-your-own-store.md begins with a complete example, docs/reference/contract.md lists
+every clause.
 
 `TokenStoreContract`, `make_token` and `fields_of` are loaded when they are first used, because they
 import Zoho's SDK; the rest works without it.
@@ -33,6 +34,7 @@ pytest.register_assert_rewrite(
             "deleting",
             "finding",
             "hostility",
+            "leases",
             "saving",
             "sharing",
             "tokens",
@@ -43,6 +45,7 @@ pytest.register_assert_rewrite(
 from zoho_tokenstore.testing.backend import BackendContract  # noqa: E402  # after the rewrite
 from zoho_tokenstore.testing.clauses import clauses  # noqa: E402
 from zoho_tokenstore.testing.hostile import HOSTILE_TEXTS, INJECTIONS, LOOKALIKES  # noqa: E402
+from zoho_tokenstore.testing.leases import LeasesContract  # noqa: E402
 
 if TYPE_CHECKING:
     from zoho_tokenstore.testing.token_store import TokenStoreContract
@@ -53,6 +56,7 @@ __all__ = [
     "INJECTIONS",
     "LOOKALIKES",
     "BackendContract",
+    "LeasesContract",
     "TokenStoreContract",
     "clauses",
     "fields_of",

@@ -12,7 +12,7 @@ from zoho_tokenstore import Event, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.coordinator import Coordinator
 from zoho_tokenstore.errors import BackendUnavailableError
-from zoho_tokenstore.leases import Lease, LocalLeases
+from zoho_tokenstore.leases import Kept, LocalLeases
 from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import Row
 
@@ -37,7 +37,7 @@ class FakeClock:
 class Storage(ListBackend):
     """A list and leases that count what is asked of them, and fail on demand.
 
-    `broken` names the calls that fail: `load`, `find`, `write`, `look`, `acquire`, `annotate`, `release`.
+    `broken` names the calls that fail: `load`, `find`, `write`, `read`, `replace`.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -71,21 +71,13 @@ class CountedLeases(LocalLeases):
         super().__init__(clock)
         self._called = called
 
-    def look(self, name: str) -> Lease:
-        self._called("look")
-        return super().look(name)
+    def read(self, name: str) -> Kept:
+        self._called("read")
+        return super().read(name)
 
-    def acquire(self, name: str, owner: str, ttl_ms: int) -> Lease:
-        self._called("acquire")
-        return super().acquire(name, owner, ttl_ms)
-
-    def annotate(self, name: str, was: str, note: str) -> bool:
-        self._called("annotate")
-        return super().annotate(name, was, note)
-
-    def release(self, name: str, owner: str) -> bool:
-        self._called("release")
-        return super().release(name, owner)
+    def replace(self, name: str, was: str, text: str, keep_ms: int) -> bool:
+        self._called("replace")
+        return super().replace(name, was, text, keep_ms)
 
 
 class Fleet:

@@ -133,7 +133,7 @@ def test_budgets_are_separate(fleet: Fleet) -> None:
     assert fleet.must_refresh(fleet.first.get(two.id or ""))
 
 
-@pytest.mark.parametrize("broken", ["look", "acquire", "annotate"])
+@pytest.mark.parametrize("broken", ["read", "replace"])
 def test_store_that_fails_refuses_before_anything_is_spent(fleet: Fleet, broken: str) -> None:
     """If the lease cannot be looked at, taken or counted, the look-up fails, and nothing is sent to Zoho."""
     token = fleet.login(-1)
@@ -152,7 +152,7 @@ def test_release_that_fails_spoils_no_save(fleet: Fleet) -> None:
     token = fleet.login(-1)
     held = fleet.first.get(token.id or "")
     assert held is not None
-    fleet.storage.broken = {"release"}
+    fleet.storage.broken = {"replace"}
     saved = fleet.first.save(fleet.minted(held))
     assert fleet.stored() == saved
     assert fleet.first.get(token.id or "") == saved
@@ -163,7 +163,7 @@ def test_note_that_cannot_be_written_spoils_no_look_up(fleet: Fleet) -> None:
     token = fleet.login(-1)
     other = fleet.login(3600, user_name="rajesh", refresh_token="1000.other")
     fleet.first.get(token.id or "")
-    fleet.storage.broken = {"look", "annotate", "release"}
+    fleet.storage.broken = {"read", "replace"}
     assert fleet.first.get(other.id or "") == other
 
 

@@ -9,7 +9,7 @@ from tests.unit.refresh.support import NOW, FakeClock
 from zoho_tokenstore import TokenRecord
 from zoho_tokenstore.errors import RateLimitedError
 from zoho_tokenstore.history import Histories, History
-from zoho_tokenstore.leases import LocalLeases
+from zoho_tokenstore.leases import LeaseBook, LocalLeases
 from zoho_tokenstore.policies import RefreshPolicy
 
 WINDOW = 600_000
@@ -67,11 +67,11 @@ def test_rest_after_a_failure_is_bounded(history: History, now: int, rest: int) 
     assert 0 <= history.cooling_ms(now, rest) < 2 * rest
 
 
-class _Contended(LocalLeases):
+class _Contended(LeaseBook):
     """Leases whose notes others change between the reading and the writing."""
 
     def __init__(self, clock: FakeClock, others: list[int]) -> None:
-        super().__init__(clock)
+        super().__init__(LocalLeases(clock))
         self._others = others
 
     def annotate(self, name: str, was: str, note: str) -> bool:

@@ -1,18 +1,16 @@
-"""Leases: one holder at a time, and only the holder gives back."""
+"""The rules about leases: one holder at a time, and only the holder gives back."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import itertools
 from typing import Any
 
 import pytest
 
-from tests.unit.refresh.support import NOW, FakeClock, Running
-from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.leases import FORGET_AFTER_MS, Lease, Leases, LocalLeases, names_of
+from tests.unit.refresh.support import NOW, FakeClock
+from zoho_tokenstore.leases import FORGET_AFTER_MS, Kept, Lease, LeaseBook, LocalLeases, names_of
 from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.testing._subject import together
 
 TTL = 30_000
 
@@ -22,18 +20,17 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["local", "sqlite"])
-def leases(request: pytest.FixtureRequest, clock: FakeClock, tmp_path: Path) -> Iterator[Leases]:
-    if request.param == "local":
-        yield LocalLeases(clock)
-        return
-    backend = SQLiteBackend(tmp_path / "zohooauth.db")
-    backend.leases._clock = clock
-    yield backend.leases
-    backend.close()
+@pytest.fixture
+def kept(clock: FakeClock) -> LocalLeases:
+    return LocalLeases(clock)
 
 
-def test_one_holder(leases: Leases, clock: FakeClock) -> None:
+@pytest.fixture
+def leases(kept: LocalLeases) -> LeaseBook:
+    return LeaseBook(kept)
+
+
+def test_one_holder(leases: LeaseBook, clock: FakeClock) -> None:
     """While somebody has it nobody else gets it; the answer tells who, and until when."""
     assert leases.look("a") == Lease()
     assert leases.acquire("a", "one", TTL) == Lease("one", NOW + TTL)
@@ -45,7 +42,7 @@ def test_one_holder(leases: Leases, clock: FakeClock) -> None:
     assert leases.acquire("a", "two", TTL) == Lease("two", NOW + 2 * TTL)
 
 
-def test_compare_and_release(leases: Leases, clock: FakeClock) -> None:
+def test_compare_and_release(leases: LeaseBook, clock: FakeClock) -> None:
     """Only its owner gives a lease back; one whose lease passed on takes nothing from the next."""
     leases.acquire("a", "one", TTL)
     assert not leases.release("a", "two")
@@ -60,7 +57,7 @@ def test_compare_and_release(leases: Leases, clock: FakeClock) -> None:
     assert not leases.release("never taken", "two")
 
 
-def test_note_is_compared_before_it_is_replaced(leases: Leases) -> None:
+def test_note_is_compared_before_it_is_replaced(leases: LeaseBook) -> None:
     """A note is replaced only by who has read it, and outlives the lease."""
     assert leases.annotate("a", "", "first")
     assert not leases.annotate("a", "", "second")
@@ -71,8 +68,11 @@ def test_note_is_compared_before_it_is_replaced(leases: Leases) -> None:
     assert leases.acquire("a", "two", TTL).note == "second"
 
 
-def test_old_leases_are_forgotten(leases: Leases, clock: FakeClock) -> None:
-    """An hour after its end a lease goes, with its note, when another one is taken."""
+def test_old_leases_are_forgotten(
+    leases: LeaseBook, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From an hour after its end on a lease may go, with its note, when another one is taken."""
+    monkeypatch.setattr("zoho_tokenstore.leases.forgets_now", lambda: True)
     leases.acquire("a", "one", TTL)
     leases.annotate("a", "", "note")
     leases.annotate("noted only", "", "note")
@@ -85,43 +85,66 @@ def test_old_leases_are_forgotten(leases: Leases, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize(("set_back", "held"), [(TTL, True), (TTL + 1, False)])
-def test_clock_set_back(leases: Leases, clock: FakeClock, set_back: int, held: bool) -> None:
+def test_clock_set_back(leases: LeaseBook, clock: FakeClock, set_back: int, held: bool) -> None:
     """A lease that ends much later than any would is a leftover; a little is a difference of clocks."""
     leases.acquire("a", "one", TTL)
     clock.now -= set_back
     assert (leases.acquire("a", "two", TTL).owner == "one") is held
 
 
-def test_time_is_read_when_the_lease_is_had(tmp_path: Path) -> None:
-    """Who had to wait for the database does not take a lease that was given meanwhile."""
-    one, two = SQLiteBackend(tmp_path / "zohooauth.db"), SQLiteBackend(tmp_path / "zohooauth.db")
-    clock = FakeClock()
-    one.leases._clock = two.leases._clock = clock
-    connection = one._connections._local.handle.open()
-    connection.execute("BEGIN IMMEDIATE")
-    waiting = Running(lambda: two.leases.acquire("a", "two", TTL))
-    threading.Event().wait(0.05)
-    clock.now += 10 * TTL
-    connection.execute("INSERT INTO zoho_tokenstore_lease VALUES ('a', 'one', ?, '')", (clock.now + TTL,))
-    connection.execute("COMMIT")
-    assert waiting.result().owner == "one"
-    one.close()
-    two.close()
+class Contended(LocalLeases):
+    """Somebody else takes the lease between the first reading and the writing."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self._held_up = clock
+        self._is_first = True
+
+    def read(self, name: str) -> Kept:
+        kept = super().read(name)
+        if self._is_first:
+            self._is_first = False
+            self._held_up.now += 10 * TTL
+            LeaseBook(self).acquire(name, "two", TTL)
+        return kept
 
 
-def test_threads_that_race(leases: Leases) -> None:
-    """Of many threads that ask at once exactly one gets the lease."""
-    barrier = threading.Barrier(8)
+def test_time_is_read_when_the_lease_is_had(clock: FakeClock) -> None:
+    """Who was held up does not take a lease that was given meanwhile."""
+    assert LeaseBook(Contended(clock)).acquire("a", "one", TTL).owner == "two"
 
-    def ask(owner: str) -> Callable[[], bool]:
-        def work() -> bool:
-            barrier.wait()
-            return leases.acquire("a", owner, TTL).owner == owner
 
-        return work
+class Restless(LocalLeases):
+    """Others change everything all the time."""
 
-    threads = [Running(ask(f"thread {number}")) for number in range(8)]
-    assert sum(thread.result() for thread in threads) == 1
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries = itertools.count()
+
+    def replace(self, name: str, was: str, text: str, keep_ms: int) -> bool:
+        next(self.tries)
+        return False
+
+
+def test_tries_are_bounded() -> None:
+    """Who always comes too late is told so, after a hundred tries."""
+    kept = Restless()
+    assert LeaseBook(kept).acquire("a", "one", TTL) == Lease()
+    assert next(kept.tries) == 100
+
+
+@pytest.mark.parametrize("text", ["x", "[]", "{}", "null", "1", "[1, 2, 3]", "[" * 9])
+def test_what_nobody_of_us_wrote_counts_as_nothing(leases: LeaseBook, kept: LocalLeases, text: str) -> None:
+    """A text that is no lease is in nobody's way."""
+    kept.replace("a", "", text, TTL)
+    assert leases.look("a") == Lease()
+    assert leases.acquire("a", "one", TTL).owner == "one"
+
+
+def test_threads_that_race(leases: LeaseBook) -> None:
+    """Of many threads that ask at once exactly one gets the lease, and all are told which."""
+    owners = together(8, lambda number: leases.acquire("a", f"thread {number}", TTL).owner)
+    assert set(owners) == {leases.look("a").owner}
 
 
 def test_names_tell_credentials_apart_and_show_none() -> None:

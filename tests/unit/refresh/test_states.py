@@ -91,7 +91,7 @@ def test_due_window_costs_nobody_anything(fleet: Fleet) -> None:
 def test_due_token_whose_storage_fails(fleet: Fleet) -> None:
     """A lease that cannot be taken keeps nobody from the valid token, and is told."""
     token = fleet.login(60)
-    fleet.storage.broken = {"acquire"}
+    fleet.storage.broken = {"replace"}
     assert fleet.first.get(token.id or "") == token
     assert fleet.kinds() == ["refresh_refused"]
 
@@ -140,7 +140,7 @@ def test_cold_start(fleet: Fleet, credential: str) -> None:
     login = TokenRecord(**{**query.__dict__, "refresh_token": "1000.credential"})
     saved = fleet.first.save(fleet.minted(login))
     assert other.find(query) == saved
-    assert fleet.storage.leases.look("").owner is None
+    assert fleet.storage.leases.read("").text == ""
 
 
 def test_different_credentials_do_not_wait_for_each_other(fleet: Fleet) -> None:
@@ -166,14 +166,14 @@ def test_own_access_token_is_the_callers_business(fleet: Fleet) -> None:
     query = TokenRecord(**CREDENTIALS, user_name="patricia", access_token="1000.first")
     assert fleet.first.find(query) == fleet.stored()
     assert fleet.first.find(query.changed(access_token="1000.own")) is None
-    assert "acquire" not in fleet.storage.count
+    assert "replace" not in fleet.storage.count
 
 
 def test_query_by_id_is_for_revoking(fleet: Fleet) -> None:
     """A query by id alone is answered as stored, and takes no lease."""
     token = fleet.login(-1)
     assert fleet.first.find(TokenRecord(id=token.id)) == token
-    assert "look" not in fleet.storage.count
+    assert "read" not in fleet.storage.count
 
 
 def test_look_up_by_who_does_not_refresh(fleet: Fleet) -> None:
@@ -183,4 +183,4 @@ def test_look_up_by_who_does_not_refresh(fleet: Fleet) -> None:
     assert reader.get(token.id or "") == token
     assert reader.find(TokenRecord(**CREDENTIALS, refresh_token="1000.refresh")) == token
     assert reader.find(TokenRecord(**CREDENTIALS, grant_token="1000.code")) is None
-    assert "look" not in fleet.storage.count
+    assert "read" not in fleet.storage.count

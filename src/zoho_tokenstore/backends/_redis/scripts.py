@@ -270,39 +270,20 @@ redis.call('HSET', meta, 'cleared_ms', string.format('%.0f', math.max(now, clear
 return count
 """)
 
-ACQUIRE: Final = _script("""
--- KEYS: the lease. ARGV: owner, now, how long, its end, when to forget it (all but the owner in ms).
-local key = KEYS[1]
-local owner, now, ttl, ends = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local lease = redis.call('HMGET', key, 'owner', 'until_ms', 'note')
-local held_until = tonumber(lease[2] or '') or 0
-if not (lease[1] and now < held_until and held_until <= now + 2 * ttl) then
-  redis.call('HSET', key, 'owner', owner, 'until_ms', ends)
-  redis.call('PEXPIRE', key, ARGV[5])
-  lease[1], lease[2] = owner, ends
-end
-return lease
+READ_LEASE: Final = _script("""
+-- KEYS: the lease. Returns its text, '' if there is none, and the time: seconds and microseconds.
+return {redis.call('GET', KEYS[1]) or '', redis.call('TIME')}
 """)
 
-ANNOTATE: Final = _script("""
--- KEYS: the lease. ARGV: the note to replace, the new note, now, when to forget it (in ms).
-local key = KEYS[1]
-if (redis.call('HGET', key, 'note') or '') ~= ARGV[1] then return 0 end
-local exists = redis.call('EXISTS', key) == 1
-redis.call('HSET', key, 'note', ARGV[2])
-if not exists then
-  redis.call('HSET', key, 'until_ms', ARGV[3])
-  redis.call('PEXPIRE', key, ARGV[4])
-end
+REPLACE_LEASE: Final = _script("""
+-- KEYS: the lease. ARGV: the text to replace ('' for none), the new one, for how long to keep it (in ms).
+local stored = redis.call('GET', KEYS[1]) or ''
+if stored ~= ARGV[1] and stored ~= ARGV[2] then return 0 end
+if stored ~= '' then redis.call('DEL', KEYS[1]) end  -- first, because it needs no memory
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 """)
-
-RELEASE: Final = _script("""
--- KEYS: the lease. ARGV: owner.
-if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
-redis.call('HDEL', KEYS[1], 'owner')
-return 1
-""")
+"""What is stored already counts: the answer to an earlier try may have been lost."""
 
 PROBE: Final = _script(f"""
 -- KEYS: what tells the layout, and three keys to play with. ARGV: a mark, if the store has none.
@@ -314,7 +295,6 @@ redis.call('HSET', hash, 'field', 'text')  -- first, because it needs memory
 redis.call('PEXPIRE', hash, 1000)
 redis.call('HGET', hash, 'field')
 redis.call('HMGET', hash, 'field')
-redis.call('HDEL', hash, 'field')
 redis.call('SADD', set, 'member')
 redis.call('PEXPIRE', set, 1000)
 redis.call('SCARD', set)
@@ -330,7 +310,10 @@ redis.call('ZREMRANGEBYSCORE', zset, '-inf', '(0')
 redis.call('ZREM', zset, 'member')
 redis.call('ZPOPMIN', zset, 1)
 redis.call('EXISTS', hash)
-redis.call('DEL', set)
+redis.call('SET', hash, 'text', 'PX', 1000)
+redis.call('GET', hash)
+redis.call('TIME')
+redis.call('DEL', hash)
 redis.call('UNLINK', zset)
 local mark = redis.call('HGET', meta, 'mark') or ARGV[1]
 redis.call('HSET', meta, 'layout', '{LAYOUT}', 'mark', mark)

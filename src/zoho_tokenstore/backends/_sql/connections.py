@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -28,6 +28,7 @@ _SHORTEST_PAUSE: Final = 0.001
 _LONGEST_PAUSES: Final = {Kind.PASSING: 0.05, Kind.CROWDED: 0.5}
 _CURSOR: Final = "zoho_tokenstore.cursor"
 _PING: Final = sa.select(sa.literal(1))
+_FAILED: Final = object()
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -111,28 +112,48 @@ class Connections:
         """Return a statement with one parameter, for `one`."""
         return Query(statement, self._engine.dialect)
 
+    def change(self, statement: sa.Update, columns: Iterable[str]) -> str | None:
+        """Return an update of these columns for `changes_one`; `None` if the driver is not to be used."""
+        if not self._dialect.is_plain:
+            return None
+        return str(statement.compile(dialect=self._engine.dialect, column_keys=list(columns)))
+
     def one(self, query: Query, value: object) -> Any:
         """Return the only row of a query, or `None`; raise what `run` raises.
 
         The connection is the pool's, but the cursor is the driver's: SQLAlchemy's own way takes as
         long as the driver and the server together.
         """
-        self._check_open()
         if self._dialect.is_plain:
-            connecting = True
-            try:
-                taken = (pool := self._pool).take()
-                connecting = False
-                try:
-                    return _fetch_one(taken, query.text, query.driver_values(value))
-                finally:
-                    pool.give_back(taken)
-            except (self._driver_error, exc.TimeoutError) as error:
-                caught = error
-            failure = self._failure(caught, connecting=connecting)
-            if failure.kind in (Kind.FINAL, Kind.ELSEWHERE):
-                raise self._told(failure, caught)
+            found = self._by_driver(query.text, query.driver_values(value), _first)
+            if found is not _FAILED:
+                return found
         return self.run(_fetch, query, value)
+
+    def changes_one(self, change: str | None, values: Mapping[str, object]) -> bool:
+        """Tell whether an update has changed one row, by the driver's cursor; raise what `run` raises.
+
+        If it tells no, nothing may be known: `run` has to find out.
+        """
+        return change is not None and self._by_driver(change, values, _row_count) == 1
+
+    def _by_driver(self, text: str, values: Any, read: Callable[[Any], Any]) -> Any:
+        """Return what `read` makes of the driver's cursor; `_FAILED` if `run` may do better."""
+        self._check_open()
+        connecting = True
+        try:
+            taken = (pool := self._pool).take()
+            connecting = False
+            try:
+                return _read(taken, text, values, read)
+            finally:
+                pool.give_back(taken)
+        except (self._driver_error, exc.TimeoutError) as error:
+            caught = error
+        failure = self._failure(caught, connecting=connecting)
+        if failure.kind is Kind.FINAL:
+            raise self._told(failure, caught, text)
+        return _FAILED
 
     def close(self) -> None:
         """Close the connections. Later work raises a `BackendError`."""
@@ -165,9 +186,9 @@ class Connections:
             return failures.LOST if is_lost else failure
         return failure
 
-    def _told(self, failure: Failure, caught: Exception) -> BackendError:
+    def _told(self, failure: Failure, caught: Exception, text: str | None = None) -> BackendError:
         """Return the error to raise, outside the handler of what was caught: nothing of that must show."""
-        sent = getattr(caught, "statement", None)
+        sent = text or getattr(caught, "statement", None)
         if sent and "did not allow it" in failure.says:  # PostgreSQL names the table, and not the right
             verb = sent.split()[0]
             failure = replace(failure, says=failure.says.replace("allow it", f"allow {verb}"))
@@ -228,16 +249,24 @@ class _Call:
         return True
 
 
-def _fetch_one(taken: ConnectionPoolEntry, text: str, values: Any) -> Any:
+def _read(taken: ConnectionPoolEntry, text: str, values: Any, read: Callable[[Any], Any]) -> Any:
     try:
         cursor: Any = taken.info.get(_CURSOR)
         if cursor is None:  # kept with its connection: to make one takes a tenth of a look-up
             cursor = taken.info[_CURSOR] = taken.dbapi_connection.cursor()  # type: ignore[union-attr]
         cursor.execute(text, values)
-        return cursor.fetchone()
+        return read(cursor)
     except BaseException:
         taken.invalidate()  # whatever it is in the midst of, nobody else may go on with
         raise
+
+
+def _first(cursor: Any) -> Any:
+    return cursor.fetchone()
+
+
+def _row_count(cursor: Any) -> Any:
+    return cursor.rowcount
 
 
 def _fetch(connection: sa.Connection, query: Query, value: object) -> Any:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from zoho_tokenstore.backends import _files
 from zoho_tokenstore.backends._sql import failures, texts
 from zoho_tokenstore.backends._sql.failures import Failure
+from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, SECRET_COLUMNS
 
@@ -73,10 +74,8 @@ class Dialect:
             "zoho_tokenstore_lease",
             held,
             sa.Column("name", self.id_type(), primary_key=True),
-            sa.Column("owner", self.text_type()),
+            sa.Column("text", self.text_type(), nullable=False),
             sa.Column("until_ms", sa.BigInteger, nullable=False),
-            sa.Column("note", self.text_type()),
-            sa.Column("mark", sa.BigInteger, nullable=False),
         )
         self.meta = sa.Table(
             "zoho_tokenstore",
@@ -173,6 +172,16 @@ class Dialect:
     def derived(self, keys: Mapping[str, str | None]) -> Values:
         """Return what is written beside a row that its look-ups find by these keys."""
         return {KEY_COLUMNS[index]: None if key is None else texts.digest(key) for index, key in keys.items()}
+
+    # ---- leases
+
+    def clock_ms(self) -> sa.ColumnElement[int]:
+        """Return the time in epoch milliseconds: the server's, where we know how to ask for it."""
+        return sa.bindparam("host_ms", type_=sa.BigInteger, callable_=now_ms)
+
+    def insert_new(self, table: sa.Table) -> sa.Insert:
+        """Return an insert that does nothing where there is such a row, or fails as a duplicate."""
+        return sa.insert(table)
 
     # ---- connecting
 

@@ -40,6 +40,11 @@ _CHANGED_AT: Final = "TIMESTAMP(6) NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE C
 _SLASH: Final[sa.ColumnElement[str]] = sa.literal_column("'/'")
 _SHA_256: Final[sa.ColumnElement[int]] = sa.literal_column("256")
 
+# UNIX_TIMESTAMP(NOW(3)) is an hour off in the hour after summer time, in the session's time zone.
+_CLOCK_MS: Final[sa.ColumnElement[int]] = sa.literal_column(
+    "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000)", sa.BigInteger
+)
+
 _OF_PRIMARY_KEY: Final = re.compile(r"[.']PRIMARY'[^']*$")
 
 _CODES: Final = {
@@ -154,6 +159,9 @@ class MySQL(Dialect):
 
     def derived(self, keys: Mapping[str, str | None]) -> Values:  # noqa: ARG002
         return {"changed_at": None}  # as long as nobody else writes it
+
+    def clock_ms(self) -> sa.ColumnElement[int]:
+        return _CLOCK_MS
 
     def _column(self, name: str) -> sa.Column[Any]:
         if name == "changed_at":

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import psycopg
 import sqlalchemy as sa
 from psycopg import errors
+from sqlalchemy.dialects.postgresql import insert
 
 from zoho_tokenstore.backends._sql import failures, texts, triggers
 from zoho_tokenstore.backends._sql.dialect import DIGESTED, OWN_COLUMNS, Dialect, Values, by_words
@@ -90,6 +91,11 @@ _SCHEMA_OF: Final = sa.text(
     "WHERE oid = to_regclass(quote_ident(:name))), current_schema())"
 )
 """In which schema a table is, or would be made."""
+
+# Not that of the moment: what may change within a statement cannot be found by an index.
+_CLOCK_MS: Final[sa.ColumnElement[int]] = sa.literal_column(
+    "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS bigint)", sa.BigInteger
+)
 
 R = TypeVar("R")
 
@@ -224,6 +230,14 @@ class PostgreSQL(Dialect):
 
     def derived(self, keys: Mapping[str, str | None]) -> Values:  # noqa: ARG002
         return {}
+
+    # ---- leases
+
+    def clock_ms(self) -> sa.ColumnElement[int]:
+        return _CLOCK_MS
+
+    def insert_new(self, table: sa.Table) -> sa.Insert:
+        return insert(table).on_conflict_do_nothing()  # a duplicate would be an error in the server's log
 
     # ---- connecting
 

@@ -63,6 +63,7 @@ class Table:
         self._look = sa.select(etag.scalar_subquery(), retired.scalar_subquery())
         self._insert = self._insertion()
         self._update = sa.update(tokens).where(this_row, dialect.etag() == sa.bindparam("expect"))
+        self._change = connections.change(self._update, self._values(Row(""), 0, None))
         self._delete = sa.delete(tokens).where(self._is_stored_as(row_id))
         self._recent: Built[Stored, Found] = Built()
 
@@ -106,7 +107,11 @@ class Table:
         # has anybody else's write: so it tells whether a write has been done whose answer was lost.
         mark = secrets.randbits(63)
         values = self._values(row, mark, expect)
-        self._connections.run(self._do_write, row.id, values, expect)
+        is_done = expect is not None and self._connections.changes_one(
+            self._change, _update_parameters(values, expect)
+        )
+        if not is_done:
+            self._connections.run(self._do_write, row.id, values, expect)
         return self._dialect.etag_of(mark)
 
     def rehearse(self, row: Row, *, expect: object) -> None:
@@ -213,8 +218,7 @@ class Table:
     def _store(self, connection: sa.Connection, values: Values, expect: object) -> bool:
         """Insert or update a row; return whether that was possible."""
         if expect is not None:
-            parameters = {**values, "row_id": values["id"], "expect": expect}
-            return connection.execute(self._update, parameters).rowcount == 1
+            return connection.execute(self._update, _update_parameters(values, expect)).rowcount == 1
         try:
             return connection.execute(self._insert, values).rowcount == 1
         except IntegrityError as error:
@@ -315,6 +319,10 @@ def _wrong(values: Stored) -> str | None:
 
 def _rows(connection: sa.Connection, statement: sa.Select[Any], parameters: Values) -> list[Stored]:
     return [tuple(row) for row in connection.execute(statement, parameters)]
+
+
+def _update_parameters(values: Values, expect: object) -> Values:
+    return {**values, "row_id": values["id"], "expect": expect}
 
 
 def _changed(row_id: str) -> RowChangedError:

@@ -11,15 +11,19 @@ from urllib.parse import unquote
 from zoho_tokenstore.emulator.model import AccessToken, Client, Grant, Minted, RefreshToken
 from zoho_tokenstore.emulator.randomness import label
 from zoho_tokenstore.emulator.refusals import RefusalError, oauth_refusal
+from zoho_tokenstore.emulator.scopes import read_scopes, write_scopes
 from zoho_tokenstore.emulator.web.call import Answer, Call
 from zoho_tokenstore.emulator.zoho import Zoho
-
-_SOID_PREFIX = "ZohoCRM."
 
 
 def token(zoho: Zoho, call: Call) -> Answer:
     """Answer `POST /oauth/v2/token`."""
-    minted = _grant_handler(zoho, call)(zoho, call, _authenticate(zoho, call))
+    minted = _grant_handler(zoho, call)(zoho, call, authenticate(zoho, call))
+    return answer_with_tokens(zoho, call, minted)
+
+
+def answer_with_tokens(zoho: Zoho, call: Call, minted: Minted) -> Answer:
+    """Return the answer to a token request that was granted."""
     _trace(call, minted)
     return Answer(json=_token_body(zoho, call, minted))
 
@@ -58,6 +62,7 @@ def openid_configuration(_zoho: Zoho, call: Call) -> Answer:
         json={
             "issuer": call.base_url,
             "authorization_endpoint": f"{base}/auth",
+            "device_authorization_endpoint": f"{call.base_url}/oauth/v3/device/code",
             "token_endpoint": f"{base}/token",
             "revocation_endpoint": f"{base}/token/revoke",
             "response_types_supported": ["code"],
@@ -75,7 +80,12 @@ def _grant_handler(zoho: Zoho, call: Call) -> Callable[[Zoho, Call, Client], Min
     return handler
 
 
-def _authenticate(zoho: Zoho, call: Call) -> Client:
+def authenticate(zoho: Zoho, call: Call) -> Client:
+    """Return the client that `client_id` and `client_secret` name.
+
+    Raises:
+        RefusalError: `invalid_client` or `invalid_client_secret`.
+    """
     client = zoho.directory.clients.get(call.param("client_id") or "")
     if client is None:
         raise oauth_refusal("invalid_client", zoho.options.error_status)
@@ -100,11 +110,14 @@ def _refresh(zoho: Zoho, call: Call, client: Client) -> Minted:
 
 
 def _client_credentials(zoho: Zoho, call: Call, client: Client) -> Minted:
-    soid = call.param("soid") or ""
-    members = zoho.directory.members(soid.removeprefix(_SOID_PREFIX)) if soid.startswith(_SOID_PREFIX) else []
+    service, _, zgid = (call.param("soid") or "").partition(".")
+    members = zoho.directory.members(zgid) if service else []
     if not members:
         raise oauth_refusal("missing_org_info", zoho.options.error_status)
-    scopes = tuple((call.param("scope") or "").replace(",", " ").split())
+    try:
+        scopes = read_scopes(call.param("scope") or "")
+    except ValueError as error:
+        raise oauth_refusal("invalid_scope", zoho.options.error_status) from error
     access = zoho.ledger.issue_access_token(Grant(client, members[0], scopes), None)
     return Minted(access, None, zoho.options.access_token_lifetime.total_seconds())
 
@@ -128,7 +141,7 @@ def _token_body(zoho: Zoho, call: Call, minted: Minted) -> dict[str, object]:
     body: dict[str, object] = {"access_token": minted.access.text}
     if minted.refresh is not None:
         body["refresh_token"] = minted.refresh.text
-    body["scope"] = " ".join(minted.access.grant.scopes)
+    body |= write_scopes(minted.access.grant.scopes, zoho.options.scope_format)
     if zoho.options.api_domain == "self":
         body["api_domain"] = call.base_url
     elif zoho.options.api_domain != "omit":

@@ -9,11 +9,11 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from zoho_tokenstore.emulator.ledger import CodeTerms
 from zoho_tokenstore.emulator.model import Client, Grant, User
+from zoho_tokenstore.emulator.scopes import read_scopes
 from zoho_tokenstore.emulator.web.call import Answer, Call
 from zoho_tokenstore.emulator.web.pages import consent_page, error_page
 from zoho_tokenstore.emulator.zoho import Zoho
 
-_SCOPE = re.compile(r"^[A-Za-z]+(\.[A-Za-z0-9_-]+)+$|^(openid|email|profile)$")
 _CHALLENGE = re.compile(r"^[A-Za-z0-9._~-]{43,128}$")
 _MAX_PENDING = 1000
 
@@ -118,11 +118,11 @@ def _read_wishes(query: Mapping[str, str], client: Client, redirect_uri: str) ->
 
 
 def _read_scopes(text: str) -> tuple[str, ...]:
-    scopes = tuple(text.replace(",", " ").split())
-    if not scopes or not all(_SCOPE.match(scope) for scope in scopes):
+    try:
+        return read_scopes(text)
+    except ValueError as error:
         hint = "Write them like ZohoCRM.modules.ALL, with commas between."
-        raise PageError("invalid_scope", "The scope is missing or misspelt.", hint)
-    return scopes
+        raise PageError("invalid_scope", str(error), hint) from error
 
 
 def _accept(zoho: Zoho, call: Call, asked: Asked, user: User) -> Answer:
@@ -130,22 +130,16 @@ def _accept(zoho: Zoho, call: Call, asked: Asked, user: User) -> Answer:
     if not zoho.ledger.allow_code(asked.client):
         call.trace.denied = True
         return _deny(asked)
+    grant = Grant(asked.client, user, asked.scopes)
     terms = CodeTerms(
-        _earns_refresh_token(zoho, asked, user),
+        zoho.earns_refresh_token(grant, offline=asked.offline, prompted=asked.prompted),
         asked.redirect_uri,
         asked.challenge,
         asked.challenge_method,
     )
-    code = zoho.ledger.issue_code(Grant(asked.client, user, asked.scopes), terms)
+    code = zoho.ledger.issue_code(grant, terms)
     found = {"code": code.text, "location": zoho.options.location, "accounts-server": call.base_url}
     return Answer(location=_redirect(asked, found))
-
-
-def _earns_refresh_token(zoho: Zoho, asked: Asked, user: User) -> bool:
-    key = (asked.client.client_id, user.email)
-    first = key not in zoho.consents
-    zoho.consents.add(key)
-    return asked.offline and (asked.prompted or first)
 
 
 def _deny(asked: Asked) -> Answer:

@@ -129,6 +129,19 @@ def _mint_refresh_token(zoho: Zoho, args: Args) -> Mapping[str, object]:
     return {"refresh_token": token.text, "label": token.label}
 
 
+def _decide_device(zoho: Zoho, args: Args) -> Mapping[str, object]:
+    device, decision = zoho.devices.waiting(_text(args, "user_code")), _text(args, "decision")
+    if decision not in ("approve", "deny"):
+        raise BadRequestError("decision must be approve or deny.")
+    if decision == "deny":
+        device.denied = True
+    elif args.get("location") is not None:
+        device.location = _text(args, "location")
+    else:
+        device.user = zoho.directory.user(_text(args, "user"))
+    return {"decision": decision}
+
+
 def _is_live(zoho: Zoho, args: Args) -> Mapping[str, object]:
     return {"live": zoho.ledger.is_live(_text(args, "token"))}
 
@@ -216,6 +229,7 @@ _COMMANDS: tuple[tuple[str, str, Command], ...] = (
     ("POST", "/users", _add_user),
     ("POST", "/codes", _mint_code),
     ("POST", "/refresh-tokens", _mint_refresh_token),
+    ("POST", "/devices", _decide_device),
     ("POST", "/live", _is_live),
     ("POST", "/expire", _expire),
     ("POST", "/clock", _move_clock),

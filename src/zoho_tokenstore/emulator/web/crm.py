@@ -10,6 +10,7 @@ from zoho_tokenstore.emulator.model import AccessToken, Organization, User
 from zoho_tokenstore.emulator.modules import MODULES, Module, field_metadata, module_metadata
 from zoho_tokenstore.emulator.records import Record, iso_time
 from zoho_tokenstore.emulator.refusals import crm_refusal
+from zoho_tokenstore.emulator.web.bearer import Guard
 from zoho_tokenstore.emulator.web.call import Answer, Call
 from zoho_tokenstore.emulator.zoho import Zoho
 
@@ -18,7 +19,7 @@ VERSIONS = range(2, 9)
 _FIELDS_REQUIRED_FROM = 8
 _MAX_PER_PAGE = 200
 _VERSION = re.compile(r"^v([0-9])$")
-_SCHEMES = ("zoho-oauthtoken", "bearer")
+_GUARD = Guard("crm", "ZohoCRM")
 _JOINED = 1_700_000_000
 
 
@@ -89,38 +90,20 @@ def nothing(_zoho: Zoho, _call: Call) -> Answer:
 
 
 def _acting_user(zoho: Zoho, call: Call, areas: tuple[str, ...], operation: str) -> User:
-    return _permitted(_authenticate(zoho, call), areas, operation)
+    return _GUARD.permit(zoho, _authenticate(zoho, call), areas, operation)
 
 
 def _acting_on(zoho: Zoho, call: Call, operation: str) -> tuple[User, Module]:
     token = _authenticate(zoho, call)
     module = _module(call.path["module"])
-    return _permitted(token, ("modules", f"modules.{module.api_name}"), operation), module
+    areas = ("modules", f"modules.{module.api_name}")
+    return _GUARD.permit(zoho, token, areas, operation), module
 
 
 def _authenticate(zoho: Zoho, call: Call) -> AccessToken:
     if _version(call) not in VERSIONS:
         raise crm_refusal("INVALID_URL_PATTERN")
-    scheme, _, text = call.headers.get("authorization", "").partition(" ")
-    if scheme.lower() not in _SCHEMES or not text.strip():
-        raise crm_refusal("AUTHENTICATION_FAILURE")
-    token = zoho.ledger.access_token(text.strip())
-    if token is None:
-        raise crm_refusal("INVALID_TOKEN")
-    trace, grant = call.trace, token.grant
-    trace.client, trace.user, trace.access_token = grant.client.client_id, grant.user.email, token.label
-    return token
-
-
-def _permitted(token: AccessToken, areas: tuple[str, ...], operation: str) -> User:
-    if not _permits(token.grant.scopes, areas, operation):
-        raise crm_refusal("OAUTH_SCOPE_MISMATCH")
-    return token.grant.user
-
-
-def _permits(scopes: tuple[str, ...], areas: tuple[str, ...], operation: str) -> bool:
-    enough = {f"zohocrm.{area}.{verb}".lower() for area in areas for verb in ("ALL", operation)}
-    return any(scope.lower() in enough for scope in scopes)
+    return _GUARD.authenticate(zoho, call)
 
 
 def _version(call: Call) -> int:

@@ -9,40 +9,29 @@ from email.utils import formatdate
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from zoho_tokenstore.emulator.clock import skewed
 from zoho_tokenstore.emulator.faults import ENDPOINTS, Fault
 from zoho_tokenstore.emulator.journal import Trace
+from zoho_tokenstore.emulator.randomness import label
 from zoho_tokenstore.emulator.refusals import (
+    API_REFUSALS,
     THROTTLED,
     RefusalError,
     ThrottledError,
-    crm_refusal,
     oauth_refusal,
 )
+from zoho_tokenstore.emulator.web.bearer import bearer_token
 from zoho_tokenstore.emulator.web.call import Answer, Call, TooLargeError, read_call
+from zoho_tokenstore.emulator.web.wire import Disconnect, dripping, endless
 from zoho_tokenstore.emulator.zoho import Zoho
 
-TRANSPORT = "zoho_tokenstore.emulator.transport"
 _JSON = "application/json;charset=UTF-8"
+_MAX_USER_AGENT = 200
 _OUTAGE = "<html><head><title>Zoho</title></head><body>We are down for maintenance.</body></html>"
 
 Handler = Callable[[Zoho, Call], Answer]
 Naming = Callable[[Call], str]
-
-
-class Disconnect(Response):
-    """Closes the connection without an answer."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Abort the server's transport, where the server lets us at it."""
-        transport = scope.get(TRANSPORT)
-        if transport is None:
-            raise ConnectionResetError("The emulator closes this connection without an answer (a fault).")
-        transport.abort()
-        while (await receive())["type"] != "http.disconnect":
-            pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +54,7 @@ class Service:
                 call = await read_call(request, self.zoho.options.public_url)
             except TooLargeError:
                 return Response(status_code=413)
+            call.trace.user_agent = call.headers.get("user-agent", "")[:_MAX_USER_AGENT]
             kind = naming if isinstance(naming, str) else naming(call)
             return await _Turn(self, request, call, kind).run(handler)
 
@@ -80,10 +70,12 @@ class _Turn:
         self._request = request
         self._call = call
         self._kind = kind
+        self._date: Fault | None = None
 
     async def run(self, handler: Handler) -> Response:
         with self._zoho.lock:
-            faults = self._zoho.faults.take(self._kind)
+            carried = (self._call.param("refresh_token"), self._call.param("token"), bearer_token(self._call))
+            faults = self._zoho.faults.take(self._kind, *(label(one) for one in carried if one))
         with skewed(sum(fault.seconds() for fault in faults if fault.kind == "skew")):
             for fault in faults:
                 if fault.kind != "skew" and not fault.after:
@@ -95,7 +87,7 @@ class _Turn:
     async def _carry_out(self, handler: Handler, late: list[Fault]) -> Response:
         answer = self._answer(handler)
         for fault in late:
-            response = await self._go_wrong(fault, self._call.trace)
+            response = await self._go_wrong(fault, self._call.trace, answer)
             if response is not None:
                 return response
         self._note(answer.outcome, answer.status, self._call.trace)
@@ -109,18 +101,33 @@ class _Turn:
             self._call.trace.denied = isinstance(refusal, ThrottledError)
             return Answer(refusal.status, json=refusal.body, outcome=refusal.name)
 
-    async def _go_wrong(self, fault: Fault, trace: Trace) -> Response | None:
-        if fault.kind == "slow":
-            await self._pause(fault.seconds())
+    async def _go_wrong(self, fault: Fault, trace: Trace, answer: Answer | None = None) -> Response | None:
+        if not fault.ends:
+            await self._meddle(fault, trace)
             return None
-        response = await self._broken(fault)
+        response = self._broken(fault, answer)
         status = 0 if isinstance(response, Disconnect) else response.status_code
         self._note(f"fault:{fault.kind}", status, trace)
         if fault.kind == "hang":
             await self._hang()
         return response
 
-    async def _broken(self, fault: Fault) -> Response:
+    async def _meddle(self, fault: Fault, trace: Trace) -> None:
+        if fault.kind == "slow":
+            await self._pause(fault.seconds())
+        elif fault.kind == "date":
+            self._date = fault
+        elif fault.kind == "revoke":
+            with self._zoho.lock:
+                trace.revoked = self._zoho.ledger.revoke_labelled(trace.refresh_token)
+
+    def _broken(self, fault: Fault, answer: Answer | None) -> Response:
+        head = bool(fault.args.get("head"))
+        if fault.kind == "endless":
+            return endless(self._service.stopping, head=head)
+        if fault.kind == "drip" and answer is not None:
+            pause = float(str(fault.args["pause"]))
+            return dripping(self._respond(answer), self._service.stopping, pause, head=head)
         if fault.kind == "error":
             return self._respond(self._error(fault))
         if fault.kind == "body":
@@ -132,8 +139,9 @@ class _Turn:
 
     def _error(self, fault: Fault) -> Answer:
         name, options = str(fault.args["error"]), self._zoho.options
-        if "crm" in ENDPOINTS.get(self._kind, ()):
-            refusal = crm_refusal(name, fault.status(0) or None)
+        api = next((one for one in ENDPOINTS.get(self._kind, ()) if one in API_REFUSALS), None)
+        if api is not None:
+            refusal = API_REFUSALS[api](name, fault.status(0) or None)
         else:
             usual = options.throttle_status if name == THROTTLED else options.error_status
             refusal = oauth_refusal(name, fault.status(usual))
@@ -165,7 +173,10 @@ class _Turn:
         return self._stamp(_response(answer))
 
     def _stamp(self, response: Response) -> Response:
-        response.headers["Date"] = formatdate(self._zoho.clock.now(), usegmt=True)
+        usual = formatdate(self._zoho.clock.now(), usegmt=True)
+        date = usual if self._date is None else self._date.args["value"]
+        if date is not None:
+            response.headers["Date"] = str(date)
         response.headers["Cache-Control"] = "no-store"
         return response
 

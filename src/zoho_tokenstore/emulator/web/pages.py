@@ -34,7 +34,13 @@ HEADERS = {
 """What every answer carries: no scripts, no frames, and no address that leaks in a referrer."""
 
 
-def consent_page(ticket: str, client_id: str, scopes: Iterable[str], users: Iterable[User]) -> str:
+def consent_page(
+    ticket: str,
+    client_id: str,
+    scopes: Iterable[str],
+    users: Iterable[User],
+    action: str = "/oauth/v2/auth",
+) -> str:
     """Return the page on which a person picks a user, and accepts or rejects.
 
     Args:
@@ -42,19 +48,35 @@ def consent_page(ticket: str, client_id: str, scopes: Iterable[str], users: Iter
         client_id: who asks.
         scopes: what is asked for.
         users: who may answer.
+        action: where the decision is sent.
     """
     asked = "".join(f"<li><code>{escape(scope)}</code></li>" for scope in scopes)
     choices = "".join(_choice(user, first=n == 0) for n, user in enumerate(users))
     return _page(
         "Allow access?",
         f"<p>The client <code>{escape(client_id)}</code> asks for:</p><ul>{asked}</ul>"
-        '<form method="post" action="/oauth/v2/auth">'
+        f'<form method="post" action="{escape(action)}">'
         f'<input type="hidden" name="ticket" value="{escape(ticket)}">'
         f"<fieldset><legend>Answer as</legend>{choices}</fieldset>"
         '<button class="accept" name="decision" value="accept">Accept</button>'
         '<button class="reject" name="decision" value="reject">Reject</button>'
         "</form><p>This is an emulator. No real account is involved.</p>",
     )
+
+
+def device_page(action: str) -> str:
+    """Return the page on which a person types the code that a device shows; `action` takes it."""
+    return _page(
+        "Log a device in",
+        f'<form action="{escape(action)}"><label>The code that the device shows '
+        '<input name="user_code" autocomplete="off" required></label>'
+        '<button class="accept">Next</button></form>',
+    )
+
+
+def notice_page(text: str) -> str:
+    """Return the page after a decision."""
+    return _page("Done", f"<p>{escape(text)}</p>")
 
 
 def error_page(reason: str, hint: str) -> str:

@@ -1,0 +1,86 @@
+"""What errors show, wherever an error collector may look: no secret."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+
+from tests.accounts.conftest import Serve
+from tests.accounts.support import answering, hang, http
+from zoho_tokenstore.errors import AccountsError, AccountsUnavailableError
+from zoho_tokenstore.renewal.accounts import Accounts
+from zoho_tokenstore.renewal.transport import Transport
+
+QUICK = Transport(timeout=timedelta(seconds=5))
+
+SECRETS = {
+    "client_secret": "secret-of-the-client",
+    "refresh_token": "secret-refresh-token",
+    "code": "secret-code",
+    "token": "secret-token",
+    "code_verifier": "secret-verifier",
+    "device_code": "secret-device-code",
+    "answer": "secret-in-the-answer",
+}
+
+
+def calls(accounts: Accounts) -> list[Callable[[], object]]:
+    """Return one call of each method, with a secret in each place."""
+    client = "1000.CLIENT", SECRETS["client_secret"]
+    return [
+        lambda: accounts.refresh(*client, SECRETS["refresh_token"]),
+        lambda: accounts.exchange(*client, SECRETS["code"], code_verifier=SECRETS["code_verifier"]),
+        lambda: accounts.client_credentials(*client, ["A.b.READ"], soid="ZohoCRM.1"),
+        lambda: accounts.revoke(SECRETS["token"]),
+        lambda: accounts.revoke_as_client(*client, SECRETS["token"]),
+        lambda: accounts.start_device(client[0], ["A.b.READ"]),
+        lambda: accounts.poll_device(*client, SECRETS["device_code"]),
+    ]
+
+
+def texts_of(error: BaseException) -> Iterator[str]:
+    """Yield what an error and its causes show: texts, attributes, and the variables of our frames."""
+    each: BaseException | None = error
+    while each is not None:
+        yield f"{each!r} {each} {vars(each)!r}"
+        for frame, _ in traceback.walk_tb(each.__traceback__):
+            if frame.f_globals["__name__"].startswith("zoho_tokenstore"):
+                yield repr(frame.f_locals)
+        each = each.__cause__ or each.__context__
+
+
+FAILING = {
+    "refused": http({"error": "invalid_code", "error_description": SECRETS["answer"]}),
+    "echoed": http(
+        {"error": SECRETS["answer"], "error_description": SECRETS["answer"], "status": "failure"}, 400
+    ),
+    "broken": http({"access_token": SECRETS["answer"] + "\n", "refresh_token": SECRETS["answer"]}),
+    "html": http(SECRETS["answer"].encode(), 500, "text/html"),
+    "none": b"",
+    "no HTTP": SECRETS["answer"].encode() + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_no_error_shows_a_secret(serve: Serve, name: str) -> None:
+    """Neither what was sent nor what came back is in an error, in its causes, or in frames of ours."""
+    server = serve(answering(FAILING[name]))
+    for call in calls(Accounts(server.url, transport=QUICK)):
+        with pytest.raises(AccountsError) as caught:
+            call()
+        shown = " ".join(texts_of(caught.value))
+        assert [secret for secret in SECRETS.values() if secret in shown] == []
+    assert server.connections == 7
+
+
+def test_no_error_shows_a_secret_without_an_answer(serve: Serve) -> None:
+    """The same if nobody answers, or nobody is there."""
+    for url in (serve(hang).url, "http://127.0.0.1:1"):
+        for call in calls(Accounts(url, transport=Transport(timeout=timedelta(seconds=0.1)))):
+            with pytest.raises(AccountsUnavailableError) as caught:
+                call()
+            shown = " ".join(texts_of(caught.value))
+            assert [secret for secret in SECRETS.values() if secret in shown] == []
