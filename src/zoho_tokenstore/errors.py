@@ -92,11 +92,11 @@ class AccountsError(TokenStoreError):
     """No new access token is to be had from Zoho's accounts server now.
 
     `retry_after` is the number of seconds after which another try makes sense, or `None`; `kind` says
-    how it failed; `code` is Zoho's own word for it (`invalid_code`, …), if it gave one.
+    how it failed; `error_code` is Zoho's own word for it (`invalid_code`, …), if it gave one.
     """
 
     kind: FailureKind = "transient"
-    code: str | None = None
+    error_code: str | None = None
 
     def __init__(
         self,
@@ -104,15 +104,14 @@ class AccountsError(TokenStoreError):
         *,
         retry_after: float | None = None,
         kind: FailureKind | None = None,
-        code: str | None = None,
+        error_code: str | None = None,
     ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
-        # What is not given is left to the class: the SDK's exception has a `code` of its own.
         if kind is not None:
             self.kind = kind
-        if code is not None:
-            self.code = code
+        if error_code is not None:
+            self.error_code = error_code
 
 
 class InvalidGrantError(AccountsError):

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
-import secrets
 import threading
 import weakref
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.records import TokenRecord
-
-FORGET_AFTER_MS: Final = 3_600_000
-"""How long after its end a lease is kept for its note, in milliseconds."""
-
-_MOST_TRIES: Final = 100
-"""Each has met somebody else's change, of which there are two or three in a refresh."""
 
 _FORGETS_ONE_IN: Final = 64
 
@@ -97,84 +88,6 @@ def forgets_now() -> bool:
     It is left to chance, because a process may be too short-lived to count.
     """
     return random.randrange(_FORGETS_ONE_IN) == 0  # noqa: S311  # not a secret
-
-
-class Lease(NamedTuple):
-    """Who holds a name, until when (epoch milliseconds), and what is noted beside it."""
-
-    owner: str | None = None
-    until_ms: int = 0
-    note: str = ""
-
-    def is_held(self, at_ms: int, ttl_ms: int) -> bool:
-        """Tell whether somebody holds it.
-
-        One that ends much later than a new one would is a leftover of a clock that was set back,
-        and holds nobody up. A little later it may end: others' clocks may be ahead of ours.
-        """
-        return self.owner is not None and at_ms < self.until_ms <= at_ms + 2 * ttl_ms
-
-
-class LeaseBook:
-    """The rules about leases, over whatever keeps them. Times are those of its clock."""
-
-    def __init__(self, leases: Leases) -> None:
-        self._leases = leases
-
-    def look(self, name: str) -> Lease:
-        """Return the lease as it stands, without taking it."""
-        return _lease(self._leases.read(name).text)
-
-    def acquire(self, name: str, owner: str, ttl_ms: int) -> Lease:
-        """Take the lease if nobody holds it, and return it as it now stands.
-
-        It was taken if the returned `owner` is the caller's. This is a write: it raises a
-        `BackendError` where nothing can be written.
-        """
-
-        def taken(lease: Lease, now: int) -> Lease | None:
-            return None if lease.is_held(now, ttl_ms) else Lease(owner, now + ttl_ms, lease.note)
-
-        return self._change(name, taken)[0]
-
-    def annotate(self, name: str, was: str, note: str) -> bool:
-        """Replace the note beside a lease, held or not, if it still is `was`; return whether it was."""
-        return self._change(
-            name, lambda lease, _now: lease._replace(note=note) if lease.note == was else None
-        )[1]
-
-    def release(self, name: str, owner: str) -> bool:
-        """Give the lease back if `owner` still has it; return whether it had. The note stays."""
-        return self._change(
-            name, lambda lease, _now: lease._replace(owner=None) if lease.owner == owner else None
-        )[1]
-
-    def _change(self, name: str, change: Callable[[Lease, int], Lease | None]) -> tuple[Lease, bool]:
-        """Return a lease, and whether it was changed; if others always came first, it was not."""
-        lease = Lease()
-        for _ in range(_MOST_TRIES):
-            text, now = self._leases.read(name)
-            lease = _lease(text)
-            changed = change(lease, now)
-            if changed is None:
-                break
-            keep_ms = max(changed.until_ms - now, 0) + FORGET_AFTER_MS
-            if self._leases.replace(name, text, _text(changed), keep_ms):
-                return changed, True
-        return lease, False
-
-
-def _text(lease: Lease) -> str:
-    return json.dumps([*lease, secrets.token_hex(8)])
-
-
-def _lease(text: str) -> Lease:
-    """Read a text. One that nobody of us wrote counts as nothing."""
-    try:
-        owner, until_ms, note, _ = json.loads(text)
-    except (ValueError, TypeError):
-        return Lease()
-    return Lease(owner, until_ms, note)
 
 
 def names_of(record: TokenRecord) -> list[str]:

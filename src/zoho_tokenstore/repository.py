@@ -19,7 +19,7 @@ from zoho_tokenstore.errors import (
     forget_values,
 )
 from zoho_tokenstore.events import LOGGED, Event, EventKind, OnEvent, UnreadableLog, emit
-from zoho_tokenstore.leases import LeaseBook, LocalLeases
+from zoho_tokenstore.leases import Leases, LocalLeases
 from zoho_tokenstore.matching import SpentCodes
 from zoho_tokenstore.reading import Reader, Scan, Stored
 from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow, check_text, not_an_id
@@ -70,7 +70,7 @@ class TokenRepository:
         self._on_event = on_event
         self._clock = clock
         # A storage without leases of its own: then they hold among the threads of this process.
-        self._leases = LeaseBook(getattr(backend, "leases", None) or LocalLeases())
+        self._leases: Leases = getattr(backend, "leases", None) or LocalLeases()
         self._reader = Reader(backend, self._sealing, self._unreadable)
         self._saver = Saver(
             backend, self._sealing, self._reader, self.emit, spent_codes=self._spent_codes, clock=clock
@@ -103,7 +103,7 @@ class TokenRepository:
         return self._spent_codes
 
     @property
-    def leases(self) -> LeaseBook:
+    def leases(self) -> Leases:
         """The leases that every user of this storage sees."""
         return self._leases
 

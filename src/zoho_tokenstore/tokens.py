@@ -326,5 +326,5 @@ def _granted_on_device(
             accounts = Accounts(answer.data_center.accounts_url)
         pause += 5.0 if answer.slow_down else 0.0  # RFC 8628, 3.5
     raise InvalidGrantError(
-        "The user has not logged in on another device in time. Begin again.", code="expired"
+        "The user has not logged in on another device in time. Begin again.", error_code="expired"
     )

@@ -110,7 +110,7 @@ class TestAtTheLocalZoho:
         assert grant.scopes == ("ZohoCRM.users.READ", "ZohoCRM.org.READ")
         with pytest.raises(InvalidGrantError) as caught:
             accounts.client_credentials(*client, ["ZohoCRM.users.READ"], soid="")
-        assert caught.value.code == "missing_org_info"
+        assert caught.value.error_code == "missing_org_info"
 
     def test_revocation(self, zoho: Emulator, accounts: Accounts, client: tuple[str, str]) -> None:
         """Both forms end a login; what is not there any more is refused."""
@@ -160,7 +160,7 @@ class TestAtTheLocalZoho:
         for kind, name, act in wrong:
             with pytest.raises(kind) as caught:
                 act()
-            assert (caught.value.kind, caught.value.code) == ("rejected", name)
+            assert (caught.value.kind, caught.value.error_code) == ("rejected", name)
 
     def test_the_limit_on_refreshes(
         self, zoho: Emulator, accounts: Accounts, client: tuple[str, str]
@@ -220,11 +220,11 @@ class TestAtTheLocalZoho:
         zoho.deny_device(refused.user_code)
         with pytest.raises(InvalidGrantError) as caught:
             accounts.poll_device(*client, refused.device_code)
-        assert caught.value.code == "access_denied"
+        assert caught.value.error_code == "access_denied"
         clock.seconds += 301
         with pytest.raises(InvalidGrantError) as caught:
             accounts.poll_device(*client, late.device_code)
-        assert caught.value.code == "expired"
+        assert caught.value.error_code == "expired"
 
     def test_a_device_whose_user_is_elsewhere(
         self, zoho: Emulator, clock: FakeClock, accounts: Accounts, client: tuple[str, str]

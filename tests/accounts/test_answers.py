@@ -179,7 +179,7 @@ def test_a_refusal(
     """An error with a name is Zoho's no, with any of its status; the name is told, and no other text."""
     error = failure({"error": code, **more}, status, once=once)
     assert type(error) is kind
-    assert (error.kind, error.code) == ("rejected", code)
+    assert (error.kind, error.error_code) == ("rejected", code)
     assert f"({code})" in str(error)
     assert "No." not in str(error)
 
@@ -203,7 +203,7 @@ def test_a_throttle_in_any_language(body: dict[str, object], status: int, once: 
     """Too many requests are told by the fields of the answer. Its texts are translated, and not repeated."""
     error = failure(body, status, once=once)
     assert type(error) is RateLimitedError
-    assert (error.kind, error.code, error.retry_after) == ("throttled", None, None)
+    assert (error.kind, error.error_code, error.retry_after) == ("throttled", None, None)
     assert str(body["error"]) not in str(error)
     assert str(body["error_description"]) not in str(error)
 
@@ -326,7 +326,7 @@ def test_no_body_makes_anything_else(body: bytes, status: int, once: bool, date_
         assert " " not in found.access_token
     else:
         assert found.kind in ("rejected", "throttled", "transient", "uncertain")
-        assert found.code is None or (found.code.isascii() and len(found.code) <= 64)
+        assert found.error_code is None or (found.error_code.isascii() and len(found.error_code) <= 64)
         assert str(found).isascii()
 
 
@@ -356,7 +356,7 @@ def test_a_user_of_an_unknown_data_centre(location: object) -> None:
     """A poll goes on at no server that is not in the table."""
     with pytest.raises(InvalidGrantError) as caught:
         poll_of(answer({"error": "other_dc", "user_location": location}))
-    assert caught.value.code == "other_dc"
+    assert caught.value.error_code == "other_dc"
 
 
 def test_a_failure_can_be_asked_for_directly() -> None:

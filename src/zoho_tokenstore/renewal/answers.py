@@ -88,17 +88,17 @@ def failure_of(answer: Answer, subject: str, *, once: bool = False) -> AccountsE
             f"Zoho takes no more requests for {subject} now. Wait some minutes; refreshing again before "
             "makes it longer.",
             retry_after=answer.retry_after,
-            code=name,
+            error_code=name,
         )
     if answer.status // 100 in (2, 4) and name is not None and name not in _OF_SERVER:
         if name in _OF_CLIENT:
             return InvalidClientError(
                 f"Zoho refuses the client of {subject} ({name}): its id or secret is wrong, or it is not "
                 "known in this data centre. Correct that.",
-                code=name,
+                error_code=name,
             )
         if name in _OF_GRANT or answer.status in _REFUSALS:
-            return InvalidGrantError(f"Zoho refuses {subject} ({name}). Log in again.", code=name)
+            return InvalidGrantError(f"Zoho refuses {subject} ({name}). Log in again.", error_code=name)
     return _unusable(answer, subject, name, once=once)
 
 
@@ -184,5 +184,5 @@ def _unusable(answer: Answer, subject: str, name: str | None, *, once: bool) -> 
         f"Zoho answered {subject} with HTTP {answer.status} and nothing usable. {advice}",
         retry_after=answer.retry_after,
         kind="uncertain" if once else "transient",
-        code=name,
+        error_code=name,
     )

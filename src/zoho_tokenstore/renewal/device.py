@@ -80,9 +80,9 @@ def poll_of(answer: Answer) -> Grant | Pending:
     try:
         return grant_of(answer, _SUBJECT)
     except AccountsError as error:
-        if error.code in ("authorization_pending", "slow_down"):
-            return Pending(slow_down=error.code == "slow_down")
-        if error.code == "other_dc":
+        if error.error_code in ("authorization_pending", "slow_down"):
+            return Pending(slow_down=error.error_code == "slow_down")
+        if error.error_code == "other_dc":
             return Pending(data_center=_elsewhere(answer))
         raise
 
@@ -93,7 +93,7 @@ def _elsewhere(answer: Answer) -> DataCenter:
     if found is None:
         raise InvalidGrantError(
             "The user belongs to a data centre that is not known here. Log in at that one's accounts server.",
-            code="other_dc",
+            error_code="other_dc",
         )
     return found
 

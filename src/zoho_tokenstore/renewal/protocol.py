@@ -183,7 +183,7 @@ def _renewed(
         grant = yield Send(record)
     except AccountsError as error:
         now_ms = began_ms + int((clock.monotonic() - began) * 1000)
-        kind, code = error.kind, error.code
+        kind, code = error.kind, error.error_code
         if ask.is_code and kind == "uncertain":
             kind, code = "rejected", UNKNOWN_OUTCOME
         failed = mine.failed(kind, code, now_ms, policy, jitter=clock.random())
@@ -243,24 +243,24 @@ def _of(failure: Failure, ask: Ask, now_ms: int) -> AccountsError:
             f"Zoho refuses to renew {ask.subject} because of too many requests. The next one is sent in "
             f"{left:.0f} s.",
             retry_after=left,
-            code=failure.code,
+            error_code=failure.code,
         )
     if failure.kind == "rejected":
         if failure.code == UNKNOWN_OUTCOME:
             return InvalidGrantError(
                 f"The one-time code of {ask.subject} was sent to Zoho before, and what came of it is not "
                 "known. It is not sent again. Log in again.",
-                code=failure.code,
+                error_code=failure.code,
             )
         if failure.code is not None and failure.code.startswith("invalid_client"):
             return InvalidClientError(
                 f"Zoho refuses the client of {ask.subject}{says}: its id, its secret, or its data centre is "
                 "wrong. Correct them, and log in again.",
-                code=failure.code,
+                error_code=failure.code,
             )
         return InvalidGrantError(
             f"Zoho refuses to renew {ask.subject}{says}: its login was revoked or has expired. Log in again.",
-            code=failure.code,
+            error_code=failure.code,
         )
     left = max(0.0, (failure.until_ms - now_ms) / 1000)
     return AccountsUnavailableError(
@@ -269,5 +269,5 @@ def _of(failure: Failure, ask: Ask, now_ms: int) -> AccountsError:
         + f". It is tried again in {left:.0f} s.",
         retry_after=left,
         kind=failure.kind,
-        code=failure.code,
+        error_code=failure.code,
     )

@@ -398,7 +398,7 @@ def _login_needed(record: TokenRecord) -> InvalidGrantError:
     return InvalidGrantError(
         f"{named(record)[0].upper()}{named(record)[1:]} has expired, and there is no refresh token with its "
         "client's id and secret to renew it with. Log in again, with access_type=offline to get one.",
-        code=None,
+        error_code=None,
     )
 
 

@@ -14,7 +14,10 @@ from zoho_tokenstore import errors
 from zoho_tokenstore.sdk._zoho import SDKException
 
 CODE: Final = "TOKEN_STORE"
-"""The `code` of the SDK's exception, where Zoho gave none."""
+"""The `code` of our exceptions, as the SDK shows it."""
+
+INVALID_TOKEN: Final = "INVALID TOKEN ERROR"  # noqa: S105  # an error's code
+"""The SDK's own code for what Zoho refuses."""
 
 S = TypeVar("S")
 P = ParamSpec("P")
@@ -24,8 +27,10 @@ R = TypeVar("R")
 class SDKTokenStoreError(SDKException, errors.TokenStoreError):  # type: ignore[misc]  # the SDK has no types
     """The base of what a store raises to the SDK; the arguments are those of the error it is a twin of."""
 
+    sdk_code = CODE
+
     def __init__(self, message: str, **details: Any) -> None:
-        SDKException.__init__(self, code=CODE, message=message)
+        SDKException.__init__(self, code=self.sdk_code, message=message)
         super(SDKException, self).__init__(message, **details)  # ours: it has the last word on `args`
 
     def __str__(self) -> str:
@@ -71,9 +76,13 @@ class SDKAccountsError(SDKTokenStoreError, errors.AccountsError):
 class SDKInvalidGrantError(SDKAccountsError, errors.InvalidGrantError):
     """Zoho refuses the refresh token or the one-time code: the user has to log in again."""
 
+    sdk_code = INVALID_TOKEN
+
 
 class SDKInvalidClientError(SDKAccountsError, errors.InvalidClientError):
     """Zoho refuses the OAuth client: its id or secret is wrong, or it is unknown in this data centre."""
+
+    sdk_code = INVALID_TOKEN
 
 
 class SDKRateLimitedError(SDKAccountsError, errors.RateLimitedError):

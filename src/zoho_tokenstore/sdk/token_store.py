@@ -45,9 +45,9 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
             )
         self.repository: Final = repository
         self._renewer = None if refresh is None else Renewer(repository, refresh)
-        self._get: Callable[[str], TokenRecord | None] = (
-            repository.get if self._renewer is None else partial(self._renewer.get, origin=lambda: origin(asking_token()))
-        )
+        self._get: Callable[[str], TokenRecord | None] = repository.get
+        if self._renewer is not None:
+            self._get = partial(self._renewer.get, origin=lambda: origin(asking_token()))
         # The repository hands out the same record while nobody changed it: then its token holds too.
         self._known: Recent[tuple[TokenRecord, Any]] = Recent()
 
