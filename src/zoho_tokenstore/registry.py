@@ -139,7 +139,7 @@ def open_tokens(
         accounts_url: the accounts server of tokens whose API domain is none of Zoho's.
     """
     repository = open_repository(url, keys=keys, spent_codes=spent_codes, on_event=on_event, clock=clock)
-    return Tokens(Renewer(repository, refresh, clock=clock), accounts_url=accounts_url, is_owner=True)
+    return Tokens(Renewer(repository, refresh), accounts_url=accounts_url, is_owner=True)
 
 
 @checked

@@ -98,6 +98,11 @@ class TokenRepository:
         return self._backend.location
 
     @property
+    def clock(self) -> Clock:
+        """The time in milliseconds since the epoch."""
+        return self._clock
+
+    @property
     def spent_codes(self) -> SpentCodes:
         """Which one-time codes a token is found by after they were exchanged."""
         return self._spent_codes

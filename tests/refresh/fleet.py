@@ -33,7 +33,7 @@ from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
 from zohocrmsdk.src.com.zoho.crm.api.sdk_config import SDKConfig
 
 from tests.sdk.app import environment
-from zoho_tokenstore import Event, EventKind, TokenRepository
+from zoho_tokenstore import Event, EventKind, TokenRepository, clock
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.errors import BackendUnavailableError
 from zoho_tokenstore.policies import RefreshPolicy
@@ -68,6 +68,7 @@ class Orders:
         failing_writes: so many writes of rows fail in every process.
         locked: from the start on nobody can write to this SQLite database.
         file_store: the SDK's own store on this file, instead of ours.
+        skew: so many seconds the clocks of the workers are off: every other one ahead, the others behind.
     """
 
     zoho: str
@@ -89,6 +90,7 @@ class Orders:
     failing_writes: int = 0
     locked: str = ""
     file_store: str = ""
+    skew: float = 0.0
 
 
 # ---- the parent
@@ -206,6 +208,7 @@ class Worker:
     def run(self) -> None:
         """Do as ordered, and end."""
         try:
+            self._set_clock()
             self._initialize()
             os.write(self._answer, b" ")
             os.read(self._gate, 1)
@@ -224,6 +227,14 @@ class Worker:
         initializer.sdk_config = SDKConfig()
         initializer.resource_path = tempfile.gettempdir()
         Initializer.initializer = initializer
+
+    def _set_clock(self) -> None:
+        """Let this process have a clock of its own: that of our code, and that of the SDK."""
+        off = self._orders.skew * (1 if self._number % 2 else -1)
+        if off:
+            real, real_ns = time.time, time.time_ns
+            clock.time_ns = lambda: real_ns() + int(off * 1e9)  # type: ignore[attr-defined]
+            time.time = lambda: real() + off
 
     def _store(self) -> Any:
         orders = self._orders
@@ -267,7 +278,7 @@ class Worker:
 
     def _on_event(self, event: Event) -> None:
         self._tell({"event": event.kind, "id": event.token_id, "reason": event.reason, "at": time.time()})
-        if event.kind is EventKind.REFRESH_STARTED and self._orders.holder:
+        if event.kind is EventKind.RENEWAL_STARTED and self._orders.holder:
             self._be_the_holder()
 
     def _be_the_holder(self) -> None:

@@ -130,6 +130,14 @@ class Site:
         return {"client_id": client.client_id, "client_secret": client.client_secret, **credentials}
 
     @property
+    def requests_of_the_sdk(self) -> int:
+        """How many requests for a token were not ours."""
+        ours = {agent for agent in self.zoho.counters().by_agent("token") if agent.startswith("zoho-tokenstore/")}
+        return sum(
+            count for agent, count in self.zoho.counters().by_agent("token").items() if agent not in ours
+        )
+
+    @property
     def requests(self) -> int:
         """How many requests for a new access token Zoho has seen, answered or not."""
         endpoints = ("token:refresh_token", "token:authorization_code")

@@ -25,7 +25,7 @@ from zoho_tokenstore.errors import (
 from zoho_tokenstore.records import Found, Row, UnreadableRow
 
 DEFAULT_PATH: Final = "sdk_tokens.txt"
-DEFAULT_TIMEOUT: Final = 30.0
+DEFAULT_TIMEOUT: Final = 10.0
 _UNREADABLE: Final = object()
 
 

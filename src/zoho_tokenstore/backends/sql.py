@@ -24,7 +24,7 @@ from zoho_tokenstore.backends._sql.leases import SQLLeases
 from zoho_tokenstore.backends._sql.table import Table
 
 DEFAULT_TABLE: Final = "oauthtoken"
-DEFAULT_TIMEOUT: Final = 30.0
+DEFAULT_TIMEOUT: Final = 10.0
 DEFAULT_POOL_SIZE: Final = 5
 
 _DIALECTS: Final = {

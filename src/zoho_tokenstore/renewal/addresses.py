@@ -1,4 +1,4 @@
-"""Which addresses credentials are sent to: over TLS, or to this very host."""
+"""Which addresses credentials are sent to: over TLS, or within the caller's own network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def accounts_server(url: str) -> str:
 
     Arguments:
         url: `https://accounts.zoho.eu`, or the token endpoint below it, which Zoho's SDKs call the accounts
-            URL. `http` is for a local Zoho only, on a loopback address.
+            URL. `http` is for a local Zoho only: on a host without a dot in its name, as in a composition of
+            containers, or with an address that is not public.
 
     Raises:
         ConfigurationError: it is something else.
@@ -26,7 +27,7 @@ def accounts_server(url: str) -> str:
     if found is None:
         raise ConfigurationError(
             "The accounts URL cannot be used. Pass the address of Zoho's accounts server, such as "
-            "https://accounts.zoho.eu, or of its token endpoint; http:// only with a loopback host."
+            "https://accounts.zoho.eu, or of its token endpoint; http:// only for a local Zoho."
         )
     return found
 
@@ -34,13 +35,14 @@ def accounts_server(url: str) -> str:
 def origin_of(url: str) -> str | None:
     """Return scheme, host and port of a server that credentials may be sent to, or `None`."""
     found = _SERVER.fullmatch(url)
-    if found is None or (found["scheme"].lower() == "http" and not _is_loopback(found["host"])):
+    if found is None or (found["scheme"].lower() == "http" and not _is_near(found["host"])):
         return None
     return found["origin"].lower()
 
 
-def _is_loopback(host: str) -> bool:
+def _is_near(host: str) -> bool:
+    """Tell whether a host can only be one of the caller's own: a bare name, or an address that is not public."""
     try:
-        return host.lower() == "localhost" or ip_address(host.strip("[]")).is_loopback
+        return not ip_address(host.strip("[]")).is_global
     except ValueError:
-        return False
+        return "." not in host

@@ -146,6 +146,12 @@ class Late:
             self._not_before = time.monotonic() + _REST if self.kept else 0.0
             self._trying.release()
 
+    def save_beside(self) -> None:
+        """Do the same in a thread of its own, for a caller who must not wait for locks."""
+        if time.monotonic() >= self._not_before and not self._trying.locked():
+            with contextlib.suppress(RuntimeError):  # no more threads, or the interpreter is ending: later
+                threading.Thread(target=self.save, name="zoho-tokenstore-late", daemon=True).start()
+
     def get(self, token_id: str) -> TokenRecord | None:
         """Return the kept token with this id."""
         return self._unless_deleted([kept for kept in self.kept if kept.record.id == token_id])

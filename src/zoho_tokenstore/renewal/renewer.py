@@ -15,7 +15,6 @@ import weakref
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.errors import (
     AccountsError,
     AccountsUnavailableError,
@@ -72,7 +71,6 @@ class Renewer:
         repository: the tokens.
         policy: when to renew, and how long to wait.
         transport: sends the requests to Zoho; for tests.
-        clock: the time in milliseconds since the epoch; for tests.
     """
 
     def __init__(
@@ -81,11 +79,10 @@ class Renewer:
         policy: RefreshPolicy,
         *,
         transport: Transport | None = None,
-        clock: Clock = now_ms,
     ) -> None:
         self.repository: Final = repository
         self._policy = policy
-        self._clock = clock
+        self._clock = clock = repository.clock
         self._ahead_ms = ms(policy.ahead)
         self._wait = policy.wait.total_seconds()
         self._flights = Flights()
@@ -97,7 +94,7 @@ class Renewer:
             repository,
             repository.leases,
             self.late,
-            transport or Transport(policy.timeout),
+            transport or Transport(policy.timeout, clock=clock),
             self.skew.learn,
         )
         self._closed = False
@@ -114,7 +111,7 @@ class Renewer:
         """
         began = time.monotonic()
         if self.late.kept:
-            self.late.save()
+            self._save_late()
             record = self.current(token_id)
         else:  # before nearly every API call
             record = self.repository.get(token_id)
@@ -141,7 +138,7 @@ class Renewer:
         """
         began = time.monotonic()
         if self.late.kept:
-            self.late.save()
+            self._save_late()
         record = self._found(query)
         if query.id is not None and record is not None:
             return record
@@ -345,6 +342,12 @@ class Renewer:
 
     def _is_met(self, task: Task, need: Need, record: TokenRecord) -> bool:
         return self.needs.is_met(need, task.asked, record, is_forced=task.is_forced)
+
+    def _save_late(self) -> None:
+        if self._policy.background:
+            self.late.save_beside()
+        else:
+            self.late.save()
 
     def _gave_up(self, flight: Flight, asked: TokenRecord) -> TokenStoreError:
         """Return the error that says what took longer than anybody waits."""

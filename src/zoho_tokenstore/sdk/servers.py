@@ -39,7 +39,7 @@ class SQLStore(OpeningStore):
         url: str,
         *,
         table: str = "oauthtoken",
-        timeout: float = 30.0,
+        timeout: float = 10.0,
         pool_size: int = 5,
         keys: Any = None,
         refresh: RefreshPolicy | None = DEFAULT_POLICY,

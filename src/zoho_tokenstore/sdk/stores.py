@@ -155,7 +155,7 @@ class CSVStore(OpeningStore):
         self,
         path: str | os.PathLike[str] = "sdk_tokens.txt",
         *,
-        timeout: float = 30.0,
+        timeout: float = 10.0,
         keys: Any = None,
         refresh: RefreshPolicy | None = DEFAULT_POLICY,
         spent_codes: SpentCodes = "self-client",
