@@ -188,7 +188,7 @@ def _renewed(
             kind, code = "rejected", UNKNOWN_OUTCOME
         failed = mine.failed(kind, code, now_ms, policy, jitter=clock.random())
         yield from _end(mine, failed)
-        if failed.failure is not None and not isinstance(error, RateLimitedError):
+        if failed.failure is not None:
             raise _of(failed.failure, ask, now_ms) from error
         raise
     try:
