@@ -31,28 +31,30 @@ MAY_IMPORT: Final = {
     "crypto": "errors records backend",
     "repository": "errors arguments clock records matching events backend leases crypto",
     "copying": "errors clock records matching backend crypto",
-    "coordinator": "errors clock records matching events leases policies repository",
-    "renewal": "errors clock records policies",
-    "registry": "errors clock urls matching events policies arguments backend repository",
+    "renewal": "errors clock records matching events leases policies repository",
+    "tokens": "errors records renewal",
+    "auth": "errors records renewal tokens",
+    "telemetry": "errors events",
+    "registry": "errors clock urls matching events policies arguments backend repository renewal tokens",
     "sdk": (
-        "errors clock urls records matching events policies arguments backend repository coordinator backends"
+        "errors clock urls records matching events policies arguments backend repository renewal tokens "
+        "backends"
     ),
     "cli": (
-        "errors clock urls records crypto backend events policies repository coordinator copying registry "
+        "errors clock urls records crypto backend events policies repository renewal tokens copying registry "
         "sdk emulator"
     ),
     "emulator": "",
     "testing": "errors clock records backend leases",
-    "": "errors events records policies crypto repository registry",  # zoho_tokenstore itself
+    "": "errors events records policies crypto repository tokens auth registry",  # zoho_tokenstore itself
 }
 """A part is a module or a folder of them. A new one needs a line here, and its place in the picture."""
 
 BELONG_TO: Final = {
     "reading": "repository",
     "saving": "repository",
-    "flights": "coordinator",
-    "history": "coordinator",
-    "unsaved": "coordinator",
+    "logins": "tokens",
+    "statuses": "tokens",
 }
 """Modules that one part is made of, beside the one of its name."""
 
@@ -63,6 +65,7 @@ DRIVERS: Final = {
     "crypto": {"cryptography", "keyring"},
     "backends": {"sqlite3", "filelock", "sqlalchemy", "psycopg", "pymysql", "redis", "boto3", "botocore"},
     "renewal": {"requests", "urllib3"},
+    "telemetry": {"opentelemetry"},
     "sdk": {"zohocrmsdk"},
     "cli": {"typer", "rich", "click", "uvicorn"},
     "emulator": {"starlette", "uvicorn", "multipart", "python_multipart"},
@@ -156,6 +159,24 @@ def test_the_client_of_zoho_knows_nothing_of_stores(name: str) -> None:
             assert part in ("errors", "clock") or module in ZOHO_CLIENT, imported
 
 
+PURE: Final = {"protocol", "entries"}
+"""The modules of `renewal` that say what is to be done, and do none of it: tests/simulation runs them."""
+
+WITHOUT_IO: Final = {
+    *("__future__", "collections.abc", "dataclasses", "datetime", "itertools", "json", "secrets", "typing")
+}
+"""What of the standard library neither waits, nor reads a clock, a file or a socket."""
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_the_protocol_does_no_io(name: str) -> None:
+    """It has its time from whoever runs it, and waits for nothing."""
+    for imported, _ in imports_of(ROOT / "renewal" / f"{name}.py"):
+        part, _, module = imported.removeprefix(f"{PACKAGE}.").partition(".")
+        ours = imported.startswith(PACKAGE) and (part in ("errors", "policies", "records") or module in PURE)
+        assert ours or imported in WITHOUT_IO, imported
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "testing").rglob("*.py")), ids=dotted)
 def test_the_contract_uses_public_names_only(path: Path) -> None:
     """What the contract does, anyone's own test can do: outside itself it imports nothing private."""
@@ -170,14 +191,14 @@ def test_the_reader_sees_every_form_of_import() -> None:
     """Plain, aliased, nested and type-only imports are all read, and told apart."""
     source = (
         "import zoho_tokenstore.sdk as a\n"
-        "from zoho_tokenstore import coordinator\n"
+        "from zoho_tokenstore import renewal\n"
         "if TYPE_CHECKING:\n    from zoho_tokenstore.cli import app\n"
         "def f():\n    if x:\n        from zoho_tokenstore.backends import csv\n"
         "class A:\n    from zoho_tokenstore.errors import B\n"
     )
     assert list(imports(ast.parse(source))) == [
         ("zoho_tokenstore.sdk", False),
-        ("zoho_tokenstore.coordinator", False),
+        ("zoho_tokenstore.renewal", False),
         ("zoho_tokenstore.cli", True),
         ("zoho_tokenstore.backends.csv", True),
         ("zoho_tokenstore.errors", False),
