@@ -13,6 +13,7 @@ from zoho_tokenstore.leases import begin_anew_after_fork
 from zoho_tokenstore.records import TokenRecord
 
 THE_STORE: Final = "the token store"
+_A_MOMENT: Final = 1.0
 _MOST_NOTES: Final = 1000
 
 
@@ -29,12 +30,23 @@ class Flight:
     def __init__(self, name: str, work: Callable[[Flight], TokenRecord | None]) -> None:
         self.name = name
         self.waiters = 0
-        self.doing = THE_STORE
+        self._step = (THE_STORE, THE_STORE, 0.0)
         self.is_final = True
         self.landed = threading.Event()
         self._work = work
         self._result: TokenRecord | None = None
         self._error: Exception | None = None
+
+    def begin(self, doing: str) -> None:
+        """Note what the next step waits for."""
+        last = self._step[1] if doing is THE_STORE else doing
+        self._step = (doing, last, time.monotonic())
+
+    @property
+    def doing(self) -> str:
+        """What it is waiting for: not the store, if that was asked only a moment ago between other waits."""
+        doing, last, since = self._step
+        return last if time.monotonic() - since < _A_MOMENT else doing
 
     def wait(self, seconds: float) -> bool:
         """Wait until it has ended; return whether it has."""

@@ -90,6 +90,10 @@ Step = Read | Replace | Find | Prove | Send | Save | Pause
 Renewal = Generator[Step, Any, TokenRecord | None]
 
 
+class _OvertakenError(Exception):
+    """A renewal has failed after its lease had run out, and somebody else has begun another one since."""
+
+
 class Clock(NamedTuple):
     """What a renewal knows of time and chance: seconds of a clock that is never set, and numbers below 1."""
 
@@ -148,7 +152,10 @@ def renewal(ask: Ask, policy: RefreshPolicy, clock: Clock) -> Renewal:
             _check(entry, ask, policy, kept.now_ms)
             mine = entry.taken(ask.owner, kept.now_ms, policy)
             if (yield Replace(kept.text, mine)):
-                return (yield from _renewed(mine, record, ask, policy, clock, kept.now_ms))
+                try:
+                    return (yield from _renewed(mine, record, ask, policy, clock, kept.now_ms))
+                except _OvertakenError:  # what came of it is of no interest any more, but what came of theirs
+                    continue
             continue
         left = ends - clock.monotonic()
         if left <= 0:
@@ -187,7 +194,8 @@ def _renewed(
         if ask.is_code and kind == "uncertain":
             kind, code = "rejected", UNKNOWN_OUTCOME
         failed = mine.failed(kind, code, now_ms, policy, jitter=clock.random())
-        yield from _end(mine, failed)
+        if (yield from _end(mine, failed)) is False:
+            raise _OvertakenError from error
         if failed.failure is not None:
             raise _of(failed.failure, ask, now_ms) from error
         raise
@@ -204,12 +212,15 @@ def _renewed(
     return result
 
 
-def _end(mine: Entry, ended: Entry) -> Generator[Step, Any, None]:
-    """Give the lease back with its outcome, unless somebody else has it by now, or the store fails."""
+def _end(mine: Entry, ended: Entry) -> Generator[Step, Any, bool | None]:
+    """Give the lease back with its outcome; return `False` if somebody else has it by now.
+
+    If the store fails, nobody knows: it runs out by itself.
+    """
     try:
-        yield Replace(str(mine), ended)
+        return bool((yield Replace(str(mine), ended)))
     except TokenStoreError:
-        return
+        return None
 
 
 def _check(entry: Entry, ask: Ask, policy: RefreshPolicy, now_ms: int) -> None:

@@ -122,7 +122,7 @@ class Steps:
         """Do all steps; return the token, or raise what keeps it from being had."""
         step = next(renewal)
         while True:
-            flight.doing = _DOING.get(type(step), THE_STORE)
+            flight.begin(_DOING.get(type(step), THE_STORE))
             try:
                 try:
                     answer = self._do(step)
