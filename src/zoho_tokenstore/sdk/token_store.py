@@ -136,6 +136,8 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     def tokens(self) -> Tokens:
         """The same logins for any other program and API of Zoho's.
 
+        A token whose API domain is none of Zoho's is renewed where the SDK's environment says.
+
         Raises:
             ConfigurationError: the store was opened with `refresh=None`, which leaves renewals to the SDK.
         """
@@ -144,7 +146,7 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
                 "This store was opened with refresh=None: it renews no token, and so has none to hand out. "
                 "Open it without that, or open_tokens(url)."
             )
-        return Tokens(self._renewer)
+        return Tokens(self._renewer, accounts_url=origin().accounts_url)
 
     def close(self) -> None:
         """Close the store. It cannot be used afterwards."""
