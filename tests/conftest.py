@@ -1,7 +1,11 @@
-"""What all tests share: which are about clear stores, and on which stores and servers a run was made."""
+"""What all tests share: which are about clear stores, and on which stores and servers a run was made.
+
+No test reaches a host that is not this one: a store renews by itself, so a token that has expired would.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from typing import Any, Final
 
@@ -14,6 +18,11 @@ from zoho_tokenstore.crypto.sources import VARIABLE
 
 _used: Final[dict[str, set[str]]] = {}
 _KEY: Final = "servers_used"
+_NOBODY: Final = "http://127.0.0.1:9"
+
+for _name in ("http_proxy", "https_proxy", "all_proxy"):
+    os.environ[_name] = os.environ[_name.upper()] = _NOBODY
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,7 +24,9 @@ from zohocrmsdk.src.com.zoho.crm.api.record import BodyWrapper, GetRecordsParam,
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
 from tests.sdk.generation import SDK
-from zoho_tokenstore import SQLiteStore, open_store
+from zoho_tokenstore import RefreshPolicy, RepositoryStore, TokenRepository, open_store
+from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.records import Row
 
 __all__ = ["Initializer", "OAuthToken", "RefusedError", "SDKException", "connect", "create_lead", "leads"]
 
@@ -35,17 +37,22 @@ class RefusedError(Exception):
     """CRM answered with an error, which the SDK returns instead of raising it."""
 
 
-class LockedOutStore(SQLiteStore):
-    """A store whose saves always find the database locked by somebody else."""
+class LockedOutBackend(SQLiteBackend):
+    """A storage whose saves always find the database locked by somebody else."""
 
-    def __init__(self, path: Path, **options: Any) -> None:
-        super().__init__(path, timeout=0.05, **options)
-        self._path = path
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, timeout=0.05)
 
-    def save_token(self, token: Any) -> None:
+    def write(self, row: Row, *, expect: object) -> object:
         with closing(sqlite3.connect(self._path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            super().save_token(token)
+            return super().write(row, expect=expect)
+
+
+def locked_out_store(path: Path, *, refresh: bool = True, **options: Any) -> RepositoryStore:
+    """Return a store on it, which renews or leaves that to the SDK."""
+    repository = TokenRepository(LockedOutBackend(path), **options)
+    return RepositoryStore(repository, refresh=RefreshPolicy() if refresh else None)
 
 
 def token_of(user_name: str | None = None, **fields: Any) -> Any:
@@ -101,11 +108,17 @@ def main() -> None:
     sys.addaudithook(_refuse_foreign_hosts)
     task = json.load(sys.stdin)
     token = token_of(**task["token"])
-    with LockedOutStore(Path(task["locked"])) if "locked" in task else open_store(task["url"]) as store:
+    with _store_of(task) as store:
         connect(token, store, task["urls"], Path(task["resources"]))
         if "create" in task:
             create_lead(task["create"])
         print(json.dumps({"id": token.get_id(), "leads": leads()}))
+
+
+def _store_of(task: dict[str, Any]) -> RepositoryStore:
+    if "locked" in task:
+        return locked_out_store(Path(task["locked"]), refresh=task["refresh"])
+    return open_store(task["url"])
 
 
 def _refuse_foreign_hosts(event: str, arguments: tuple[Any, ...]) -> None:

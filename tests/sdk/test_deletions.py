@@ -10,7 +10,7 @@ import pytest
 from tests.contract.stores import SHARED
 from tests.sdk import app
 from tests.sdk.portal import Portal, of_kind
-from tests.sdk.test_outages import breakable
+from tests.sdk.test_outages import breakable, gone_at_the_save
 from zoho_tokenstore import Event, TokenRecord, matching, open_store
 from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.emulator import Emulator
@@ -104,6 +104,7 @@ def test_a_late_save_brings_no_deleted_token_back(
     with breakable(name, tmp_path) as (url, outage), open_store(SHARED[name].url(tmp_path)) as other:
         portal = Portal(zoho, tmp_path, lambda: open_store(url, on_event=events.append))
         token = _unsaved(portal, outage, known=known)
+        assert [event.kind for event in events].count("save_failed") == 1
         if everything:
             other.delete_tokens()
         else:
@@ -116,12 +117,13 @@ def test_a_late_save_brings_no_deleted_token_back(
 
 def _unsaved(portal: Portal, outage: Any, *, known: bool) -> Any:
     """Return a token that waits in the process: a renewed one of a known user, or that of a first login."""
-    token = app.token_of("alice", refresh_token="1000.r", **portal.credentials(), api_domain="https://x")
-    portal.store.find_token(token)  # as the SDK does it first
-    token.set_access_token("1000.a.1")
+    token = app.token_of("alice", **portal.refresh())
     if known:
-        portal.store.save_token(token)
-        token.set_access_token("1000.a.2")
-    with outage(), pytest.raises(app.SDKException):
-        portal.store.save_token(token)
+        portal.start(token)
+        portal.let_expire(token)
+        with gone_at_the_save(portal.store, outage):
+            portal.store.find_token_by_id(token.get_id())
+    else:
+        with gone_at_the_save(portal.store, outage):
+            portal.start(token)
     return token

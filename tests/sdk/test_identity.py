@@ -1,4 +1,4 @@
-"""What the repository is told about who named a user: the SDK asks Zoho, or the application says so."""
+"""What the repository is told about who named a user: the store asks Zoho, or the application says so."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from tests.sdk import app
 from tests.sdk.generation import SDK
 from tests.sdk.portal import Portal
 from zoho_tokenstore import SQLiteStore, TokenRecord
-from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.coordinator import Coordinator
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.repository import TokenRepository
 
@@ -49,7 +47,7 @@ Told = list[tuple[str | None, bool]]
 
 
 def test_a_first_login_without_a_name(portal: Portal, told: Told) -> None:
-    """The SDK asks Zoho for the user, so Zoho has named it; the stored row says when."""
+    """Zoho is asked for the user, so Zoho has named it; the stored row says when."""
     token = portal.start(app.token_of(**portal.grant()))
     assert told == [(portal.zoho.default_users[0].user_name, True)]
     assert portal.record(token).identified_at_ms is not None
@@ -76,7 +74,7 @@ def test_a_login_with_find_user_off(portal: Portal, told: Told) -> None:
 
 
 def test_a_row_without_a_name_is_named_by_its_refresh(portal: Portal, told: Told) -> None:
-    """Found by its credentials or its id, an unnamed token is named when the SDK refreshes it."""
+    """Found by its credentials or its id, an unnamed token is named when it is renewed."""
     for by_id in (False, True):
         quiet = portal.start(app.token_of(**portal.refresh(), find_user=False))
         portal.let_expire(quiet)
@@ -88,7 +86,7 @@ def test_a_row_without_a_name_is_named_by_its_refresh(portal: Portal, told: Told
 
 
 def test_a_refresh_of_a_named_row(portal: Portal, told: Told) -> None:
-    """A token with a name is not asked for again: the refresh names nobody."""
+    """A token with a name is not asked for again: the renewal names nobody."""
     token = portal.log_in()
     portal.let_expire(token)
     portal.restart()
@@ -149,10 +147,3 @@ def test_threads_do_not_name_each_others_tokens(portal: Portal, told: Told) -> N
         [*((user.user_name, True) for user in users), *((f"tenant-{number}", False) for number in (1, 3, 5))],
         key=str,
     )
-
-
-def test_the_coordinator_hands_it_on(told: Told) -> None:
-    """With and without refreshes of ours, the repository is told the same."""
-    coordinator = Coordinator(TokenRepository(ListBackend()))
-    coordinator.save(TokenRecord(user_name="alice", access_token="a"), identified=True)
-    assert told == [("alice", True)]

@@ -11,6 +11,7 @@ from tests.sdk import app
 from tests.sdk.portal import Portal, of_kind
 from tests.sdk.test_users import needs_user_lookup
 from zoho_tokenstore import Event, TokenRecord
+from zoho_tokenstore.errors import AccountsUnavailableError
 from zoho_tokenstore.emulator import User
 
 TENANT = "tenant-7"
@@ -115,8 +116,9 @@ def test_an_answer_without_an_access_token_is_no_renewal(
     with pytest.raises((app.SDKException, app.RefusedError)):
         work_as(portal, app.token_of(id=token.get_id()))
     assert portal.record(token) == before
-    (failed,) = of_kind(events, "refresh_failed")
-    assert failed.reason == "Zoho sent no access token"
+    (failed,) = of_kind(events, "renewal_failed")
+    assert failed.reason == "transient"
+    assert isinstance(failed.error, AccountsUnavailableError)
 
 
 def test_an_access_token_alone_joins_no_client(portal: Portal) -> None:

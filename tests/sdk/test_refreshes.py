@@ -21,7 +21,7 @@ def test_expired_token_is_refreshed_once(portal: Portal) -> None:
     app.create_lead("Peters")
     assert set(app.leads()) == {"Kumar", "Peters"}
     assert portal.trace.take() == [
-        "find_token_by_id", "token:refresh_token", "save_token", "fields",
+        "find_token_by_id", "token:refresh_token", "fields",
         "find_token_by_id", "create", "find_token_by_id", "create", "find_token_by_id", "records",
     ]  # fmt: skip
     after = portal.record(token)
@@ -39,7 +39,7 @@ def test_expiry_before_a_restart(portal: Portal) -> None:
     portal.let_expire(token)
     portal.restart()
     portal.start(app.token_of(user.user_name))
-    assert portal.trace.take() == ["find_token", "token:refresh_token", "save_token"]
+    assert portal.trace.take() == ["find_token", "token:refresh_token"]
     portal.restart()
     portal.start(app.token_of(id=token.get_id()))
     assert portal.trace.take() == ["find_token_by_id"]

@@ -15,6 +15,7 @@ from tests.contract.stores import CASES, SHARED
 from tests.sdk import app
 from tests.sdk.portal import Portal
 from zoho_tokenstore import ConfigurationError, open_repository, open_store
+from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.matching import SpentCodes
 from zoho_tokenstore.sdk import RepositoryStore
@@ -78,7 +79,9 @@ def test_the_code_of_an_adopted_row_finds_it_until_a_save(open_with: Callable[..
     """A row of Zoho's own code is found by the code in it until our first save; with "refuse" never."""
     writer, reader, refuser = open_with("find"), open_with("self-client"), open_with("refuse")
     fields = {"client_id": "c", "client_secret": "s", "grant_token": "1000.code", "refresh_token": "1000.r"}
-    writer.save_token(app.token_of("alice", **fields, **CALLBACK))
+    token = app.token_of("alice", **fields, **CALLBACK, access_token="1000.a")
+    token.set_expires_in(str(now_ms() + 3_600_000))
+    writer.save_token(token)
     query = {name: fields[name] for name in ("client_id", "client_secret", "grant_token")}
     assert refuser.find_token(app.token_of(**query)) is None
     found = reader.find_token(app.token_of(**query))

@@ -19,7 +19,7 @@ def test_grant_start(portal: Portal) -> None:
     """A code is exchanged once; what came of it is stored under a new id, a browser's code itself is not."""
     grant = portal.grant()
     token = portal.start(app.token_of(redirect_url="http://localhost:8000/callback", **grant))
-    assert portal.trace.take() == ["find_token", "token:authorization_code", *_USER_LOOKUP, "save_token"]
+    assert portal.trace.take() == ["find_token", "token:authorization_code", *_USER_LOOKUP]
     user = portal.zoho.default_users[0]
     stored = portal.record(token)
     assert portal.records == [stored]
@@ -46,7 +46,7 @@ def test_refresh_token_start(portal: Portal) -> None:
     """A refresh token is refreshed once, and stored with its access token."""
     start = portal.refresh()
     token = portal.start(app.token_of(**start))
-    assert portal.trace.take() == ["find_token", "token:refresh_token", *_USER_LOOKUP, "save_token"]
+    assert portal.trace.take() == ["find_token", "token:refresh_token", *_USER_LOOKUP]
     stored = portal.record(token)
     assert stored.refresh_token == start["refresh_token"]
     assert portal.zoho.is_live(stored.access_token or "")
@@ -119,17 +119,13 @@ def test_empty_user_name_start(portal: Portal) -> None:
 
 
 def test_unknown_id_only_start(portal: Portal) -> None:
-    """An unknown id is refused: by the store where the SDK cannot take `None`, else by Zoho."""
+    """An unknown id without credentials is refused by the store; Zoho is not asked."""
     portal.log_in()
     portal.restart()
     with pytest.raises(app.SDKException) as caught:
         portal.start(app.token_of(id="1234567890"))
-    if SDK.accepts_missing_id:
-        assert caught.value.code == "INVALID TOKEN ERROR"
-        assert portal.trace.take() == ["find_token_by_id", "token:authorization_code"]
-    else:
-        assert isinstance(caught.value, TokenNotFoundError)
-        assert portal.trace.take() == ["find_token_by_id"]
+    assert isinstance(caught.value, TokenNotFoundError)
+    assert portal.trace.take() == ["find_token_by_id"]
 
 
 def test_start_that_fails_leaves_the_sdk_half_initialized(portal: Portal) -> None:
