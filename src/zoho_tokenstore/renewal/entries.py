@@ -10,7 +10,7 @@ import json
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self, get_args
 
 from zoho_tokenstore.policies import RefreshPolicy
 
@@ -71,17 +71,16 @@ class Entry:
         """Read an entry. A text that none of us wrote counts as none."""
         try:
             values = json.loads(text) if text else {}
-            failure, renewed = values.get("failure"), values.get("renewed")
-            at_ms, token_id, saved_ms, scopes = renewed or (0, "", 0, ())
+            owner, failure, renewed = (values.get(name) for name in ("owner", "failure", "renewed"))
             return cls(
-                owner=values.get("owner"),
+                owner=None if owner is None else str(owner),
                 until_ms=int(values.get("until", 0)),
                 sent=tuple(map(int, values.get("sent", ()))),
-                failure=None if failure is None else Failure(*failure),
-                renewed=renewed and Renewed(at_ms, token_id, saved_ms, tuple(scopes)),
+                failure=None if failure is None else _failure(*failure),
+                renewed=None if renewed is None else _renewed(*renewed),
                 mark=str(values.get("mark", "")),
             )
-        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError, OverflowError):
             return cls()
 
     def __str__(self) -> str:
@@ -167,6 +166,16 @@ class Entry:
 
     def _next(self, **changes: Any) -> Entry:
         return replace(self, mark=secrets.token_hex(6), **changes)
+
+
+def _failure(kind: Any, code: Any, until_ms: Any, since_ms: Any, tries: Any) -> Failure:
+    if kind not in get_args(Kind):
+        raise ValueError(kind)
+    return Failure(kind, None if code is None else str(code), int(until_ms), int(since_ms), int(tries))
+
+
+def _renewed(at_ms: Any, token_id: Any, saved_ms: Any, scopes: Any) -> Renewed:
+    return Renewed(int(at_ms), str(token_id), int(saved_ms), tuple(map(str, scopes)))
 
 
 def ms(duration: timedelta) -> int:
