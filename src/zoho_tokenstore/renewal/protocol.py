@@ -226,8 +226,9 @@ def _end(mine: Entry, ended: Entry) -> Generator[Step, Any, bool | None]:
 def _check(entry: Entry, ask: Ask, policy: RefreshPolicy, now_ms: int) -> None:
     """Raise what came of the last renewal, if it tells that another one would be in vain."""
     failure = entry.holding_off(now_ms, policy)
-    if ask.is_code and entry.sent and failure is None and not _may_be_sent(entry):
-        raise _of(Failure("rejected", UNKNOWN_OUTCOME, 0, entry.sent[0], 1), ask, now_ms)
+    if ask.is_code and entry.sent and not _may_be_sent(entry):
+        unknown = Failure("rejected", UNKNOWN_OUTCOME, 0, entry.sent[0], 1)
+        raise _of(failure if failure and failure.kind == "rejected" else unknown, ask, now_ms)
     if failure is not None and not (ask.is_forced and failure.kind != "throttled"):
         raise _of(failure, ask, now_ms)
     blocked = entry.blocked_ms(now_ms, policy) / 1000
@@ -242,7 +243,8 @@ def _check(entry: Entry, ask: Ask, policy: RefreshPolicy, now_ms: int) -> None:
 
 def _may_be_sent(entry: Entry) -> bool:
     """Tell whether a code that was taken before may be sent: each time it certainly had not been."""
-    return not entry.is_left() and entry.renewed is None and entry.failure is not None
+    is_unspent = entry.failure is not None and entry.failure.kind != "rejected"
+    return is_unspent and not entry.is_left() and entry.renewed is None
 
 
 def _of(failure: Failure, ask: Ask, now_ms: int) -> AccountsError:
