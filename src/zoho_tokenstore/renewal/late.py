@@ -104,10 +104,13 @@ class Late:
         Returns:
             the token as it is kept: with its id, if that is known.
         """
-        fence = fence._replace(saved_ms=self._clock(), cleared_ms=cleared_ms)
+        is_first = fence.saved_ms is None  # else it is made of one that was kept before
+        if is_first:
+            fence = fence._replace(saved_ms=self._clock(), cleared_ms=cleared_ms)
         kept = Kept(record, fence, identified, row_id)
         with contextlib.suppress(BackendError, SealingError, ConflictError):  # a locked store can be read
-            kept.fence = kept.fence._replace(cleared_ms=self._repository.cleared_ms())
+            if is_first:
+                kept.fence = kept.fence._replace(cleared_ms=self._repository.cleared_ms())
             target = self._repository.target(record)
             if target.exists:
                 kept.row_id = target.row_id
@@ -118,6 +121,10 @@ class Late:
             others = [other for other in self.kept if not _replaces(kept.record, other.record)]
             self.kept = [*others, kept][-_MOST:]
         return kept.record
+
+    def fence_of(self, record: TokenRecord) -> Fence | None:
+        """Return what a token was made after, if it is one that is kept: it is not what is stored."""
+        return next((kept.fence for kept in self.kept if kept.record == record), None)
 
     def drop(self, saved: TokenRecord) -> None:
         """Forget what a save has replaced."""

@@ -198,8 +198,8 @@ class Renewer:
         record = self._there(token_id)
         if access_token not in (None, record.access_token) or record.access_token is None:
             return False
-        fence = Fence(record.access_token, record.refresh_token)
-        self.repository.save(record.changed(expires_at_ms=0), fence=fence)
+        fence = self.late.fence_of(record) or Fence(record.access_token, record.refresh_token)
+        self.late.drop(self.repository.save(record.changed(expires_at_ms=0), fence=fence))
         return True
 
     # ---- saves and removals

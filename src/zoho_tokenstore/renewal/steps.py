@@ -165,7 +165,9 @@ class Steps:
         repository = self._desk.repository
         if self._about.id is None:
             self._cleared_ms = repository.cleared_ms()
-        self._known = repository.prove_writable(record)
+        known = repository.prove_writable(record)
+        # Has somebody saved since the token was found, it is the fence that decides, not this row's state.
+        self._known = known if known is not None and _fence(known.record) == _fence(record) else None
 
     def _send(self, record: TokenRecord) -> Grant:
         self._desk.repository.emit(EventKind.RENEWAL_STARTED, record)
@@ -205,7 +207,7 @@ class Steps:
         if record.user_name is None and self._origin.crm_version is not None:
             name = self._user_of(record, grant, self._origin.crm_version)
             record, identified = record.changed(user_name=name), name is not None
-        fence = Fence() if stored is None else Fence(stored.access_token, stored.refresh_token)
+        fence = Fence() if stored is None else self._desk.late.fence_of(stored) or _fence(stored)
         try:
             saved = self._desk.repository.save(record, fence=fence, identified=identified, known=self._known)
         except TokenStoreError as error:  # told by its event and log line
@@ -221,6 +223,10 @@ class Steps:
             return Saved(kept, grant.scopes, is_stored=False)
         self._desk.late.drop(saved)
         return Saved(saved, grant.scopes, is_stored=True)
+
+
+def _fence(record: TokenRecord) -> Fence:
+    return Fence(record.access_token, record.refresh_token)
 
 
 def _within(seconds: float) -> timedelta:
