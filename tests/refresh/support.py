@@ -132,10 +132,8 @@ class Site:
     @property
     def requests_of_the_sdk(self) -> int:
         """How many requests for a token were not ours."""
-        ours = {agent for agent in self.zoho.counters().by_agent("token") if agent.startswith("zoho-tokenstore/")}
-        return sum(
-            count for agent, count in self.zoho.counters().by_agent("token").items() if agent not in ours
-        )
+        agents = self.zoho.counters().by_agent("token")
+        return sum(count for agent, count in agents.items() if agent != "zoho-tokenstore")
 
     @property
     def requests(self) -> int:

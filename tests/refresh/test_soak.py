@@ -15,7 +15,7 @@ from zoho_tokenstore.emulator import Emulator
 SECONDS = float(os.environ.get("ZOHO_TOKENSTORE_SOAK_SECONDS", "15"))
 LIFE, AHEAD, URGENT = 20.0, 8.0, 6.0
 TOKENS = 20
-POLICY = {"ahead": AHEAD, "urgent": URGENT, "lease": 1.0, "wait": 5.0, "budget": 1000}
+POLICY = {"ahead": AHEAD, "urgent": URGENT, "timeout": 1.0, "wait": 5.0, "budget": 1000}
 
 
 @pytest.mark.timeout(SECONDS + 60)

@@ -30,8 +30,9 @@ def test_expired_token_is_refreshed_once(site: Site, processes: int, threads: in
     assert report.failures == []
     assert len(report.calls) == processes * threads
     assert site.requests == 1
+    assert site.requests_of_the_sdk == 0
     assert report.access_tokens == {site.stored(token).access_token}
-    assert report.events["refresh_started"] == report.events["refreshed"] == 1
+    assert report.events["renewal_started"] == report.events["renewed"] == 1
 
 
 @on_every_store
@@ -43,8 +44,10 @@ def test_cold_start_exchanges_once(site: Site, credential: str, processes: int, 
     assert report.failures == []
     assert len(report.calls) == processes * threads
     assert site.requests == 1
+    assert site.requests_of_the_sdk == 0
     assert len(report.access_tokens) == 1
     assert report.events["created"] == 1
+    assert report.events["not_matched"] <= processes * threads
 
 
 @pytest.mark.parametrize("site", SHARED.keys() & {"secretsmanager"}, indirect=True)
@@ -54,7 +57,7 @@ def test_without_leases_each_process_refreshes_once(site: Site) -> None:
     report = site.fleet([token], processes=6, threads=4)
     assert report.failures == []
     assert len(report.calls) == 24
-    starts = [one["worker"] for one in report.told if one.get("event") == "refresh_started"]
+    starts = [one["worker"] for one in report.told if one.get("event") == "renewal_started"]
     assert len(set(starts)) == len(starts) == site.requests
     stored = site.stored(token).access_token
     assert stored in report.access_tokens
