@@ -104,7 +104,7 @@ def test_a_late_save_brings_no_deleted_token_back(
     with breakable(name, tmp_path) as (url, outage), open_store(SHARED[name].url(tmp_path)) as other:
         portal = Portal(zoho, tmp_path, lambda: open_store(url, on_event=events.append))
         token = _unsaved(portal, outage, known=known)
-        assert [event.kind for event in events].count("save_failed") == 1
+        assert len(of_kind(events, "save_failed")) == 1
         if everything:
             other.delete_tokens()
         else:

@@ -11,8 +11,8 @@ from tests.sdk import app
 from tests.sdk.portal import Portal, of_kind
 from tests.sdk.test_users import needs_user_lookup
 from zoho_tokenstore import Event, TokenRecord
-from zoho_tokenstore.errors import AccountsUnavailableError
 from zoho_tokenstore.emulator import User
+from zoho_tokenstore.errors import AccountsUnavailableError
 
 TENANT = "tenant-7"
 

@@ -12,7 +12,7 @@ import pytest
 from tests.sdk import app
 from tests.sdk.generation import SDK
 from tests.sdk.portal import Portal, of_kind
-from zoho_tokenstore import Event, TokenNotFoundError
+from zoho_tokenstore import Event
 from zoho_tokenstore.emulator import Client, label
 
 _USER_LOOKUP = ["users", "org"] if SDK.looks_users_up else []
@@ -185,13 +185,8 @@ def test_user_look_up_without_its_scopes(portal: Portal) -> None:
 
 
 def test_chosen_id(portal: Portal) -> None:
-    """An application may choose the id: where the SDK allows it, at the login itself."""
+    """An application may choose the id at the login itself, with every SDK."""
     start = {"id": "patricia-1", **portal.grant()}
-    if not SDK.accepts_missing_id:
-        with pytest.raises(TokenNotFoundError):
-            portal.start(app.token_of(**start))
-        assert portal.trace.take() == ["find_token_by_id"]
-        return
     portal.start(app.token_of(**start))
     portal.restart()
     portal.start(app.token_of(**start))

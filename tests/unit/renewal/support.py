@@ -1,24 +1,34 @@
-"""A repository in a list, a clock that stands still, and a count of every call to the storage."""
+"""A repository in a list, a clock that stands still, a Zoho that is asked nothing by a network."""
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
+from tests.support import wait_until
 from zoho_tokenstore import Event, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.coordinator import Coordinator
-from zoho_tokenstore.errors import BackendUnavailableError
+from zoho_tokenstore.errors import AccountsUnavailableError, BackendUnavailableError
 from zoho_tokenstore.leases import Kept, LocalLeases
 from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import Row
+from zoho_tokenstore.renewal.renewer import Renewer
+from zoho_tokenstore.renewal.steps import Origin
+from zoho_tokenstore.renewal.transport import Answer, Transport
 
-NOW = 1_800_000_000_000
-CREDENTIALS: dict[str, Any] = {"client_id": "1000.CLIENT", "client_secret": "secret"}
-PATIENCE = 10.0  # seconds for another thread; only a failing test waits so long
+__all__ = ["Fleet", "wait_until"]
+
+NOW: Final = 1_800_000_000_000
+CREDENTIALS: Final[dict[str, Any]] = {"client_id": "1000.CLIENT", "client_secret": "secret"}
+PRODUCTION: Final = "https://www.zohoapis.eu"
+ORIGIN: Final = Origin(accounts_url="https://accounts.zoho.eu")
+PATIENCE: Final = 10.0
+"""Seconds for another thread; only a failing test waits so long."""
 
 
 class FakeClock:
@@ -80,40 +90,86 @@ class CountedLeases(LocalLeases):
         return super().replace(name, was, text, keep_ms)
 
 
+class Zoho:
+    """Answers requests as Zoho's accounts server does; `refusals` are used up first, one each.
+
+    While `gate` is closed every request waits before it is answered.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.refusals: list[str | AccountsUnavailableError] = []
+        self.skew_ms: int | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+
+    @property
+    def sent(self) -> int:
+        """How many requests have come."""
+        return len(self.requests)
+
+    def post(self, url: str, form: Mapping[str, str]) -> Answer:
+        self.requests.append((url, dict(form)))
+        number, sent_ms = self.sent, self._clock()
+        refusal = self.refusals.pop(0) if self.refusals else None
+        assert self.gate.wait(PATIENCE), "the gate stays closed"
+        if isinstance(refusal, AccountsUnavailableError):
+            raise refusal
+        date_ms = None if self.skew_ms is None else sent_ms + self.skew_ms
+        return Answer(200, _body(number, form, refusal), date_ms=date_ms, sent_ms=sent_ms)
+
+
+def _body(number: int, form: Mapping[str, str], refusal: str | None) -> bytes:
+    if refusal == "Access Denied":
+        values: dict[str, Any] = {"error": refusal, "error_description": "too many", "status": "failure"}
+    elif refusal is not None:
+        values = {"error": refusal}
+    else:
+        values = {"access_token": f"1000.minted.{number}", "expires_in": 3600, "scope": "ZohoCRM.users.READ"}
+        if form["grant_type"] == "authorization_code":
+            values["refresh_token"] = f"1000.refresh.{number}"
+    return json.dumps(values).encode()
+
+
+@dataclass(frozen=True)
+class Line(Transport):
+    """The way to that Zoho."""
+
+    zoho: Zoho = field(kw_only=True)
+
+    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
+        return self.zoho.post(url, form)
+
+
 class Fleet:
-    """A storage, and coordinators on it: each one stands for a process."""
+    """A storage, and renewers on it: each one stands for a process."""
 
     def __init__(self, **policy: Any) -> None:
         self.clock = FakeClock()
         self.storage = Storage(self.clock)
+        self.zoho = Zoho(self.clock)
         self.events: list[Event] = []
-        values = {"wait": timedelta(0), **policy}
-        self.policy = RefreshPolicy(**values)
+        self.policy = RefreshPolicy(**{"wait": timedelta(seconds=5), **policy})
         self.first = self.process()
-        self._minted = 0
 
-    def process(self, **options: Any) -> Coordinator:
-        """Return the coordinator of another process."""
+    def process(self, **policy: Any) -> Renewer:
+        """Return the renewer of another process."""
         repository = TokenRepository(self.storage, on_event=self.events.append, clock=self.clock)
-        return Coordinator(repository, self.policy, clock=self.clock, **options)
+        values = {**self.policy.__dict__, **policy}
+        return Renewer(repository, RefreshPolicy(**values), transport=Line(zoho=self.zoho))
 
     def login(self, seconds_left: float | None, **fields: Any) -> TokenRecord:
         """Store a login, whose access token ends in so many seconds."""
         ends = None if seconds_left is None else self.clock.now + int(seconds_left * 1000)
         given = {"user_name": "patricia", "refresh_token": "1000.refresh", "access_token": "1000.first"}
-        record = TokenRecord(**{**CREDENTIALS, **given, "expires_at_ms": ends, **fields})
+        record = TokenRecord(
+            **{**CREDENTIALS, **given, "api_domain": PRODUCTION, "expires_at_ms": ends, **fields}
+        )
         saved = self.first.save(record)
         self.storage.count.clear()
         self.events.clear()
         return saved
-
-    def minted(self, record: TokenRecord, seconds: float = 3600) -> TokenRecord:
-        """Return what the SDK saves after a refresh."""
-        self._minted += 1
-        return record.changed(
-            access_token=f"1000.minted.{self._minted}",
-            expires_at_ms=self.clock.now + int(seconds * 1000),
-        )
 
     def stored(self) -> TokenRecord:
         """Return the only stored token."""
@@ -126,11 +182,9 @@ class Fleet:
         self.events.clear()
         return kinds
 
-    def must_refresh(self, record: TokenRecord | None) -> bool:
-        """Tell whether the SDK would refresh what it got."""
-        assert record is not None
-        ends = record.expires_at_ms
-        return record.access_token is None or (ends is not None and ends - self.clock.now < 5000)
+    def wait_for_request(self) -> None:
+        """Wait until one more request has reached Zoho, whose gate is closed."""
+        wait_until(lambda: self.zoho.sent > 0)
 
 
 def in_thread(work: Callable[[], Any]) -> Any:
@@ -165,13 +219,3 @@ class Running:
             self._outcome.append(self._work())
         except BaseException as error:  # noqa: BLE001  # it goes to the one who waits
             self._error.append(error)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until other threads have done something."""
-    stop = threading.Event()
-    for _ in range(int(PATIENCE * 500)):
-        if condition():
-            return
-        stop.wait(0.002)
-    raise AssertionError("it never came true")

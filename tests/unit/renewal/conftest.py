@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.refresh.support import Fleet
+from tests.unit.renewal.support import Fleet
 
 
 @pytest.fixture

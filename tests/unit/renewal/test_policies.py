@@ -17,8 +17,8 @@ MS = timedelta(milliseconds=1)
 def test_defaults() -> None:
     """The values that the documentation names."""
     policy = RefreshPolicy()
-    assert (policy.ahead, policy.urgent, policy.lease, policy.wait) == (300 * S, 15 * S, 30 * S, 35 * S)
-    assert (policy.budget, policy.window) == (10, 600 * S)
+    assert (policy.ahead, policy.urgent, policy.wait, policy.timeout) == (300 * S, 15 * S, 15 * S, 10 * S)
+    assert (policy.background, policy.budget, policy.window) == (True, 10, 600 * S)
     assert policy == DEFAULT_POLICY
 
 
@@ -28,8 +28,9 @@ def test_defaults() -> None:
         {"urgent": 5 * S + MS},
         {"ahead": 15 * S},
         {"ahead": 3600 * S - MS},
-        {"lease": S},
-        {"wait": 0 * S},
+        {"timeout": S},
+        {"wait": MS},
+        {"background": False},
         {"window": S},
         {"window": 3600 * S},
         {"budget": 1},
@@ -46,8 +47,8 @@ def test_edges_are_accepted(edge: dict[str, Any]) -> None:
         {"urgent": 5 * S},
         {"ahead": 15 * S - MS},
         {"ahead": 3600 * S},
-        {"lease": S - MS},
-        {"wait": -MS},
+        {"timeout": S - MS},
+        {"wait": 0 * S},
         {"window": S - MS},
         {"window": 3600 * S + MS},
         {"budget": 0},
@@ -55,6 +56,8 @@ def test_edges_are_accepted(edge: dict[str, Any]) -> None:
         {"budget": 2.5},
         {"ahead": 300},
         {"wait": None},
+        {"background": 1},
+        {"background": None},
     ],
 )
 def test_what_makes_no_sense_is_refused(edge: dict[str, Any]) -> None:
