@@ -37,7 +37,8 @@ from zoho_tokenstore.records import TokenRecord
 
 if TYPE_CHECKING:
     from zoho_tokenstore.crypto.keyring import KeyRing
-    from zoho_tokenstore.registry import open_repository, open_store
+    from zoho_tokenstore.logins import Client, ClientCredentials, Code, Device, RefreshToken
+    from zoho_tokenstore.registry import open_async_tokens, open_repository, open_store, open_tokens
     from zoho_tokenstore.repository import TokenRepository
     from zoho_tokenstore.sdk import (
         CSVStore,
@@ -50,18 +51,25 @@ if TYPE_CHECKING:
         SQLiteStore,
         SQLStore,
     )
+    from zoho_tokenstore.statuses import Status
+    from zoho_tokenstore.tokens import AsyncTokens, Tokens
 
 __version__: Final = "0.1.0"
 
 __all__ = [
     "AccountsError",
     "AccountsUnavailableError",
+    "AsyncTokens",
     "BackendError",
     "BackendTimeoutError",
     "BackendUnavailableError",
     "CSVStore",
+    "Client",
+    "ClientCredentials",
+    "Code",
     "ConfigurationError",
     "ConflictError",
+    "Device",
     "DynamoDBStore",
     "Event",
     "EventKind",
@@ -75,35 +83,50 @@ __all__ = [
     "RateLimitedError",
     "RedisStore",
     "RefreshPolicy",
+    "RefreshToken",
     "RepositoryStore",
     "RetiredIdError",
     "SQLStore",
     "SQLiteStore",
     "SealingError",
     "SecretsManagerStore",
+    "Status",
     "TokenNotFoundError",
     "TokenRecord",
     "TokenRepository",
     "TokenStoreError",
+    "Tokens",
     "UnreadableRowError",
+    "open_async_tokens",
     "open_repository",
     "open_store",
+    "open_tokens",
 ]
 
 _WHEN_USED: Final = {
+    "AsyncTokens": "zoho_tokenstore.tokens",
     "CSVStore": "zoho_tokenstore.sdk",
+    "Client": "zoho_tokenstore.logins",
+    "ClientCredentials": "zoho_tokenstore.logins",
+    "Code": "zoho_tokenstore.logins",
+    "Device": "zoho_tokenstore.logins",
     "DynamoDBStore": "zoho_tokenstore.sdk",
     "InMemoryStore": "zoho_tokenstore.sdk",
     "KeyRing": "zoho_tokenstore.crypto.keyring",
     "ListStore": "zoho_tokenstore.sdk",
     "RedisStore": "zoho_tokenstore.sdk",
+    "RefreshToken": "zoho_tokenstore.logins",
     "RepositoryStore": "zoho_tokenstore.sdk",
     "SQLStore": "zoho_tokenstore.sdk",
     "SQLiteStore": "zoho_tokenstore.sdk",
     "SecretsManagerStore": "zoho_tokenstore.sdk",
+    "Status": "zoho_tokenstore.statuses",
     "TokenRepository": "zoho_tokenstore.repository",
+    "Tokens": "zoho_tokenstore.tokens",
+    "open_async_tokens": "zoho_tokenstore.registry",
     "open_repository": "zoho_tokenstore.registry",
     "open_store": "zoho_tokenstore.registry",
+    "open_tokens": "zoho_tokenstore.registry",
 }
 
 _NEEDED: Final = {"zoho_tokenstore.sdk": "zohocrmsdk", "zoho_tokenstore.crypto.keyring": "cryptography"}

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from itertools import islice
 from typing import Any, Final, NoReturn, ParamSpec, Self, TypeVar
 
@@ -222,6 +223,8 @@ class AsyncTokens:
     """
 
     def __init__(self, tokens: Tokens) -> None:
+        # What a first renewal would import, while the event loop stands still for a tenth of a second.
+        import_module("zoho_tokenstore.renewal.connections")
         self._tokens = tokens
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="zoho-tokenstore")
 
