@@ -118,7 +118,8 @@ class Late:
                 kept.fence = kept.fence._replace(free_id=target.row_id)
         kept.record = record.changed(id=record.id or kept.row_id)
         with self._lock:
-            others = [other for other in self.kept if not _replaces(kept.record, other.record)]
+            renews = fence.refresh_token is not None
+            others = [other for other in self.kept if not _replaces(kept.record, other.record, renews)]
             self.kept = [*others, kept][-_MOST:]
         return kept.record
 
@@ -126,10 +127,10 @@ class Late:
         """Return what a token was made after, if it is one that is kept: it is not what is stored."""
         return next((kept.fence for kept in self.kept if kept.record == record), None)
 
-    def drop(self, saved: TokenRecord) -> None:
-        """Forget what a save has replaced."""
+    def drop(self, saved: TokenRecord, *, renews: bool = False) -> None:
+        """Forget what a save has replaced; one that `renews` has not replaced another login."""
         with self._lock:
-            self.kept = [kept for kept in self.kept if not _replaces(saved, kept.record)]
+            self.kept = [kept for kept in self.kept if not _replaces(saved, kept.record, renews)]
 
     def forget(self, token_id: str) -> None:
         """Forget the kept token with this id."""
@@ -196,7 +197,7 @@ class Late:
             else:
                 self._remove(kept)
             return
-        self.drop(saved)
+        self.drop(saved, renews=kept.fence.refresh_token is not None)
         self._remove(kept)
         self._repository.emit(EventKind.SAVED_LATE, saved)
 
@@ -231,7 +232,9 @@ def may_pass(error: TokenStoreError) -> bool:
     )
 
 
-def _replaces(new: TokenRecord, kept: TokenRecord) -> bool:
+def _replaces(new: TokenRecord, kept: TokenRecord, renews: bool) -> bool:
+    if renews and len({new.refresh_token, kept.refresh_token} - {None}) == 2:
+        return False
     if new.id is not None and kept.id is not None:
         return new.id == kept.id
     same_user = new.user_name is not None and new.user_name == kept.user_name

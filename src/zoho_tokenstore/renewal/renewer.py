@@ -199,7 +199,7 @@ class Renewer:
         if access_token not in (None, record.access_token) or record.access_token is None:
             return False
         fence = self.late.fence_of(record) or Fence(record.access_token, record.refresh_token)
-        self.late.drop(self.repository.save(record.changed(expires_at_ms=0), fence=fence))
+        self.late.drop(self.repository.save(record.changed(expires_at_ms=0), fence=fence), renews=True)
         return True
 
     # ---- saves and removals

@@ -221,7 +221,7 @@ class Steps:
                 cleared_ms=self._cleared_ms,
             )
             return Saved(kept, grant.scopes, is_stored=False)
-        self._desk.late.drop(saved)
+        self._desk.late.drop(saved, renews=fence.refresh_token is not None)
         return Saved(saved, grant.scopes, is_stored=True)
 
 
