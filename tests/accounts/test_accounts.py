@@ -250,10 +250,13 @@ class TestAtTheLocalZoho:
         ("http://127.0.0.1:8085/oauth/v2/token", "http://127.0.0.1:8085"),
         ("http://127.1.2.3", "http://127.1.2.3"),
         ("http://[::1]:8085", "http://[::1]:8085"),
+        ("http://zoho:8085", "http://zoho:8085"),
+        ("http://10.0.0.1", "http://10.0.0.1"),
+        ("http://[::ffff:10.0.0.1]", "http://[::ffff:10.0.0.1]"),
     ],
 )
 def test_the_accounts_url(url: str, base: str) -> None:
-    """A base URL and the SDK's token URL are both taken; plain HTTP for this host."""
+    """A base URL and the SDK's token URL are both taken; plain HTTP for what is near."""
     assert Accounts(url).url == base
     assert repr(Accounts(url)) == f"Accounts({base!r})"
 
@@ -265,11 +268,11 @@ def test_the_accounts_url(url: str, base: str) -> None:
         "accounts.zoho.eu",
         "ftp://accounts.zoho.eu",
         "http://accounts.zoho.eu",
-        "http://10.0.0.1",
+        "http://8.8.8.8",
         "http://localhost.evil.example",
         "http://127.0.0.1.evil.example",
         "http://127.0.0.1@evil.example",
-        "http://[::ffff:10.0.0.1]",
+        "http://[::ffff:8.8.8.8]",
         "https://user:very-secret@accounts.zoho.eu",
         "https://accounts.zoho.eu/oauth/v2/auth",
         "https://accounts.zoho.eu?very-secret",

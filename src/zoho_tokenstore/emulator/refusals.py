@@ -73,15 +73,18 @@ class ThrottledError(RefusalError):
 
 
 def oauth_refusal(name: str, status: int = 200) -> RefusalError:
-    """Return an error of the accounts server; errors come with HTTP 200 where that was observed."""
-    if name == THROTTLED:
-        return throttled(status)
+    """Return an error of the accounts server; errors come with HTTP 200 where that was observed.
+
+    A name in plain words is that of the answer to too many requests, which Zoho translates.
+    """
+    if not name.isascii() or " " in name:
+        return throttled(status, name)
     return RefusalError(name, status, {"error": name})
 
 
-def throttled(status: int) -> ThrottledError:
+def throttled(status: int, name: str = THROTTLED) -> ThrottledError:
     """Return `Access Denied`, the answer to too many requests."""
-    body = {"error": THROTTLED, "error_description": THROTTLED_TEXT, "status": "failure"}
+    body = {"error": name, "error_description": THROTTLED_TEXT, "status": "failure"}
     return ThrottledError(THROTTLED, status, body)
 
 

@@ -41,7 +41,7 @@ def origin_of(url: str) -> str | None:
 
 
 def _is_near(host: str) -> bool:
-    """Tell whether a host can only be one of the caller's own: a bare name, or an address that is not public."""
+    """Tell whether a host can only be one of the caller's own: a bare name, or no public address."""
     try:
         return not ip_address(host.strip("[]")).is_global
     except ValueError:
