@@ -17,21 +17,17 @@ from typing import Final, NamedTuple
 
 from zoho_tokenstore.errors import (
     AccountsError,
-    AccountsUnavailableError,
     BackendError,
-    BackendTimeoutError,
-    InvalidGrantError,
-    TokenNotFoundError,
     TokenStoreError,
 )
 from zoho_tokenstore.leases import names_of
 from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal import protocol
+from zoho_tokenstore.renewal import failures, protocol
 from zoho_tokenstore.renewal.accounts import Accounts
 from zoho_tokenstore.renewal.answers import Grant
 from zoho_tokenstore.renewal.entries import Entry, ms
-from zoho_tokenstore.renewal.flights import THE_STORE, Flight, Flights
+from zoho_tokenstore.renewal.flights import Flight, Flights
 from zoho_tokenstore.renewal.late import Late, may_pass
 from zoho_tokenstore.renewal.needs import Need, Needs
 from zoho_tokenstore.renewal.reports import Reports
@@ -175,11 +171,11 @@ class Renewer:
         record = self._there(token_id)
         names = names_of(record)
         if self.needs.of(record) is Need.LOGIN or not names:
-            raise _login_needed(record)
+            raise failures.login_needed(record)
         task = Task(names[0], record, lambda: self.current(token_id), origin(), is_forced=True)
         renewed = self._renewed(task, began)
         if renewed is None:
-            raise _missing(token_id)
+            raise failures.missing(token_id)
         return renewed
 
     def invalidate(self, token_id: str, access_token: str | None = None) -> bool:
@@ -262,8 +258,8 @@ class Renewer:
         if need is Need.NOTHING:
             return record
         if need is Need.LOGIN:
-            error = _login_needed(record)
-            self._reports.failed(record, error, waited=True)
+            error = failures.login_needed(record)
+            self._reports.failed(record, error, has_sent=False)
             raise error
         name = names_of(record)[0]
         if need is Need.SOON:
@@ -315,7 +311,7 @@ class Renewer:
         need = Need.NOW if wait > 0 else Need.SOON
         ask = protocol.Ask(
             owner=secrets.token_hex(8),
-            subject=named(asked),
+            subject=failures.named(asked),
             is_enough=functools.partial(self._is_met, task, need),
             is_code=asked.refresh_token is None,
             is_forced=task.is_forced,
@@ -330,12 +326,13 @@ class Renewer:
             except TokenStoreError as error:
                 if isinstance(error, AccountsError):
                     self._flights.hold_off(task.name, min(error.retry_after or _GLANCE, _LONGEST_HOLD))
-                self._reports.failed(asked, error, waited=not steps.has_sent)
+                self._reports.failed(asked, error, has_sent=steps.has_sent)
                 raise
             flight.is_final = record is not None or wait > 0
             if steps.has_sent and record is not None:
-                seconds = time.monotonic() - began
-                self._reports.renewed(record, seconds=seconds, waiters=flight.waiters)
+                self._reports.renewed(record, seconds=time.monotonic() - began, waiters=flight.waiters)
+            elif record is not None:
+                self._reports.recovered(record)
             return record
 
         return work
@@ -350,26 +347,15 @@ class Renewer:
             self.late.save()
 
     def _gave_up(self, flight: Flight, asked: TokenRecord) -> TokenStoreError:
-        """Return the error that says what took longer than anybody waits."""
-        error: TokenStoreError
-        if flight.doing == THE_STORE:
-            error = BackendTimeoutError(
-                f"The token store {self.repository.location} did not answer within {self._wait:g} s while "
-                f"{named(asked)} was being renewed: it is locked by another program, or out of reach."
-            )
-        else:
-            error = AccountsUnavailableError(
-                f"{flight.doing[0].upper()}{flight.doing[1:]} brought no token for {named(asked)} within "
-                f"{self._wait:g} s. Try again later.",
-                retry_after=self._policy.timeout.total_seconds(),
-            )
-        self._reports.failed(asked, error, waited=True)
+        timeout = self._policy.timeout.total_seconds()
+        error = failures.too_late(flight.doing, asked, self.repository.location, self._wait, timeout)
+        self._reports.failed(asked, error, has_sent=False)
         return error
 
     def _there(self, token_id: str) -> TokenRecord:
         record = self.current(token_id)
         if record is None:
-            raise _missing(token_id)
+            raise failures.missing(token_id)
         return record
 
     def _found(self, query: TokenRecord, *, tell: bool = True) -> TokenRecord | None:
@@ -386,24 +372,3 @@ _at_exit: weakref.WeakSet[Renewer] = weakref.WeakSet()
 def _close_at_exit() -> None:
     for renewer in list(_at_exit):
         renewer.close()
-
-
-def named(record: TokenRecord) -> str:
-    """Return a token's name for a sentence."""
-    if record.id is not None:
-        return f"the token with id {record.id!r}"
-    if record.user_name is not None:
-        return f"the token of {record.user_name!r}"
-    return "the token of these credentials"
-
-
-def _login_needed(record: TokenRecord) -> InvalidGrantError:
-    return InvalidGrantError(
-        f"{named(record)[0].upper()}{named(record)[1:]} has expired, and there is no refresh token with its "
-        "client's id and secret to renew it with. Log in again, with access_type=offline to get one.",
-        error_code=None,
-    )
-
-
-def _missing(token_id: str) -> TokenNotFoundError:
-    return TokenNotFoundError(f"There is no token with the id {token_id!r}. Log in again.")
