@@ -97,9 +97,10 @@ class Entry:
     def is_held(self, now_ms: int, policy: RefreshPolicy) -> bool:
         """Tell whether somebody is renewing.
 
-        A lease that ends later than a new one would is what a clock that was set back has left.
+        A lease that ends much later than a new one would is what a clock that was set back has left. A
+        little later it may end, where there is no clock but those of the hosts.
         """
-        return self.owner is not None and now_ms < self.until_ms <= now_ms + ms(policy.timeout)
+        return self.owner is not None and now_ms < self.until_ms <= now_ms + 2 * ms(policy.timeout)
 
     def is_left(self) -> bool:
         """Tell whether the last renewal was begun and has neither succeeded nor failed."""
