@@ -11,7 +11,7 @@ import pytest
 
 from tests.redis.support import make, shared
 from tests.support.servers.redis import LocalRedis, start_local
-from tests.unit.refresh.support import FakeClock
+from tests.unit.renewal.support import FakeClock
 from zoho_tokenstore.backends._redis import checks
 from zoho_tokenstore.backends.redis import RedisBackend
 

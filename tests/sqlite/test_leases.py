@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.refresh.support import NOW, FakeClock
+from tests.unit.renewal.support import NOW, FakeClock
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 
 KEEP_MS = 60_000

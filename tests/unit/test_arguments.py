@@ -15,6 +15,7 @@ from zoho_tokenstore import ConfigurationError, RefreshPolicy, RepositoryStore, 
 from zoho_tokenstore.arguments import _CHECKS
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.registry import open_backend
+from zoho_tokenstore.testing import make_token
 
 AWS = {"region": "eu-central-1", "endpoint_url": "http://127.0.0.1:1"}
 
@@ -179,6 +180,13 @@ def test_nothing_wrong_is_found_in_what_is_right(tmp_path: Path) -> None:
 
 def test_no_policy_leaves_every_refresh_to_the_sdk() -> None:
     """`refresh=None` takes no part in refreshes; without the argument the default policy does."""
-    with z.ListStore(refresh=None) as plain, z.ListStore() as refreshing:
-        assert plain._service is plain.repository
-        assert refreshing._service is not refreshing.repository
+    with z.ListStore(refresh=None) as plain, z.ListStore() as renewing:
+        assert plain._renewer is None
+        assert renewing._renewer is not None
+        for store in (plain, renewing):
+            token = make_token(access_token="1000.a", refresh_token="1000.r")
+            token.set_expires_in("1")
+            store.save_token(token)
+        assert plain.find_token_by_id(plain.get_tokens()[0].get_id()).get_expires_in() == "1"
+        with pytest.raises(z.AccountsError, match="has expired"):
+            renewing.find_token_by_id(renewing.get_tokens()[0].get_id())

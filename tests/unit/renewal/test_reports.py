@@ -63,45 +63,58 @@ def test_a_renewal_is_told_with_its_duration_and_waiters(told: Told) -> None:
 )
 def test_failures_by_kind(told: Told, error: TokenStoreError, kind: str, reason: str) -> None:
     """Who has to act, and what about, is told apart."""
-    told.reports.failed(ALICE, error, waited=False)
+    told.reports.failed(ALICE, error, has_sent=True)
     assert told.told == [(kind, "1", {"reason": reason, "error": error})]
 
 
 def test_a_recovery_is_told_once(told: Told) -> None:
     """After a failure the next success is one, for this token alone."""
-    told.reports.failed(ALICE, GONE, waited=False)
+    told.reports.failed(ALICE, GONE, has_sent=True)
     for record in (BOB, ALICE, ALICE):
         told.reports.renewed(record, seconds=0, waiters=0)
     assert told.kinds[1:] == [("renewed", "2"), ("renewed", "1"), ("recovered", "1"), ("renewed", "1")]
 
 
-def test_who_only_waited_repeats_nothing(told: Told) -> None:
-    """A failure that is known is not told again by those who did not send; another kind, or a new try, is."""
-    told.reports.failed(ALICE, GONE, waited=True)
-    told.reports.failed(ALICE, GONE, waited=True)
-    told.reports.failed(BOB, GONE, waited=True)
-    told.reports.failed(ALICE, REFUSED, waited=True)
-    told.reports.failed(ALICE, REFUSED, waited=False)
-    assert told.kinds == [
-        ("renewal_failed", "1"), ("renewal_failed", "2"), ("login_needed", "1"), ("login_needed", "1"),
-    ]  # fmt: skip
+def test_another_process_may_bring_the_recovery(told: Told) -> None:
+    """A token that is good again is told as such, whoever has renewed it."""
+    told.reports.recovered(ALICE)
+    told.reports.failed(ALICE, GONE, has_sent=False)
+    told.reports.recovered(ALICE)
+    assert told.kinds == [("renewal_failed", "1"), ("recovered", "1")]
 
 
-def test_the_log_is_throttled(
-    told: Told, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The same failure of the same token is a line a minute at most; another token or kind has its own."""
-    now = [1000.0]
-    monkeypatch.setattr(reports, "time", SimpleNamespace(monotonic=lambda: now[0]))
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that passes only when told."""
+    at = [1000.0]
+    monkeypatch.setattr(reports, "time", SimpleNamespace(monotonic=lambda: at[0]))
+    return at
+
+
+def test_who_only_waited_repeats_nothing(told: Told, now: list[float]) -> None:
+    """What is known is told again after a minute, or if Zoho was asked again; another kind is news."""
+    for record, error in ((ALICE, GONE), (ALICE, GONE), (BOB, GONE), (ALICE, REFUSED), (ALICE, REFUSED)):
+        told.reports.failed(record, error, has_sent=False)
+    assert told.kinds == [("renewal_failed", "1"), ("renewal_failed", "2"), ("login_needed", "1")]
+    told.reports.failed(ALICE, REFUSED, has_sent=True)
+    now[0] += 59
+    told.reports.failed(ALICE, REFUSED, has_sent=False)
+    assert told.kinds[3:] == [("login_needed", "1")]
+    now[0] += 2
+    told.reports.failed(ALICE, REFUSED, has_sent=False)
+    assert told.kinds[4:] == [("login_needed", "1")]
+
+
+def test_the_log_is_throttled(told: Told, now: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    """A token that fails in the same way is a line a minute at most; every request to Zoho is an event."""
     with caplog.at_level(logging.WARNING, "zoho_tokenstore"):
         for _ in range(50):
-            told.reports.failed(ALICE, GONE, waited=False)
+            told.reports.failed(ALICE, GONE, has_sent=True)
             now[0] += 1
-        told.reports.failed(BOB, GONE, waited=False)
-        told.reports.failed(ALICE, REFUSED, waited=False)
-        now[0] += 10
-        told.reports.failed(ALICE, GONE, waited=False)
-    lines = [record.getMessage() for record in caplog.records]
-    gone = "A token could not be renewed: Zoho is gone."
-    assert lines == [gone, gone, "A token could not be renewed: Zoho refuses it.", gone]
+        told.reports.failed(BOB, GONE, has_sent=True)
+        told.reports.failed(ALICE, REFUSED, has_sent=True)
+        now[0] += 61
+        told.reports.failed(ALICE, REFUSED, has_sent=True)
+    gone, refused = (f"A token could not be renewed: {error}" for error in (GONE, REFUSED))
+    assert [record.getMessage() for record in caplog.records] == [gone, gone, refused, refused]
     assert len(told.told) == 53

@@ -8,21 +8,21 @@ import pickle
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from datetime import timedelta
 from multiprocessing import get_context
+from types import FrameType
 from typing import Any
 
 import pytest
 from zohocrmsdk.src.com.zoho.crm.api.exception import SDKException
 
+from tests.unit.renewal.support import PRODUCTION, FakeClock, Line, Zoho
 from zoho_tokenstore import ListStore, RepositoryStore, TokenRepository, errors
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.errors import AccountsUnavailableError, BackendError, TokenStoreError
-from zoho_tokenstore.leases import names_of
-from zoho_tokenstore.policies import RefreshPolicy
+from zoho_tokenstore.errors import BackendError, TokenStoreError
 from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.renewal import renewer
 from zoho_tokenstore.sdk import failures
-from zoho_tokenstore.sdk.failures import CODE, sdk_error
+from zoho_tokenstore.sdk.failures import sdk_error
 from zoho_tokenstore.testing import make_token
 from zoho_tokenstore.testing.tokens import login
 
@@ -39,7 +39,13 @@ OURS = _errors_of(errors)
 TWINS = _errors_of(failures)
 ALL = OURS | TWINS
 
-DETAILS = {"retry_after": 9.5, "row_id": "17", "reason": "a BLOB", "kind": "uncertain", "code": "invalid_code"}
+DETAILS = {
+    "retry_after": 9.5,
+    "row_id": "17",
+    "reason": "a BLOB",
+    "kind": "uncertain",
+    "error_code": "invalid_code",
+}
 """A value for every keyword of every error; a new one needs a line here."""
 
 CREDENTIALS: dict[str, Any] = {
@@ -119,15 +125,21 @@ def test_an_error_becomes_its_own_twin(name: str) -> None:
     told = sdk_error(error)
     assert type(told) is TWINS[f"SDK{name}"]
     assert str(told) == vars(told)["error_message"] == SENTENCE
-    assert vars(told)["code"] == getattr(error, "code", CODE)
+    assert vars(told)["code"] == code_of(name)
     assert vars(error).items() <= vars(told).items()
     assert sdk_error(told) is told
 
 
+def code_of(name: str) -> str:
+    """Return the `code` that the SDK's exception has for an error of ours."""
+    is_refused = name in ("InvalidGrantError", "InvalidClientError")
+    return "INVALID TOKEN ERROR" if is_refused else "TOKEN_STORE"
+
+
 @pytest.mark.parametrize("name", OURS)
-def test_a_twin_has_the_code_of_the_store_where_zoho_gave_none(name: str) -> None:
-    """`code` of the SDK's exception is `TOKEN_STORE`, and never `None`."""
-    assert vars(sdk_error(OURS[name](SENTENCE)))["code"] == CODE == "TOKEN_STORE"
+def test_a_twin_has_a_code_of_the_sdks(name: str) -> None:
+    """What Zoho refuses has the SDK's own code for that, all else is `TOKEN_STORE`; it is never `None`."""
+    assert vars(sdk_error(OURS[name](SENTENCE)))["code"] == code_of(name)
 
 
 def test_an_error_of_a_strangers_backend_becomes_the_nearest_twin() -> None:
@@ -229,16 +241,34 @@ def test_a_store_cannot_be_pickled(take: Callable[[Any], object]) -> None:
         take(store.repository)
 
 
-def test_no_frame_of_a_failed_refresh_holds_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_frame_of_a_failed_renewal_holds_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """Error collectors send local variables along: those of our frames hold no token that was opened."""
-    monkeypatch.setattr("zoho_tokenstore.sdk.token_store.is_asked_by_sdk", lambda: True)
+    zoho = Zoho(FakeClock())
+    zoho.refusals = ["invalid_code"]
+    monkeypatch.setattr(renewer, "Transport", lambda *_, **__: Line(zoho=zoho))
     tokens = TokenRepository(ListBackend())
-    held = tokens.save(TokenRecord(user_name="patricia", expires_at_ms=1, **CREDENTIALS))
-    tokens.leases.acquire(names_of(held)[0], "another process", 30_000)
-    store = RepositoryStore(tokens, refresh=RefreshPolicy(wait=timedelta(0)))
-    with pytest.raises(AccountsUnavailableError) as caught:
+    held = tokens.save(
+        TokenRecord(user_name="patricia", expires_at_ms=1, api_domain=PRODUCTION, **CREDENTIALS)
+    )
+    store = RepositoryStore(tokens)
+    with pytest.raises(errors.InvalidGrantError) as caught:
         store.find_token_by_id(held.id or "")
-    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
-    assert len(frames) > 4
-    held_by = {frame.f_code.co_qualname for frame in frames if held in frame.f_locals.values()}
-    assert held_by == {"test_no_frame_of_a_failed_refresh_holds_the_token"}
+    frames = _frames_of(caught.value)
+    assert len(frames) > 6
+    here = "test_no_frame_of_a_failed_renewal_holds_the_token"
+    secrets = {"a", "s", "r"}
+    assert {
+        frame.f_code.co_qualname
+        for frame in frames
+        for value in frame.f_locals.values()
+        if value == held or (isinstance(value, str) and value in secrets)
+    } == {here}
+
+
+def _frames_of(error: BaseException | None) -> list[FrameType]:
+    """Return the frames through which an error and its causes came."""
+    frames: list[FrameType] = []
+    while error is not None:
+        frames += [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        error = error.__cause__ or error.__context__
+    return frames
