@@ -31,7 +31,7 @@ MAY_IMPORT: Final = {
     "crypto": "errors records backend",
     "repository": "errors arguments clock records matching events backend leases crypto",
     "copying": "errors clock records matching backend crypto",
-    "renewal": "errors clock records matching events leases policies repository",
+    "renewal": "errors clock records matching events leases policies crypto repository",
     "tokens": "errors records renewal",
     "auth": "errors records renewal tokens",
     "telemetry": "errors events",
