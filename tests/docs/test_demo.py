@@ -19,6 +19,7 @@ from demos.portal.steps import Checks
 from tests.docs.pages import ROOT
 
 BROKEN = """
+from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.sdk.token_store import RepositoryStore
 {defect}
 from demos.portal.__main__ import main
@@ -27,7 +28,7 @@ raise SystemExit(main())
 
 DEFECTS = {
     "saves are lost": (
-        "RepositoryStore.save_token = lambda self, token: token.set_id('1')",
+        "TokenRepository.save = lambda self, record, **_: record.changed(id='1')",
         "1. ",
     ),
     "names are ignored": (

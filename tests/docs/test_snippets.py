@@ -39,7 +39,12 @@ def run(name: str, blocks: list[Block], folder: Path) -> subprocess.CompletedPro
     return subprocess.run(
         [sys.executable, "-W", "error", str(RUNNER), name],
         input=json.dumps([(block.line, block.source) for block in blocks]),
-        env={**environment, "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+        env={
+            **environment,
+            "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        },
         cwd=folder,
         capture_output=True,
         text=True,

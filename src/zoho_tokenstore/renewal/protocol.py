@@ -271,6 +271,12 @@ def _of(failure: Failure, ask: Ask, now_ms: int) -> AccountsError:
                 "wrong. Correct them, and log in again.",
                 error_code=failure.code,
             )
+        if ask.is_code:
+            return InvalidGrantError(
+                f"Zoho refuses the one-time code of {ask.subject}{says}: it was used before, is too old, or "
+                "belongs to another client, redirect URL or data centre. Log in again.",
+                error_code=failure.code,
+            )
         return InvalidGrantError(
             f"Zoho refuses to renew {ask.subject}{says}: its login was revoked or has expired. Log in again.",
             error_code=failure.code,
