@@ -142,6 +142,7 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
         _is_policy,
         "a RefreshPolicy, or None to leave every refresh to the SDK",
     ),
+    "spool": (_or_none(_is_path), "the path of a folder or None"),
     "spent_codes": (lambda value: value in get_args(SpentCodes), "'self-client', 'find' or 'refuse'"),
     "on_event": (_or_none(callable), "a function that takes an Event, or None"),
     "clock": (callable, "a function that returns milliseconds since the epoch"),

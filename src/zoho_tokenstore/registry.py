@@ -101,14 +101,18 @@ def open_store(
     *,
     keys: Any = None,
     refresh: RefreshPolicy | None = DEFAULT_POLICY,
+    spool: str | os.PathLike[str] | None = None,
     spent_codes: SpentCodes = "self-client",
     on_event: OnEvent | None = None,
     clock: Clock = now_ms,
 ) -> RepositoryStore:
     """Open the tokens at a URL as a `TokenStore` for Zoho's SDK.
 
-    The arguments and errors are those of `open_repository`; besides, `refresh` says when tokens
-    are refreshed, and by whom (`None`: by the SDK alone).
+    The arguments and errors are those of `open_repository`; besides:
+
+    Arguments:
+        refresh: when tokens are refreshed, and by whom (`None`: by the SDK alone).
+        spool: a folder for tokens that could not be saved, which the next process then saves.
 
     Raises:
         MissingDependencyError: Zoho's SDK is not installed.
@@ -116,7 +120,11 @@ def open_store(
     from zoho_tokenstore.sdk import RepositoryStore  # the SDK takes half a second to import
 
     repository = open_repository(url, keys=keys, spent_codes=spent_codes, on_event=on_event, clock=clock)
-    return RepositoryStore(repository, refresh=refresh)
+    try:
+        return RepositoryStore(repository, refresh=refresh, spool=spool)
+    except BaseException:
+        repository.close()
+        raise
 
 
 @checked
@@ -125,6 +133,7 @@ def open_tokens(
     *,
     keys: Any = None,
     refresh: RefreshPolicy = DEFAULT_POLICY,
+    spool: str | os.PathLike[str] | None = None,
     accounts_url: str | None = None,
     spent_codes: SpentCodes = "self-client",
     on_event: OnEvent | None = None,
@@ -136,10 +145,16 @@ def open_tokens(
 
     Arguments:
         refresh: when tokens are renewed.
+        spool: a folder for tokens that could not be saved, which the next process then saves.
         accounts_url: the accounts server of tokens whose API domain is none of Zoho's.
     """
     repository = open_repository(url, keys=keys, spent_codes=spent_codes, on_event=on_event, clock=clock)
-    return Tokens(Renewer(repository, refresh), accounts_url=accounts_url, is_owner=True)
+    try:
+        renewer = Renewer(repository, refresh, spool=spool)
+    except BaseException:
+        repository.close()
+        raise
+    return Tokens(renewer, accounts_url=accounts_url, is_owner=True)
 
 
 @checked
@@ -148,6 +163,7 @@ def open_async_tokens(
     *,
     keys: Any = None,
     refresh: RefreshPolicy = DEFAULT_POLICY,
+    spool: str | os.PathLike[str] | None = None,
     accounts_url: str | None = None,
     spent_codes: SpentCodes = "self-client",
     on_event: OnEvent | None = None,
@@ -159,6 +175,7 @@ def open_async_tokens(
             url,
             keys=keys,
             refresh=refresh,
+            spool=spool,
             accounts_url=accounts_url,
             spent_codes=spent_codes,
             on_event=on_event,

@@ -10,7 +10,7 @@ from zoho_tokenstore import matching
 from zoho_tokenstore.arguments import checked
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.clock import Clock, now_ms
-from zoho_tokenstore.crypto.sealing import check_store, sealing_for
+from zoho_tokenstore.crypto.sealing import Sealing, check_store, sealing_for
 from zoho_tokenstore.errors import (
     ConfigurationError,
     InvalidTokenError,
@@ -101,6 +101,11 @@ class TokenRepository:
     def clock(self) -> Clock:
         """The time in milliseconds since the epoch."""
         return self._clock
+
+    @property
+    def sealing(self) -> Sealing:
+        """How the secrets are kept."""
+        return self._sealing
 
     @property
     def spent_codes(self) -> SpentCodes:

@@ -37,12 +37,13 @@ OPENERS: dict[str, Callable[..., Any]] = {
 """Everything that opens tokens, with what makes it go on; an argument more takes precedence."""
 
 STORES = [name for name in OPENERS if name.endswith("Store") and name != "RepositoryStore"]
-COMMON = {"keys", "refresh", "spent_codes", "on_event", "clock"}
+COMMON = {"keys", "refresh", "spool", "spent_codes", "on_event", "clock"}
 
 BAD: dict[str, list[Any]] = {
     "path": [None, 17, b"tokens.db", "", "a\0b", "sqlite:///a.db", "redis://:very-secret@host", object()],
     "url": [17, b"sqlite:///a.db", Path("tokens.db"), object()],
     "refresh": [False, True, "off", 300, 0, {}, RefreshPolicy],
+    "spool": [17, b"spool", "", "a\0b", "sqlite:///a.db", object()],
     "spent_codes": [None, "", "refused", True, b"find", ["find"]],
     "on_event": ["print", 17, [], True],
     "clock": [None, 17, "now"],
@@ -132,8 +133,8 @@ def test_every_store_has_the_common_options(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["open_store", "open_repository"])
 def test_so_have_the_functions(name: str) -> None:
-    """`open_store` has all of them, `open_repository` all but the refresh."""
-    wanted = COMMON if name == "open_store" else COMMON - {"refresh"}
+    """`open_store` has all of them, `open_repository` all but those of a refresh."""
+    wanted = COMMON if name == "open_store" else COMMON - {"refresh", "spool"}
     assert set(parameters(name)) == {"url", *wanted}
 
 

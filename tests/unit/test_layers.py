@@ -58,7 +58,7 @@ BELONG_TO: Final = {
 }
 """Modules that one part is made of, beside the one of its name."""
 
-ON_USE: Final = {"registry": "sdk", "": "sdk"}
+ON_USE: Final = {"registry": "sdk", "": "sdk", "renewal": "backends crypto"}
 """What is imported inside a function only, when it is used."""
 
 DRIVERS: Final = {

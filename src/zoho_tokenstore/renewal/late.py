@@ -3,14 +3,17 @@
 A one-time code has been spent by then, and the SDK (6, 7 and 8) drops the exception of `save_token`.
 So the token stays here, is found by look-ups of this process, and saved at the next
 chance: each by itself, so that one that cannot be saved holds up no other. One that was deleted
-meanwhile, by whatever process, stays deleted.
+meanwhile, by whatever process, stays deleted. With a spool it is on disk besides, and the next process
+goes on where this one ended.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,8 +31,10 @@ from zoho_tokenstore.errors import (
 from zoho_tokenstore.events import EventKind
 from zoho_tokenstore.leases import begin_anew_after_fork
 from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.renewal.spool import Entry, Spool
 from zoho_tokenstore.repository import Fence, TokenRepository
 
+_log: Final = logging.getLogger("zoho_tokenstore")
 _MOST: Final = 1000
 _REST: Final = 1.0
 """For how many seconds after a failure nothing is tried again: each try may wait for locks."""
@@ -43,13 +48,15 @@ _AT_CLOSE: Final = 30.0
 class Kept:
     """A token that could not be saved, and what it was made after.
 
-    `row_id` is the row that it was to update, if there was one: a renewal is of a stored row.
+    `row_id` is the row that it was to update, if there was one: a renewal is of a stored row. `file` is its
+    name in the spool.
     """
 
     record: TokenRecord
     fence: Fence
     identified: bool
     row_id: str | None = None
+    file: str | None = None
     rest: float = 0.0
     not_before: float = 0.0
 
@@ -68,14 +75,17 @@ class Late:
     Arguments:
         repository: where they are to be saved.
         clock: the time in milliseconds since the epoch.
+        spool: where they are on disk; what is there by now is taken over.
     """
 
-    def __init__(self, repository: TokenRepository, clock: Clock) -> None:
+    def __init__(self, repository: TokenRepository, clock: Clock, spool: Spool | None = None) -> None:
         self.kept: list[Kept] = []
         self._repository = repository
         self._clock = clock
+        self._spool = spool
         self.begin_anew()
         begin_anew_after_fork(self)
+        self._take_over()
 
     def begin_anew(self) -> None:
         """Begin with locks of one's own."""
@@ -108,6 +118,7 @@ class Late:
         if is_first:
             fence = fence._replace(saved_ms=self._clock(), cleared_ms=cleared_ms)
         kept = Kept(record, fence, identified, row_id)
+        self._put(kept)  # at once: what comes next may have to wait for the store
         with contextlib.suppress(BackendError, SealingError, ConflictError):  # a locked store can be read
             if is_first:
                 kept.fence = kept.fence._replace(cleared_ms=self._repository.cleared_ms())
@@ -117,10 +128,9 @@ class Late:
             elif record.id is None:
                 kept.fence = kept.fence._replace(free_id=target.row_id)
         kept.record = record.changed(id=record.id or kept.row_id)
-        with self._lock:
-            renews = fence.refresh_token is not None
-            others = [other for other in self.kept if not _replaces(kept.record, other.record, renews)]
-            self.kept = [*others, kept][-_MOST:]
+        if (kept.record, kept.fence, kept.row_id) != (record, fence, row_id):
+            self._put(kept)
+        self._add(kept)
         return kept.record
 
     def fence_of(self, record: TokenRecord) -> Fence | None:
@@ -129,16 +139,18 @@ class Late:
 
     def drop(self, saved: TokenRecord, *, renews: bool = False) -> None:
         """Forget what a save has replaced; one that `renews` has not replaced another login."""
-        with self._lock:
-            self.kept = [kept for kept in self.kept if not _replaces(saved, kept.record, renews)]
+        self._forget(lambda kept: _replaces(saved, kept.record, renews))
 
     def forget(self, token_id: str) -> None:
         """Forget the kept token with this id."""
-        with self._lock:
-            self.kept = [kept for kept in self.kept if kept.record.id != token_id]
+        self._forget(lambda kept: kept.record.id == token_id)
 
     def clear(self) -> None:
         """Forget all."""
+        self._forget(lambda _: True)
+
+    def close(self) -> None:
+        """Leave what could not be saved to the next process, if there is a spool; else forget it."""
         with self._lock:
             self.kept = []
 
@@ -187,6 +199,8 @@ class Late:
 
     def _save(self, kept: Kept) -> None:
         """Save one token; one that can never be saved is dropped."""
+        if kept.file is not None and self._unless_deleted([kept]) is None:  # its id may be forgotten by now
+            return
         try:
             saved = self._repository.save(kept.record, fence=kept.fence, identified=kept.identified)
         except (BackendUnavailableError, BackendTimeoutError):
@@ -202,8 +216,49 @@ class Late:
         self._repository.emit(EventKind.SAVED_LATE, saved)
 
     def _remove(self, kept: Kept) -> None:
+        self._forget(lambda other: other is kept)
+
+    def _add(self, kept: Kept) -> None:
+        renews = kept.fence.refresh_token is not None
+        self._forget(lambda other: _replaces(kept.record, other.record, renews), kept)
+
+    def _forget(self, is_meant: Callable[[Kept], bool], *new: Kept) -> None:
         with self._lock:
-            self.kept = [other for other in self.kept if other is not kept]
+            forgotten = [kept for kept in self.kept if is_meant(kept)]
+            self.kept = [*(kept for kept in self.kept if not is_meant(kept)), *new][-_MOST:]
+        if all(kept.file for kept in new):  # else the older ones are all that would outlive this process
+            for kept in forgotten:
+                self._discard(kept.file)
+
+    def _take_over(self) -> None:
+        """Go on with what is in the spool, in its order."""
+        for file, entry in self._spool.scan() if self._spool is not None else ():
+            if isinstance(entry, Entry):
+                self._add(Kept(*entry, file))
+                continue
+            _log.warning("The file %s in the spool is left as it is: %s.", file, entry.rstrip("."))
+            reason = f"the file {file} in the spool: {entry}"
+            self._repository.emit(EventKind.ROW_UNREADABLE, TokenRecord(), reason=reason)
+
+    def _put(self, kept: Kept) -> None:
+        """Write a token to the spool, in place of what was written of it before."""
+        if self._spool is None:
+            return
+        before = kept.file
+        try:
+            entry = Entry(kept.record, kept.fence, kept.identified, kept.row_id)
+            kept.file = self._spool.put(entry)
+        except TokenStoreError as error:  # the caller has another error to tell
+            self._repository.emit(EventKind.SAVE_FAILED, kept.record, error=error, reason="the spool")
+            return
+        self._discard(before)
+
+    def _discard(self, file: str | None) -> None:
+        if self._spool is not None and file is not None:
+            try:
+                self._spool.remove(file)
+            except BackendError as error:  # whoever finds it will see that it is outrun
+                _log.warning("%s", error)
 
     def _unless_deleted(self, found: list[Kept]) -> TokenRecord | None:
         """Return a kept token, unless the store can be read and says that it was deleted since."""
@@ -221,7 +276,8 @@ class Late:
             row_id = kept.record.id
             if row_id is not None and self._repository.get(row_id) is None:
                 return self._repository.is_retired(row_id)
-            return kept.fence.cleared_ms not in (None, self._repository.cleared_ms())
+            cleared_ms, known_ms = self._repository.cleared_ms(), kept.fence.cleared_ms
+            return cleared_ms > (kept.fence.saved_ms or 0) if known_ms is None else cleared_ms != known_ms
         return False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import os
 import random
 import secrets
 import time
@@ -32,6 +33,7 @@ from zoho_tokenstore.renewal.late import Late, may_pass
 from zoho_tokenstore.renewal.needs import Need, Needs
 from zoho_tokenstore.renewal.reports import Reports
 from zoho_tokenstore.renewal.skew import Skew
+from zoho_tokenstore.renewal.spool import Spool
 from zoho_tokenstore.renewal.steps import Desk, Origin, Steps
 from zoho_tokenstore.renewal.transport import Transport
 from zoho_tokenstore.repository import Fence, TokenRepository
@@ -67,6 +69,13 @@ class Renewer:
         repository: the tokens.
         policy: when to renew, and how long to wait.
         transport: sends the requests to Zoho; for tests.
+        origin: tells what the callers know of Zoho, where they do not say it.
+        spool: a folder for tokens that could not be saved: they outlive this process, and are saved by the
+            next one that opens the store with it.
+
+    Raises:
+        ConfigurationError: the spool cannot be used.
+        BackendUnavailableError: it cannot be read, or others can write it.
     """
 
     def __init__(
@@ -75,14 +84,18 @@ class Renewer:
         policy: RefreshPolicy,
         *,
         transport: Transport | None = None,
+        origin: Ask = Origin,
+        spool: str | os.PathLike[str] | None = None,
     ) -> None:
         self.repository: Final = repository
         self._policy = policy
         self._clock = clock = repository.clock
         self._ahead_ms = ms(policy.ahead)
         self._wait = policy.wait.total_seconds()
+        self._origin = origin
         self._flights = Flights()
-        self.late = Late(repository, clock)
+        on_disk = None if spool is None else Spool(spool, repository.location, repository.sealing)
+        self.late = Late(repository, clock, on_disk)
         self.skew = Skew(repository.emit)
         self.needs = Needs(policy, clock, self.skew)
         self._reports = Reports(repository.emit)
@@ -95,17 +108,19 @@ class Renewer:
         )
         self._closed = False
         _at_exit.add(self)
+        if self.late.kept:
+            self._save_late()
 
     # ---- look-ups
 
-    def get(self, token_id: str, origin: Ask = Origin) -> TokenRecord | None:
+    def get(self, token_id: str, origin: Ask | None = None) -> TokenRecord | None:
         """Return the token with this id, renewed if it needs that; or `None`.
 
         Arguments:
             token_id: the id.
-            origin: tells what the caller knows of Zoho, if that is needed.
+            origin: tells what the caller knows of Zoho, if that is needed; by default as for all callers.
         """
-        began = time.monotonic()
+        now_ms = self._clock()
         if self.late.kept:
             self._save_late()
             record = self.current(token_id)
@@ -116,11 +131,12 @@ class Renewer:
         ends = record.expires_at_ms
         if (
             ends is not None
-            and ends - self._clock() - self.skew.offset_ms > self._ahead_ms
+            and ends - now_ms - self.skew.offset_ms > self._ahead_ms
             and record.access_token is not None
         ):
             return record
-        return self._serve(record, lambda: self.current(token_id), origin, began)
+        began = time.monotonic() - max(0, self._clock() - now_ms) / 1000
+        return self._serve(record, lambda: self.current(token_id), origin or self._origin, began)
 
     def find(self, query: TokenRecord, origin: Ask = Origin, *, logs_in: bool = True) -> TokenRecord | None:
         """Return the token that a partial one means, likewise; or log in with what the query brings.
@@ -237,7 +253,7 @@ class Renewer:
         self._flights.wait_for_all(self._wait)
         self.late.save(at_once=True)
         self._closed = True
-        self.late.clear()
+        self.late.close()
 
     def entry_of(self, record: TokenRecord) -> Entry:
         """Return what is known of a token's renewals."""

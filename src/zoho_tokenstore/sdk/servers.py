@@ -25,7 +25,7 @@ class SQLStore(OpeningStore):
         table: the name of the tokens' table.
         timeout: how long to wait for a connection, a lock or an answer, in seconds.
         pool_size: how many connections a process has at most.
-        keys, refresh, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
+        keys, refresh, spool, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
 
     Raises:
         MissingDependencyError: the extra of the database is not installed.
@@ -43,6 +43,7 @@ class SQLStore(OpeningStore):
         pool_size: int = 5,
         keys: Any = None,
         refresh: RefreshPolicy | None = DEFAULT_POLICY,
+        spool: str | os.PathLike[str] | None = None,
         spent_codes: SpentCodes = "self-client",
         on_event: OnEvent | None = None,
         clock: Clock = now_ms,
@@ -54,6 +55,7 @@ class SQLStore(OpeningStore):
         super().__init__(
             lambda: SQLBackend(url, table=table, timeout=timeout, pool_size=pool_size),
             refresh=refresh,
+            spool=spool,
             keys=keys,
             spent_codes=spent_codes,
             on_event=on_event,
@@ -74,7 +76,7 @@ class RedisStore(OpeningStore):
         ssl_ca_certs, ssl_ca_path, ssl_certfile, ssl_keyfile, ssl_password, ssl_cert_reqs,
             ssl_check_hostname: options of redis-py for TLS.
         sentinel_username, sentinel_password: the login of the Sentinels, if they have one of their own.
-        keys, refresh, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
+        keys, refresh, spool, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
 
     Raises:
         MissingDependencyError: the extra `redis` is not installed.
@@ -101,6 +103,7 @@ class RedisStore(OpeningStore):
         sentinel_password: str | None = None,
         keys: Any = None,
         refresh: RefreshPolicy | None = DEFAULT_POLICY,
+        spool: str | os.PathLike[str] | None = None,
         spent_codes: SpentCodes = "self-client",
         on_event: OnEvent | None = None,
         clock: Clock = now_ms,
@@ -123,6 +126,7 @@ class RedisStore(OpeningStore):
         super().__init__(
             lambda: RedisBackend(url, prefix=prefix, timeout=timeout, allow_eviction=allow_eviction, **extra),
             refresh=refresh,
+            spool=spool,
             keys=keys,
             spent_codes=spent_codes,
             on_event=on_event,
@@ -139,7 +143,7 @@ class DynamoDBStore(OpeningStore):
         endpoint_url: where to send requests instead of AWS's own address for the region.
         create: create the table if there is none, billed on demand, and wait until it can be used.
         timeout: how long one call may take, with all its requests and repetitions, in seconds.
-        keys, refresh, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
+        keys, refresh, spool, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
 
     Raises:
         MissingDependencyError: the extra `dynamodb` is not installed.
@@ -159,6 +163,7 @@ class DynamoDBStore(OpeningStore):
         timeout: float = 10.0,
         keys: Any = None,
         refresh: RefreshPolicy | None = DEFAULT_POLICY,
+        spool: str | os.PathLike[str] | None = None,
         spent_codes: SpentCodes = "self-client",
         on_event: OnEvent | None = None,
         clock: Clock = now_ms,
@@ -170,6 +175,7 @@ class DynamoDBStore(OpeningStore):
                 table, region=region, endpoint_url=endpoint_url, create=create, timeout=timeout
             ),
             refresh=refresh,
+            spool=spool,
             keys=keys,
             spent_codes=spent_codes,
             on_event=on_event,
@@ -186,7 +192,7 @@ class SecretsManagerStore(OpeningStore):
         endpoint_url: where to send requests instead of AWS's own address for the region.
         kms_key_id: the key that encrypts new secrets; by default ``aws/secretsmanager``.
         timeout: how long one call may take, with all its requests and repetitions, in seconds.
-        keys, refresh, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
+        keys, refresh, spool, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
 
     Raises:
         MissingDependencyError: the extra `secretsmanager` is not installed.
@@ -207,6 +213,7 @@ class SecretsManagerStore(OpeningStore):
         timeout: float = 10.0,
         keys: Any = None,
         refresh: RefreshPolicy | None = DEFAULT_POLICY,
+        spool: str | os.PathLike[str] | None = None,
         spent_codes: SpentCodes = "self-client",
         on_event: OnEvent | None = None,
         clock: Clock = now_ms,
@@ -218,6 +225,7 @@ class SecretsManagerStore(OpeningStore):
                 prefix, region=region, endpoint_url=endpoint_url, kms_key_id=kms_key_id, timeout=timeout
             ),
             refresh=refresh,
+            spool=spool,
             keys=keys,
             spent_codes=spent_codes,
             on_event=on_event,

@@ -27,6 +27,7 @@ class OpeningStore(RepositoryStore):
             a function that fetches keys, or ``"required"`` for what ``ZOHO_TOKENSTORE_KEYS`` must then
             hold. By default what that variable holds; if it is not set, secrets are stored in clear.
         refresh: when tokens are refreshed, and by whom; `None` leaves every refresh to the SDK.
+        spool: a folder for tokens that could not be saved, which the next process then saves.
         spent_codes: which one-time codes still find their token once they are spent: those of a self
             client, ``"find"`` for all, ``"refuse"`` for none.
         on_event: called with every `Event`.
@@ -34,11 +35,16 @@ class OpeningStore(RepositoryStore):
     """
 
     def __init__(
-        self, open_backend: Callable[[], Backend], *, refresh: RefreshPolicy | None, **policy: Any
+        self,
+        open_backend: Callable[[], Backend],
+        *,
+        refresh: RefreshPolicy | None,
+        spool: str | os.PathLike[str] | None,
+        **policy: Any,
     ) -> None:
         backend = open_backend()
         try:
-            super().__init__(TokenRepository(backend, **policy), refresh=refresh)
+            super().__init__(TokenRepository(backend, **policy), refresh=refresh, spool=spool)
         except BaseException:
             backend.close()
             raise
@@ -51,7 +57,7 @@ class SQLiteStore(OpeningStore):
         path: the database; created if there is none, taken over in place if Zoho's published
             SQLite sample wrote it.
         timeout: how long to wait for other connections' locks, in seconds.
-        keys, refresh, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
+        keys, refresh, spool, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
 
     Raises:
         ConfigurationError: the path is a folder, or its folder does not exist; or an argument is
@@ -67,6 +73,7 @@ class SQLiteStore(OpeningStore):
         timeout: float = 30.0,
         keys: Any = None,
         refresh: RefreshPolicy | None = DEFAULT_POLICY,
+        spool: str | os.PathLike[str] | None = None,
         spent_codes: SpentCodes = "self-client",
         on_event: OnEvent | None = None,
         clock: Clock = now_ms,
@@ -74,6 +81,7 @@ class SQLiteStore(OpeningStore):
         super().__init__(
             lambda: SQLiteBackend(path, timeout=timeout),
             refresh=refresh,
+            spool=spool,
             keys=keys,
             spent_codes=spent_codes,
             on_event=on_event,
@@ -85,7 +93,7 @@ class InMemoryStore(OpeningStore):
     """Tokens in SQLite's memory mode, for all threads of one process; gone when it ends.
 
     Arguments:
-        keys, refresh, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
+        keys, refresh, spool, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
     """
 
     @checked
@@ -94,6 +102,7 @@ class InMemoryStore(OpeningStore):
         *,
         keys: Any = None,
         refresh: RefreshPolicy | None = DEFAULT_POLICY,
+        spool: str | os.PathLike[str] | None = None,
         spent_codes: SpentCodes = "self-client",
         on_event: OnEvent | None = None,
         clock: Clock = now_ms,
@@ -101,6 +110,7 @@ class InMemoryStore(OpeningStore):
         super().__init__(
             MemoryBackend,
             refresh=refresh,
+            spool=spool,
             keys=keys,
             spent_codes=spent_codes,
             on_event=on_event,
@@ -112,7 +122,7 @@ class ListStore(OpeningStore):
     """Tokens in a plain list, for all threads of one process; for a handful of them, and for tests.
 
     Arguments:
-        keys, refresh, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
+        keys, refresh, spool, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
     """
 
     @checked
@@ -121,6 +131,7 @@ class ListStore(OpeningStore):
         *,
         keys: Any = None,
         refresh: RefreshPolicy | None = DEFAULT_POLICY,
+        spool: str | os.PathLike[str] | None = None,
         spent_codes: SpentCodes = "self-client",
         on_event: OnEvent | None = None,
         clock: Clock = now_ms,
@@ -128,6 +139,7 @@ class ListStore(OpeningStore):
         super().__init__(
             ListBackend,
             refresh=refresh,
+            spool=spool,
             keys=keys,
             spent_codes=spent_codes,
             on_event=on_event,
@@ -141,7 +153,7 @@ class CSVStore(OpeningStore):
     Arguments:
         path: the file; created if there is none, taken over in place if `FileStore` wrote it.
         timeout: how long to wait for another process that is writing, in seconds.
-        keys, refresh, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
+        keys, refresh, spool, spent_codes, on_event, clock: as in every store; docs/reference/stores.md.
 
     Raises:
         MissingDependencyError: the extra `csv` is not installed.
@@ -158,6 +170,7 @@ class CSVStore(OpeningStore):
         timeout: float = 10.0,
         keys: Any = None,
         refresh: RefreshPolicy | None = DEFAULT_POLICY,
+        spool: str | os.PathLike[str] | None = None,
         spent_codes: SpentCodes = "self-client",
         on_event: OnEvent | None = None,
         clock: Clock = now_ms,
@@ -167,6 +180,7 @@ class CSVStore(OpeningStore):
         super().__init__(
             lambda: CSVBackend(path, timeout=timeout),
             refresh=refresh,
+            spool=spool,
             keys=keys,
             spent_codes=spent_codes,
             on_event=on_event,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, NoReturn, Self
 
 from zoho_tokenstore import matching
@@ -12,6 +12,7 @@ from zoho_tokenstore.errors import ConfigurationError, RetiredIdError, TokenNotF
 from zoho_tokenstore.policies import DEFAULT_POLICY, RefreshPolicy
 from zoho_tokenstore.records import Recent, TokenRecord, not_an_id
 from zoho_tokenstore.renewal.renewer import Renewer
+from zoho_tokenstore.renewal.steps import Origin
 from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.sdk import tokens
 from zoho_tokenstore.sdk._zoho import ACCEPTS_MISSING_ID, TokenStore, asking_token, origin
@@ -29,25 +30,33 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
     Arguments:
         repository: the tokens.
         refresh: when tokens are refreshed, and by whom; `None` leaves every refresh to the SDK.
+        spool: a folder for tokens that could not be saved, which the next process then saves.
 
     Raises:
-        ConfigurationError: an argument is of the wrong kind.
+        ConfigurationError: an argument is of the wrong kind, or `spool` is given and `refresh` is `None`.
+        BackendUnavailableError: others can write the spool, or it cannot be read.
     """
 
     @checked
     def __init__(
-        self, repository: TokenRepository, *, refresh: RefreshPolicy | None = DEFAULT_POLICY
+        self,
+        repository: TokenRepository,
+        *,
+        refresh: RefreshPolicy | None = DEFAULT_POLICY,
+        spool: str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(repository, TokenRepository):
             raise ConfigurationError(
                 f"RepositoryStore: repository must be a TokenRepository, not {type(repository).__name__}. "
                 "For a URL there is open_store, for a backend TokenRepository(backend)."
             )
+        if spool is not None and refresh is None:
+            raise ConfigurationError("RepositoryStore: spool= needs a refresh policy: nothing else uses it.")
         self.repository: Final = repository
-        self._renewer = None if refresh is None else Renewer(repository, refresh)
-        self._get: Callable[[str], TokenRecord | None] = repository.get
-        if self._renewer is not None:
-            self._get = partial(self._renewer.get, origin=lambda: origin(asking_token()))
+        self._renewer = (
+            None if refresh is None else Renewer(repository, refresh, origin=_origin, spool=spool)
+        )
+        self._get: Callable[[str], TokenRecord | None] = (self._renewer or repository).get
         # The repository hands out the same record while nobody changed it: then its token holds too.
         self._known: Recent[tuple[TokenRecord, Any]] = Recent()
 
@@ -197,6 +206,10 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
 
     def _by_zohos_clock(self, record: TokenRecord) -> TokenRecord:
         return _moved(record, self._offset_ms)
+
+
+def _origin() -> Origin:
+    return origin(asking_token())
 
 
 def _moved(record: TokenRecord, by_ms: int) -> TokenRecord:
