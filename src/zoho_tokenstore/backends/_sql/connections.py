@@ -72,7 +72,8 @@ class Connections:
         self._closed = False
         self._left_alone: list[object] = []
         self._engine = _make_engine(url, dialect, timeout, size, Gate())
-        self._driver_error = self._engine.dialect.loaded_dbapi.Error
+        self._driver = self._engine.dialect.loaded_dbapi
+        self._driver_error = self._driver.Error
         begin_anew_after_fork(self)
 
     def run(self, work: Callable[[sa.Connection, *Ts], T], *args: *Ts, repeatable: bool = True) -> T:
@@ -145,7 +146,7 @@ class Connections:
             taken = (pool := self._pool).take()
             connecting = False
             try:
-                return _read(taken, text, values, read)
+                return _read(taken, text, values, read, self._is_refusal)
             finally:
                 pool.give_back(taken)
         except (self._driver_error, exc.TimeoutError) as error:
@@ -154,6 +155,14 @@ class Connections:
         if failure.kind is Kind.FINAL:
             raise self._told(failure, caught, text)
         return _FAILED
+
+    def _is_refusal(self, error: BaseException) -> bool:
+        """Tell whether a server has refused a statement, which as its own transaction left nothing behind."""
+        driver = self._driver
+        if isinstance(error, driver.IntegrityError | driver.DataError | driver.ProgrammingError):
+            return True
+        # psycopg's InternalError has a state: the server's word, as of a read-only one. PyMySQL's is a lost line.
+        return isinstance(error, driver.InternalError) and getattr(error, "sqlstate", None) is not None
 
     def close(self) -> None:
         """Close the connections. Later work raises a `BackendError`."""
@@ -249,15 +258,22 @@ class _Call:
         return True
 
 
-def _read(taken: ConnectionPoolEntry, text: str, values: Any, read: Callable[[Any], Any]) -> Any:
+def _read(
+    taken: ConnectionPoolEntry,
+    text: str,
+    values: Any,
+    read: Callable[[Any], Any],
+    is_refusal: Callable[[BaseException], bool],
+) -> Any:
     try:
         cursor: Any = taken.info.get(_CURSOR)
         if cursor is None:  # kept with its connection: to make one takes a tenth of a look-up
             cursor = taken.info[_CURSOR] = taken.dbapi_connection.cursor()  # type: ignore[union-attr]
         cursor.execute(text, values)
         return read(cursor)
-    except BaseException:
-        taken.invalidate()  # whatever it is in the midst of, nobody else may go on with
+    except BaseException as error:
+        if not is_refusal(error):
+            taken.invalidate()  # whatever it is in the midst of, nobody else may go on with
         raise
 
 
