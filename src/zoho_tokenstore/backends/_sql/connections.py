@@ -161,7 +161,7 @@ class Connections:
         driver = self._driver
         if isinstance(error, driver.IntegrityError | driver.DataError | driver.ProgrammingError):
             return True
-        # psycopg's InternalError has a state: the server's word, as of a read-only one. PyMySQL's is a lost line.
+        # With a state it is the server's word (psycopg, of a read-only one); PyMySQL's is of a lost line.
         return isinstance(error, driver.InternalError) and getattr(error, "sqlstate", None) is not None
 
     def close(self) -> None:
