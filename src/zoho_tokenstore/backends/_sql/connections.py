@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -35,22 +35,16 @@ Ts = TypeVarTuple("Ts")
 
 
 class Query:
-    """A statement with one parameter, as SQLAlchemy has it and as the driver takes it."""
+    """A query as SQLAlchemy has it and as the driver takes it, and the names of its parameters in order."""
 
-    def __init__(self, statement: sa.Select[Any], dialect: sa.Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
-        (self._name,) = compiled.params
-        self._is_positional = bool(compiled.positional)
-        self.text = str(compiled)
+    def __init__(self, statement: sa.Select[Any], names: Sequence[str], dialect: sa.Dialect) -> None:
+        self._names = names
+        self.text = str(statement.compile(dialect=dialect))
         self.statement = statement
 
-    def values(self, value: object) -> dict[str, object]:
-        """Return the parameter as SQLAlchemy takes it."""
-        return {self._name: value}
-
-    def driver_values(self, value: object) -> Any:
-        """Return the parameter as the driver takes it: it has a name, or only a place."""
-        return (value,) if self._is_positional else {self._name: value}
+    def values(self, *values: object) -> dict[str, object]:
+        """Return the parameters by their names, as SQLAlchemy and our drivers take them."""
+        return dict(zip(self._names, values, strict=True))
 
 
 class Connections:
@@ -109,9 +103,9 @@ class Connections:
             if not call.goes_on(failure):
                 raise self._told(failure, caught)
 
-    def query(self, statement: sa.Select[Any]) -> Query:
-        """Return a statement with one parameter, for `one`."""
-        return Query(statement, self._engine.dialect)
+    def query(self, statement: sa.Select[Any], *names: str) -> Query:
+        """Return a statement with parameters of these names, for `one` and `all`."""
+        return Query(statement, names, self._engine.dialect)
 
     def change(self, statement: sa.Update, columns: Iterable[str]) -> str | None:
         """Return an update of these columns for `changes_one`; `None` if the driver is not to be used."""
@@ -120,16 +114,24 @@ class Connections:
         return str(statement.compile(dialect=self._engine.dialect, column_keys=list(columns)))
 
     def one(self, query: Query, value: object) -> Any:
-        """Return the only row of a query, or `None`; raise what `run` raises.
+        """Return the only row of a query with one parameter, or `None`; raise what `run` raises.
 
         The connection is the pool's, but the cursor is the driver's: SQLAlchemy's own way takes as
         long as the driver and the server together.
         """
         if self._dialect.is_plain:
-            found = self._by_driver(query.text, query.driver_values(value), _first)
+            found = self._by_driver(query.text, query.values(value), _first)
             if found is not _FAILED:
                 return found
         return self.run(_fetch, query, value)
+
+    def all(self, query: Query, *values: object) -> Sequence[Any]:
+        """Return all rows of a query, likewise."""
+        if self._dialect.is_plain:
+            found: Any = self._by_driver(query.text, query.values(*values), _all)
+            if found is not _FAILED:
+                return found  # type: ignore[no-any-return]
+        return self.run(_fetch_all, query, values)
 
     def changes_one(self, change: str | None, values: Mapping[str, object]) -> bool:
         """Tell whether an update has changed one row, by the driver's cursor; raise what `run` raises.
@@ -281,6 +283,10 @@ def _first(cursor: Any) -> Any:
     return cursor.fetchone()
 
 
+def _all(cursor: Any) -> Any:
+    return cursor.fetchall()
+
+
 def _row_count(cursor: Any) -> Any:
     return cursor.rowcount
 
@@ -288,6 +294,10 @@ def _row_count(cursor: Any) -> Any:
 def _fetch(connection: sa.Connection, query: Query, value: object) -> Any:
     found = connection.execute(query.statement, query.values(value)).first()
     return None if found is None else tuple(found)
+
+
+def _fetch_all(connection: sa.Connection, query: Query, values: tuple[object, ...]) -> Sequence[Any]:
+    return [tuple(found) for found in connection.execute(query.statement, query.values(*values))]
 
 
 def unusable_option(error: Exception) -> ConfigurationError:
