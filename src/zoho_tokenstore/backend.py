@@ -33,11 +33,16 @@ class RetiredIds(Protocol):
 class Backend(Protocol):
     """A place where rows live.
 
-    Four things are optional, each an attribute that is there or not: `leases` (see
+    Six things are optional, each an attribute that is there or not: `leases` (see
     `leases.Leases`), seen by everybody who uses the storage; `scrub()`, which overwrites what
     replaced and deleted rows have left behind in the storage; `sample(limit)`, which yields some of
-    the rows in any order, where a scan would list all first; and `rehearse(row, *, expect)`, which
-    does all of a `write` that can fail, leaves nothing behind, and raises what `write` would.
+    the rows in any order, where a scan would list all first; `rehearse(row, *, expect)`, which
+    does all of a `write` that can fail, leaves nothing behind, and raises what `write` would;
+    `count()`, which returns how many rows there are without reading them, those that cannot be read
+    included; and `write_many(rows)`, for a storage that takes many at once. That does for each of the
+    rows, whose ids differ, what `write` does where there must be no row of its id. It returns their
+    etags in the same order, with `None` for a row that was not written. If it raises a `BackendError`,
+    some of them may have been written, each of them whole.
 
     A backend keeps texts and knows no rule about tokens. It may be used by any thread of the
     process, and goes on working in a child after a fork. `None` and `[]` mean "looked, and there

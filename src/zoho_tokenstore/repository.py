@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, NoReturn, Self
 
@@ -263,7 +264,8 @@ class TokenRepository:
 
     def count(self) -> int:
         """Return how many tokens are stored, those that cannot be read included."""
-        return sum(1 for _ in self._backend.scan())
+        count: Callable[[], int] | None = getattr(self._backend, "count", None)
+        return sum(1 for _ in self._backend.scan()) if count is None else count()
 
     def cleared_ms(self) -> int:
         """Return when all tokens were last deleted at once, in epoch milliseconds; 0 if never."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from zoho_tokenstore.cli.app import app
 from zoho_tokenstore.copying import Side
 from zoho_tokenstore.crypto.keyring import KeyRing
 from zoho_tokenstore.crypto.sealing import Clear, Sealed, Sealing
+from zoho_tokenstore.errors import RetiredIdError, RowChangedError
 from zoho_tokenstore.records import COLUMNS, NO_DIGESTS, Row
 
 KINDS: Final = ("sqlite", "memory", "list", "csv")
@@ -27,13 +28,26 @@ SECRET: Final = re.compile(r"1000\.(refresh|access|grant)\.\w|the-secret-of|ztk1
 """What no command may print."""
 
 
+class BulkBackend(ListBackend):
+    """A list that takes many rows at once."""
+
+    def write_many(self, rows: Sequence[Row]) -> list[object]:
+        return list(map(self._try_to_write, rows))
+
+    def _try_to_write(self, row: Row) -> object:
+        try:
+            return self.write(row, expect=None)
+        except (RowChangedError, RetiredIdError):
+            return None
+
+
 def make_backend(kind: str, folder: Path) -> Backend:
     """Return a store in a folder, or in this process."""
     if kind == "sqlite":
         return SQLiteBackend(folder / "tokens.db")
     if kind == "csv":
         return CSVBackend(folder / "tokens.csv")
-    return ListBackend() if kind == "list" else MemoryBackend()
+    return BulkBackend() if kind == "list" else MemoryBackend()
 
 
 def sealing(keys: KeyRing | None) -> Sealing:

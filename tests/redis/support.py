@@ -45,6 +45,7 @@ def teach(store: RedisBackend) -> None:
     """Let the server know all scripts. Afterwards the store has a lease ``a``, and nothing else."""
     store.rehearse(Row(id="taught"), expect=None)
     store.write(Row(id="taught"), expect=None)
+    store.write_many([Row(id="taught as well")])
     store.load("nobody")
     store.find("user_name", "nobody")
     list(store.scan(limit=1))

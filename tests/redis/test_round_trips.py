@@ -40,6 +40,8 @@ CALLS: dict[str, tuple[Callable[[RedisBackend], object], list[str]]] = {
     "scan of one": (lambda store: list(store.scan(limit=1)), ["EVALSHA"]),
     "scan": (lambda store: list(store.scan()), ["EVALSHA"]),
     "insert": (lambda store: store.write(Row(id="new"), expect=None), ["EVALSHA"]),
+    "many inserts": (lambda store: store.write_many([Row(id=f"new{n}") for n in range(100)]), ["EVALSHA"]),
+    "count": (lambda store: store.count(), ["ZCARD"]),
     "rehearse": (lambda store: store.rehearse(Row(id="new"), expect=None), ["EVALSHA"]),
     "remove": (lambda store: store.remove("1"), ["EVALSHA"]),
     "clear": (lambda store: store.clear(), ["EVALSHA"]),

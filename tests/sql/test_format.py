@@ -194,7 +194,7 @@ def test_look_ups_use_their_indexes(kind: str, url: str, open_: Open) -> None:
         for index in LOOKUPS:
             for keys in (["a"], ["a", "b"]):
                 names = {f"key_{number}": key for number, key in enumerate(keys)}
-                statement = backend._find(index, *names).params(**names)
+                statement = backend._find(index, len(keys)).statement.params(**names)
                 plan = explained(kind, connection, statement)
                 assert f"oauthtoken_by_{index}" in plan, plan
         plan = explained(kind, connection, backend._load.statement.params(row_id="1"))

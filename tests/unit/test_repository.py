@@ -400,3 +400,20 @@ def test_retired_ids_are_pruned_by_a_duration(older_than: Any) -> None:
 def test_a_fence_shows_no_token() -> None:
     """It stands in frames, which error collectors send along."""
     assert "1000." not in repr(saving.Fence("1000.access", "1000.refresh"))
+
+
+class CountingBackend(ListBackend):
+    """Knows how many rows it has."""
+
+    def count(self) -> int:
+        return 42
+
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
+        raise AssertionError("the rows were read")
+
+
+def test_count_reads_no_row_where_the_storage_can_count() -> None:
+    """The backend is asked; only one that cannot count is read."""
+    with TokenRepository(CountingBackend()) as tokens, TokenRepository(ListBackend()) as others:
+        others.save(ALICE)
+        assert (tokens.count(), others.count()) == (42, 1)

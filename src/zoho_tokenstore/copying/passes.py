@@ -1,9 +1,10 @@
 """The copy itself.
 
 A pass goes through both stores side by side, in the order of the ids, and holds no more of them
-than a page of each. Each row is one compare-and-set, read back after it was written. Passes are
-made until one finds nothing to write: so the last one has compared all rows. Whoever stops this
-half-way has a destination of whole rows; run again, it goes on with those that are missing.
+than a page of each. Each row is one compare-and-set, read back after it was written; where the
+destination can write many, new rows that nothing stands beside are written and read back together.
+Passes are made until one finds nothing to write: so the last one has compared all rows. Whoever
+stops this half-way has a destination of whole rows; run again, it goes on with those that are missing.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from zoho_tokenstore import matching
 from zoho_tokenstore.clock import Clock, now_ms
+from zoho_tokenstore.copying.bulk import Written, in_batches, write_new
 from zoho_tokenstore.copying.deletions import Deletions
 from zoho_tokenstore.copying.report import Copying, OnConflict, Outcome, Tally
 from zoho_tokenstore.copying.sides import (
@@ -25,6 +27,7 @@ from zoho_tokenstore.copying.sides import (
     content,
     has_key,
     is_same_user,
+    is_sound,
     record_of,
     side_by_side,
     times,
@@ -136,29 +139,45 @@ class _Pass:
     def run(self, on_progress: OnProgress) -> None:
         state = self._state
         self._deletions.begin_pass()
-        for found, theirs in side_by_side(self._source.backend.scan(), self._destination.backend.scan()):
-            if found is not None:
-                state.rows += 1
-                self._deletions.saw(found.id)
-                self._go_on(found, theirs)
-                on_progress(state)
-            elif theirs is not None:
-                state.others += 1
-                self._look_at_other(theirs)
+        pairs = side_by_side(self._source.backend.scan(), self._destination.backend.scan())
+        for batch in in_batches((self._opened(found), theirs) for found, theirs in pairs):
+            written = self._write_new(batch)
+            for row, theirs in batch:
+                if row is not None:
+                    state.rows += 1
+                    self._deletions.saw(row.id)
+                    self._go_on(row, theirs, written.get(row.id))
+                    on_progress(state)
+                elif theirs is not None:
+                    state.others += 1
+                    self._look_at_other(theirs)
         state.source_digest, state.destination_digest = (digest.hexdigest() for digest in self._digests)
         changes = self._deletions.end_pass()
         state.retired += changes.retired
         state.removed += changes.removed
         state.late += changes.removed
 
-    def _go_on(self, found: Found, theirs: Found | None) -> None:
-        row = self._source.open(found)
+    def _opened(self, found: Found | None) -> Found | None:
+        return None if found is None else self._source.open(found)
+
+    def _write_new(self, batch: list[tuple[Found | None, Found | None]]) -> Mapping[str, Written]:
+        """Write those rows of a batch together that the destination knows nothing of."""
+        if self._dry_run or not self._destination.writes_many:
+            return {}
+        rows = [
+            row
+            for row, theirs in batch
+            if theirs is None and isinstance(row, Row) and self._deletions.outcome_of(row) is None
+        ]
+        return write_new(self._destination, [row for row in rows if is_sound(row)])
+
+    def _go_on(self, row: Found, theirs: Found | None, written: Written | None) -> None:
         if isinstance(row, UnreadableRow):
             self._note(row, _Settled(Outcome.UNREADABLE, reason=row.reason))
             return
         self._digests[0].update(_bytes(row))
         try:
-            settled = self._settle(row, theirs)
+            settled = self._settle(row, theirs) if written is None else self._copied(row, written)
         except RetiredIdError:  # since this pass began
             settled = _Settled(Outcome.DELETED)
         except (BackendUnavailableError, BackendTimeoutError):
@@ -216,7 +235,10 @@ class _Pass:
             return _Settled(Outcome.LOCKED, reason=f"row {first.id!r} there: {first.reason}")
         if theirs is not None:
             return _Settled(Outcome.LEFT if policy is OnConflict.SKIP else Outcome.TAKEN, theirs)
-        kept = self._write(row, None)
+        return self._copied(row, self._write(row, None))
+
+    def _copied(self, row: Row, written: Written | None) -> _Settled:
+        kept = None if written is None else self._kept(row, written)
         self._state.copied += 1
         return _Settled(Outcome.COPIED, kept)
 
@@ -233,7 +255,8 @@ class _Pass:
                 return _Settled(stays, theirs)
             if theirs.id != row.id and not self._dry_run:
                 self._destination.refuse_retired(row)  # as the owner may have logged out, and in anew
-            now = self._write(wanted, theirs.etag) or theirs
+            written = self._write(wanted, theirs.etag)
+            now = (None if written is None else self._kept(wanted, written)) or theirs
             self._state.overwritten += 1
         return _Settled(Outcome.OVERWRITTEN if theirs.id == row.id else Outcome.ELSEWHERE, now)
 
@@ -281,17 +304,21 @@ class _Pass:
             if isinstance(twin, Row) and matching.same_owner(record_of(twin), record_of(theirs)):
                 self._note(row, _Settled(Outcome.TWICE, theirs))
 
-    def _write(self, row: Row, expect: object) -> Row | None:
-        """Write a row and look it up; return what is there then.
-
-        Raises:
-            _SpoiltError: the storage has not kept what was written, or does not find it.
-        """
+    def _write(self, row: Row, expect: object) -> Written | None:
+        """Write a row and look it up, if this is no dry run."""
         if self._dry_run:
             return None
         etag = self._destination.write(row, expect)
         rows = self._destination.rows_of_owner(record_of(row)).rows
-        found = next((other for other in rows if other.id == row.id), None)
+        return Written(etag, next((other for other in rows if other.id == row.id), None))
+
+    def _kept(self, row: Row, written: Written) -> Row | None:
+        """Return what is there of a row that was written.
+
+        Raises:
+            _SpoiltError: the storage has not kept what was written, or does not find it.
+        """
+        etag, found = written
         now = found or self._destination.load(row.id)
         if isinstance(now, UnreadableRow):
             raise _spoilt(row)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from zoho_tokenstore import matching
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.crypto.sealing import Sealing
-from zoho_tokenstore.errors import RowChangedError, SealingError, UnreadableRowError
+from zoho_tokenstore.errors import InvalidTokenError, RowChangedError, SealingError, UnreadableRowError
+from zoho_tokenstore.matching import Key
 from zoho_tokenstore.records import (
     BOOKKEEPING,
     COLUMNS,
@@ -68,9 +69,8 @@ class Side:
         """Return the rows that a save of `record`, without its id, could update."""
         unreadable: dict[str, UnreadableRow] = {}
         for key in matching.keys_to_save(record.changed(id=None)):
-            texts = self._sealing.lookup_keys(key.index, key.value)
             owned = []
-            for stored in self.backend.find(key.index, *texts):
+            for stored in self.backend.find(key.index, *self.lookup_keys(key)):
                 found = self.open(stored)
                 if not isinstance(found, UnreadableRow):
                     owned += [found] if matching.choose_to_update(record, key, [record_of(found)]) else []
@@ -79,6 +79,20 @@ class Side:
             if owned:
                 return Owned(owned, list(unreadable.values()))
         return Owned([], list(unreadable.values()))
+
+    def lookup_keys(self, key: Key) -> list[str]:
+        """Return the texts under which the storage finds a key."""
+        return self._sealing.lookup_keys(key.index, key.value)
+
+    @property
+    def writes_many(self) -> bool:
+        """Whether the storage takes many new rows at once."""
+        return hasattr(self.backend, "write_many")
+
+    def write_many(self, rows: Sequence[Row]) -> Sequence[object]:
+        """Write new clear rows, sealed as this side has them; return the etags, `None` where one was not."""
+        write: Callable[[Sequence[Row]], Sequence[object]] = getattr(self.backend, "write_many")  # noqa: B009
+        return write([self._sealing.seal(row) for row in rows])
 
     def write(self, row: Row, expect: object) -> object:
         """Write a clear row, sealed as this side has it, and return its etag.
@@ -124,6 +138,15 @@ def check(row: Row) -> None:
             check_text(name, value)
 
 
+def is_sound(row: Row) -> bool:
+    """Tell whether `check` has nothing against a row."""
+    try:
+        check(row)
+    except InvalidTokenError:
+        return False
+    return True
+
+
 def record_of(row: Row) -> TokenRecord:
     """Return the token in a clear row, for its owner: without its expiry, which may be anything."""
     return record_from_row(row._replace(expiry_time=None))
@@ -144,6 +167,8 @@ def is_same_user(row: Row, other: Row) -> bool:
 
     Their names say so, or where one is missing, a token that both have; and nothing contradicts it.
     """
+    if content(row) == content(other):
+        return any(getattr(row, name) is not None for name in _PROOFS)
     one, two = record_of(row), record_of(other)
     if not matching.same_person(one, two):
         return False
@@ -159,7 +184,7 @@ def has_key(row: Row) -> bool:
 def content(row: Row) -> Content:
     """Return what is compared of a clear row. Some storages cannot tell empty texts from missing ones."""
     texts: tuple[Any, ...] = row[: len(COLUMNS)]
-    return tuple(text or None for text in texts)
+    return tuple(text or None for text in texts) if "" in texts else texts
 
 
 def times(row: Row) -> tuple[int | None, ...]:

@@ -29,7 +29,9 @@ pytest.register_assert_rewrite(
     *(
         f"{__name__}.{name}"
         for name in (
+            "_rows",
             "backend",
+            "backend_bulk",
             "backend_shared",
             "deleting",
             "finding",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -11,9 +11,13 @@ import pytest
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError
-from zoho_tokenstore.records import COLUMNS, LOOKUPS, SECRET_COLUMNS, Found, RetiredId, Row
+from zoho_tokenstore.records import COLUMNS, LOOKUPS, SECRET_COLUMNS, RetiredId, Row
+from zoho_tokenstore.testing._rows import content, full_row, rows
+from zoho_tokenstore.testing.backend_bulk import BackendBulkClauses
 from zoho_tokenstore.testing.backend_shared import BackendSharingClauses
 from zoho_tokenstore.testing.hostile import HOSTILE_TEXTS, LOOKALIKES
+
+__all__ = ["BackendContract", "content", "full_row", "rows"]
 
 _SKEW_MS: Final = 600_000
 """How far the clock of a storage's server may be from ours, in milliseconds."""
@@ -30,28 +34,7 @@ _USES: Final[dict[str, Callable[[Backend], object]]] = {
 }
 
 
-def full_row(row_id: str = "1", mark: str = "a") -> Row:
-    """Return a row with a text in every column."""
-    columns: dict[str, Any] = {name: f"{name}-{mark}" for name in COLUMNS[1:]}
-    return Row(
-        id=row_id, **columns, created_at_ms=1, updated_at_ms=2**53, last_used_at_ms=3, identified_at_ms=4
-    )
-
-
-def content(row: Found | None) -> Row | None:
-    """Return the row without the backend's own mark, with plain digests."""
-    if row is None:
-        return None
-    assert isinstance(row, Row)
-    return row._replace(etag=None, digests=dict(row.digests))
-
-
-def rows(found: Iterable[Found]) -> list[Row]:
-    """Return what was found, all of which must be rows."""
-    return [row for row in found if isinstance(row, Row) or pytest.fail(f"{row.id!r} is unreadable")]
-
-
-class BackendContract(BackendSharingClauses):
+class BackendContract(BackendBulkClauses, BackendSharingClauses):
     """The tests that prove a backend.
 
     Subclass it as ``Test…`` in a file that pytest collects, and define

@@ -20,22 +20,35 @@ class Pages:
 
     def page(self, last: str, size: int | None, deadline: Deadline) -> tuple[list[Item], bool]:
         """Return the items behind a sort key, `size` at most, and whether there are more."""
+        query = self._query(last)
+        if size is not None:
+            query["Limit"] = size
+        answer = self._calls.call("query", deadline, **query)
+        return answer["Items"], "LastEvaluatedKey" in answer
+
+    def count(self) -> int:
+        """Return how many items there are; none of them is sent."""
+        count, query = 0, {**self._query(""), "Select": "COUNT"}
+        while True:
+            answer = self._calls.call("query", self._calls.deadline(), **query)
+            count += int(answer["Count"])
+            if "LastEvaluatedKey" not in answer:
+                return count
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def _query(self, last: str) -> dict[str, Any]:
         names, values = {"#kind": keys.KIND}, {":kind": {"S": self._kind}}
         condition = "#kind = :kind"
         if last:
             names["#id"], values[":last"] = keys.ID, {"S": last}
             condition += " AND #id > :last"
-        query: dict[str, Any] = {
+        return {
             "TableName": self._table,
             "ConsistentRead": True,
             "KeyConditionExpression": condition,
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values,
         }
-        if size is not None:
-            query["Limit"] = size
-        answer = self._calls.call("query", deadline, **query)
-        return answer["Items"], "LastEvaluatedKey" in answer
 
     def items(self, last: str = "", size: int | None = None) -> Iterator[Item]:
         """Yield the items behind a sort key, in pages of `size`."""

@@ -67,6 +67,9 @@ class Table:
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         return itertools.islice(self._in_order(after, limit), limit)
 
+    def count(self) -> int:
+        return self._pages.count()
+
     def write(self, row: Row, *, expect: object) -> object:
         etag = secrets.token_hex(16)
         self._commit(row, etag, expect, [])

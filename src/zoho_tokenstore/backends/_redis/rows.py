@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,8 +14,8 @@ FIELDS: Final = (*ROW_FIELDS, *DIGEST_FIELDS, "etag")
 
 ENCODED_FIELDS: Final = tuple(name.encode() for name in FIELDS)
 
-Stored = list[bytes | None] | int
-"""The values of `FIELDS`; a number where the key holds no hash."""
+Stored = list[bytes | None] | bytes | int
+"""The values of `FIELDS`, or JSON of them where `False` is none; a number where the key holds no hash."""
 
 VANISHED: Final = "it has vanished: evicted by the server, or deleted by something else than this store"
 
@@ -42,10 +43,10 @@ def row_of(stored: Stored) -> Row | str | None:
     """Return the row in the values of `FIELDS`, what is wrong with it, or `None` if there is nothing."""
     if isinstance(stored, int):
         return "its key holds no hash"
-    if stored[0] is None or stored[-1] is None:
-        return "it lacks its id or its etag" if any(value is not None for value in stored) else None
     try:
-        values: list[Any] = [None if value is None else value.decode() for value in stored]
+        values = _texts(stored)
+        if values[0] is None or values[-1] is None:
+            return "it lacks its id or its etag" if any(value is not None for value in values) else None
         if values[_TIMES] != _NO_TIMES:
             values[_TIMES] = [None if value is None else _time(value) for value in values[_TIMES]]
     except UnicodeDecodeError:
@@ -72,6 +73,12 @@ def found_of(pair: tuple[bytes, Stored]) -> Found:
     except UnicodeDecodeError:
         return UnreadableRow(key.decode(errors="backslashreplace"), "its id is not UTF-8")
     return found_under(row_id, row_of(stored)) or UnreadableRow(row_id, VANISHED)
+
+
+def _texts(stored: list[bytes | None] | bytes) -> list[Any]:
+    if isinstance(stored, bytes):
+        return [None if value is False else value for value in json.loads(stored.decode())]
+    return [None if value is None else value.decode() for value in stored]
 
 
 def _time(text: str) -> int:

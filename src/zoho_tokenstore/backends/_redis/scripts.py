@@ -136,18 +136,24 @@ end
 _ROWS: Final = f"""
 {_GUARD}
 -- An id, and the fields under it; 0 where there is no hash.
-local function row_of(base, id)
+local function fields_under(base, id)
   local row = fields_of(base .. 'row:' .. id, {_quoted(FIELDS)})
   if not row then return {{id, 0}} end
   if not row[#row] then be_sure_of_absence(base) end
   return {{id, row}}
+end
+
+-- The same as one text: clients are slow to read many.
+local function packed(row)
+  if row[2] ~= 0 then row[2] = cjson.encode(row[2]) end
+  return row
 end
 """
 
 LOOK: Final = _script(f"""
 -- KEYS: the ids. ARGV: base, id. Returns the mark, the row, and whether there should be one.
 {_ROWS}
-local row = row_of(ARGV[1], ARGV[2])
+local row = packed(fields_under(ARGV[1], ARGV[2]))
 return {{mark_of(ARGV[1]), row, redis.call('ZSCORE', KEYS[1], ARGV[2])}}
 """)
 
@@ -159,11 +165,11 @@ for _, key in ipairs(KEYS) do
   for _, id in ipairs(redis.call('SMEMBERS', key)) do
     if not seen[id] then
       seen[id] = true
-      local row = row_of(ARGV[1], id)
+      local row = fields_under(ARGV[1], id)
       -- Without a row and not among the ids it was removed after it had vanished.
       if row[2] == 0 or row[2][#row[2]] or redis.call('EXISTS', ARGV[1] .. 'row:' .. id) == 1
          or redis.call('ZSCORE', ARGV[2], id) then
-        rows[#rows + 1] = row
+        rows[#rows + 1] = packed(row)
       end
     end
   end
@@ -176,7 +182,7 @@ SCAN: Final = _script(f"""
 {_ROWS}
 local ids = redis.call('ZRANGEBYLEX', KEYS[1], ARGV[2], '+', 'LIMIT', 0, ARGV[3])
 local rows = {{}}
-for i, id in ipairs(ids) do rows[i] = row_of(ARGV[1], id) end
+for i, id in ipairs(ids) do rows[i] = packed(fields_under(ARGV[1], id)) end
 return {{mark_of(ARGV[1]), rows}}
 """)
 
@@ -216,6 +222,37 @@ redis.pcall('HSET', base .. 'meta', 'layout', '{LAYOUT}', 'mark', etag)
 return 2
 """)
 """Returns 2 if the store has lost its mark. The new one is the new etag."""
+
+WRITE_MANY: Final = _script(f"""
+-- KEYS: the ids. ARGV: base, and for each new row: its id, its etag, how many fields follow, the fields.
+-- Returns for each of them whether it is there as it was given.
+local ids, base = KEYS[1], ARGV[1]
+{_LOOKUPS}
+check(base, ids)
+local done, at = {{}}, 2
+while at <= #ARGV do
+  local id, etag, last = ARGV[at], ARGV[at + 1], at + 2 + tonumber(ARGV[at + 2])
+  local row, fields, values = base .. 'row:' .. id, {{}}, {{}}
+  for i = at + 3, last, 2 do fields[ARGV[i]] = ARGV[i + 1] end
+  for i, name in ipairs(names) do
+    values[i], values[#names + i] = fields[name] or false, fields[name .. '_digest'] or false
+  end
+  local new = lookups(base, values)
+  for _, key in ipairs(new) do redis.call('SCARD', key) end
+  if redis.call('EXISTS', row) == 1 then
+    done[#done + 1] = redis.call('HGET', row, 'etag') == etag and 1 or 0
+  elseif redis.call('ZSCORE', base .. 'retired', id) then
+    done[#done + 1] = 0
+  else
+    redis.call('HSET', row, 'etag', etag, unpack(ARGV, at + 3, last))
+    redis.call('ZADD', ids, 0, id)
+    for _, key in ipairs(new) do redis.call('SADD', key, id) end
+    done[#done + 1] = 1
+  end
+  at = last + 1
+end
+return {{mark_of(base), done}}
+""")
 
 REHEARSE: Final = _script(f"""
 {_WRITABLE}

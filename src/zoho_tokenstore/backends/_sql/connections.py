@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -35,22 +35,16 @@ Ts = TypeVarTuple("Ts")
 
 
 class Query:
-    """A statement with one parameter, as SQLAlchemy has it and as the driver takes it."""
+    """A query as SQLAlchemy has it and as the driver takes it, and the names of its parameters in order."""
 
-    def __init__(self, statement: sa.Select[Any], dialect: sa.Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
-        (self._name,) = compiled.params
-        self._is_positional = bool(compiled.positional)
-        self.text = str(compiled)
+    def __init__(self, statement: sa.Select[Any], names: Sequence[str], dialect: sa.Dialect) -> None:
+        self._names = names
+        self.text = str(statement.compile(dialect=dialect))
         self.statement = statement
 
-    def values(self, value: object) -> dict[str, object]:
-        """Return the parameter as SQLAlchemy takes it."""
-        return {self._name: value}
-
-    def driver_values(self, value: object) -> Any:
-        """Return the parameter as the driver takes it: it has a name, or only a place."""
-        return (value,) if self._is_positional else {self._name: value}
+    def values(self, *values: object) -> dict[str, object]:
+        """Return the parameters by their names, as SQLAlchemy and our drivers take them."""
+        return dict(zip(self._names, values, strict=True))
 
 
 class Connections:
@@ -72,7 +66,8 @@ class Connections:
         self._closed = False
         self._left_alone: list[object] = []
         self._engine = _make_engine(url, dialect, timeout, size, Gate())
-        self._driver_error = self._engine.dialect.loaded_dbapi.Error
+        self._driver = self._engine.dialect.loaded_dbapi
+        self._driver_error = self._driver.Error
         begin_anew_after_fork(self)
 
     def run(self, work: Callable[[sa.Connection, *Ts], T], *args: *Ts, repeatable: bool = True) -> T:
@@ -108,9 +103,9 @@ class Connections:
             if not call.goes_on(failure):
                 raise self._told(failure, caught)
 
-    def query(self, statement: sa.Select[Any]) -> Query:
-        """Return a statement with one parameter, for `one`."""
-        return Query(statement, self._engine.dialect)
+    def query(self, statement: sa.Select[Any], *names: str) -> Query:
+        """Return a statement with parameters of these names, for `one` and `all`."""
+        return Query(statement, names, self._engine.dialect)
 
     def change(self, statement: sa.Update, columns: Iterable[str]) -> str | None:
         """Return an update of these columns for `changes_one`; `None` if the driver is not to be used."""
@@ -119,16 +114,24 @@ class Connections:
         return str(statement.compile(dialect=self._engine.dialect, column_keys=list(columns)))
 
     def one(self, query: Query, value: object) -> Any:
-        """Return the only row of a query, or `None`; raise what `run` raises.
+        """Return the only row of a query with one parameter, or `None`; raise what `run` raises.
 
         The connection is the pool's, but the cursor is the driver's: SQLAlchemy's own way takes as
         long as the driver and the server together.
         """
         if self._dialect.is_plain:
-            found = self._by_driver(query.text, query.driver_values(value), _first)
+            found = self._by_driver(query.text, query.values(value), _first)
             if found is not _FAILED:
                 return found
         return self.run(_fetch, query, value)
+
+    def all(self, query: Query, *values: object) -> Sequence[Any]:
+        """Return all rows of a query, likewise."""
+        if self._dialect.is_plain:
+            found: Any = self._by_driver(query.text, query.values(*values), _all)
+            if found is not _FAILED:
+                return found  # type: ignore[no-any-return]
+        return self.run(_fetch_all, query, values)
 
     def changes_one(self, change: str | None, values: Mapping[str, object]) -> bool:
         """Tell whether an update has changed one row, by the driver's cursor; raise what `run` raises.
@@ -145,7 +148,7 @@ class Connections:
             taken = (pool := self._pool).take()
             connecting = False
             try:
-                return _read(taken, text, values, read)
+                return _read(taken, text, values, read, self._is_refusal)
             finally:
                 pool.give_back(taken)
         except (self._driver_error, exc.TimeoutError) as error:
@@ -154,6 +157,14 @@ class Connections:
         if failure.kind is Kind.FINAL:
             raise self._told(failure, caught, text)
         return _FAILED
+
+    def _is_refusal(self, error: BaseException) -> bool:
+        """Tell whether a server has refused a statement, which as its own transaction left nothing behind."""
+        driver = self._driver
+        if isinstance(error, driver.IntegrityError | driver.DataError | driver.ProgrammingError):
+            return True
+        # With a state it is the server's word (psycopg, of a read-only one); PyMySQL's is of a lost line.
+        return isinstance(error, driver.InternalError) and getattr(error, "sqlstate", None) is not None
 
     def close(self) -> None:
         """Close the connections. Later work raises a `BackendError`."""
@@ -249,20 +260,31 @@ class _Call:
         return True
 
 
-def _read(taken: ConnectionPoolEntry, text: str, values: Any, read: Callable[[Any], Any]) -> Any:
+def _read(
+    taken: ConnectionPoolEntry,
+    text: str,
+    values: Any,
+    read: Callable[[Any], Any],
+    is_refusal: Callable[[BaseException], bool],
+) -> Any:
     try:
         cursor: Any = taken.info.get(_CURSOR)
         if cursor is None:  # kept with its connection: to make one takes a tenth of a look-up
             cursor = taken.info[_CURSOR] = taken.dbapi_connection.cursor()  # type: ignore[union-attr]
         cursor.execute(text, values)
         return read(cursor)
-    except BaseException:
-        taken.invalidate()  # whatever it is in the midst of, nobody else may go on with
+    except BaseException as error:
+        if not is_refusal(error):
+            taken.invalidate()  # whatever it is in the midst of, nobody else may go on with
         raise
 
 
 def _first(cursor: Any) -> Any:
     return cursor.fetchone()
+
+
+def _all(cursor: Any) -> Any:
+    return cursor.fetchall()
 
 
 def _row_count(cursor: Any) -> Any:
@@ -272,6 +294,10 @@ def _row_count(cursor: Any) -> Any:
 def _fetch(connection: sa.Connection, query: Query, value: object) -> Any:
     found = connection.execute(query.statement, query.values(value)).first()
     return None if found is None else tuple(found)
+
+
+def _fetch_all(connection: sa.Connection, query: Query, values: tuple[object, ...]) -> Sequence[Any]:
+    return [tuple(found) for found in connection.execute(query.statement, query.values(*values))]
 
 
 def unusable_option(error: Exception) -> ConfigurationError:

@@ -157,6 +157,16 @@ class Dialect:
         """
         return (self.tokens, self.retired)
 
+    def insert_many(self, connection: sa.Connection, single: sa.Insert, rows: Sequence[Values]) -> int:
+        """Insert rows whose ids are free, all in one step where the database can; return how many.
+
+        Arguments:
+            connection: where every statement is a transaction.
+            single: inserts one row, unless its id is taken or retired.
+            rows: what to store, of different ids.
+        """
+        return sum(connection.execute(single, values).rowcount for values in rows)
+
     def is_duplicate_id(self, error: BaseException | None) -> bool:  # noqa: ARG002
         """Tell whether an integrity error may come of an id that is taken, and of nothing else."""
         return True

@@ -168,6 +168,17 @@ class MySQL(Dialect):
             return sa.Column(name, mysql.TIMESTAMP(fsp=6))
         return super()._column(name)
 
+    def insert_many(self, connection: sa.Connection, single: sa.Insert, rows: Sequence[Values]) -> int:  # noqa: ARG002
+        table, retired = map(connection.dialect.identifier_preparer.format_table, (self.tokens, self.retired))
+        used = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+        one = (
+            f"SELECT {', '.join('%s' if name in used else 'NULL' for name in rows[0])} FROM DUAL "  # noqa: S608
+            f"WHERE NOT EXISTS (SELECT 1 FROM {retired} WHERE id = %s)"
+        )
+        text = f"INSERT INTO {table} ({', '.join(rows[0])}) {' UNION ALL '.join([one] * len(rows))}"
+        values = tuple(row[name] for row in rows for name in (*used, "id"))
+        return connection.exec_driver_sql(text, values).rowcount
+
     # ---- connecting
 
     def connect_args(self, timeout: float) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -230,6 +231,19 @@ class PostgreSQL(Dialect):
 
     def derived(self, keys: Mapping[str, str | None]) -> Values:  # noqa: ARG002
         return {}
+
+    def insert_many(self, connection: sa.Connection, single: sa.Insert, rows: Sequence[Values]) -> int:  # noqa: ARG002
+        # As one JSON text: psycopg would spend more on the values than the server on all the rest.
+        table, retired = map(connection.dialect.identifier_preparer.format_table, (self.tokens, self.retired))
+        names = ", ".join(rows[0])
+        types = ", ".join(f"{name} {self.type_of(connection, self.tokens.c[name])}" for name in rows[0])
+        text = (
+            f"INSERT INTO {table} ({names}) SELECT {names} "  # noqa: S608  # names of ours
+            f"FROM json_to_recordset(%s) AS given ({types.replace(' NOT NULL', '')}) "
+            f"WHERE NOT EXISTS (SELECT FROM {table} AS other WHERE other.id = given.id) "
+            f"AND NOT EXISTS (SELECT FROM {retired} AS gone WHERE gone.id = given.id)"
+        )
+        return connection.exec_driver_sql(text, (json.dumps(rows),)).rowcount
 
     # ---- leases
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import NoneType
 from typing import Any, Final
 
@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from zoho_tokenstore.backends._sql import failures, shape, texts
-from zoho_tokenstore.backends._sql.connections import Connections
+from zoho_tokenstore.backends._sql.bulk import Bulk
+from zoho_tokenstore.backends._sql.connections import Connections, Query
 from zoho_tokenstore.backends._sql.dialect import DIGEST_COLUMNS, DIGESTED, Dialect, Values
 from zoho_tokenstore.backends._sql.retired import SQLRetiredIds
 from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError, UnreadableRowError
@@ -53,15 +54,18 @@ class Table:
         row_id = sa.bindparam("row_id", type_=columns.id.type)
         this_row = columns.id == row_id
         rows = sa.select(*dialect.selected())
-        self._load = connections.query(rows.where(this_row))
+        self._load = connections.query(rows.where(this_row), "row_id")
         self._rows = rows.order_by(columns.id)
-        self._scan = self._rows.where(columns.id > sa.bindparam("after", type_=columns.id.type)).limit(
-            sa.bindparam("size", type_=sa.Integer)
-        )
+        behind = columns.id > sa.bindparam("after", type_=columns.id.type)
+        page = self._rows.where(behind).limit(sa.bindparam("size", type_=sa.Integer))
+        self._scan = connections.query(page, "after", "size")
+        self._finds: dict[tuple[str, int], Query] = {}
         retired = sa.select(dialect.retired.c.at_ms).where(dialect.retired.c.id == row_id)
         etag = sa.select(dialect.etag()).where(this_row)
         self._look = sa.select(etag.scalar_subquery(), retired.scalar_subquery())
         self._insert = self._insertion()
+        self._bulk = Bulk(dialect, self._insert)
+        self._count = sa.select(sa.func.count()).select_from(tokens)
         self._update = sa.update(tokens).where(this_row, dialect.etag() == sa.bindparam("expect"))
         self._change = connections.change(self._update, self._values(Row(""), 0, None))
         self._delete = sa.delete(tokens).where(self._is_stored_as(row_id))
@@ -86,16 +90,17 @@ class Table:
     def find(self, index: str, *keys: str) -> list[Found]:
         if not keys:
             return []
-        names = [f"key_{number}" for number in range(len(keys))]
-        values = dict(zip(names, map(self._dialect.key_value, keys), strict=True))
-        return [self._found(stored) for stored in self._fetch(self._find(index, *names), values)]
+        size = 1 << (len(keys) - 1).bit_length()  # so that there are few statements
+        keys += keys[-1:] * (size - len(keys))
+        found = self._connections.all(self._find(index, size), *map(self._dialect.key_value, keys))
+        return list(map(self._found, found))
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         left = limit
         last = "" if after is None else self._id_key(after)
         while left is None or left > 0:
             size = _BATCH if left is None else min(left, _BATCH)
-            page = self._fetch(self._scan, {"after": last, "size": size})
+            page = self._connections.all(self._scan, last, size)
             yield from map(self._found, page)
             if len(page) < size:
                 return
@@ -113,6 +118,14 @@ class Table:
         if not is_done:
             self._connections.run(self._do_write, row.id, values, expect)
         return self._dialect.etag_of(mark)
+
+    def write_many(self, rows: Sequence[Row]) -> list[object]:
+        values = [self._values(row, secrets.randbits(63), None) for row in rows]
+        batches = (values[start : start + _BATCH] for start in range(0, len(values), _BATCH))
+        return [etag for batch in batches for etag in self._connections.run(self._bulk.insert, batch)]
+
+    def count(self) -> int:
+        return self._connections.run(lambda connection: connection.scalar(self._count) or 0)
 
     def rehearse(self, row: Row, *, expect: object) -> None:
         values = self._values(row, secrets.randbits(63), expect)
@@ -195,13 +208,15 @@ class Table:
         )
         return sa.or_(columns.id == row_id, others)
 
-    def _find(self, index: str, *names: str) -> sa.Select[Any]:
-        """Return the query for the rows under keys that are parameters of these names."""
-        keys = [self._dialect.key(sa.bindparam(name, type_=sa.UnicodeText())) for name in names]
-        return self._rows.where(self._dialect.lookup(index).in_(keys))
-
-    def _fetch(self, statement: sa.Select[Any], parameters: Values) -> list[Stored]:
-        return self._connections.run(_rows, statement, parameters)
+    def _find(self, index: str, size: int) -> Query:
+        """Return the query for the rows under so many keys."""
+        query = self._finds.get((index, size))
+        if query is None:
+            names = [f"key_{number}" for number in range(size)]
+            keys = [self._dialect.key(sa.bindparam(name, type_=sa.UnicodeText())) for name in names]
+            query = self._connections.query(self._rows.where(self._dialect.lookup(index).in_(keys)), *names)
+            self._finds[index, size] = query
+        return query
 
     def _do_write(self, connection: sa.Connection, row_id: str, values: Values, expect: object) -> None:
         for _ in range(_TRIES):
@@ -315,10 +330,6 @@ def _wrong(values: Stored) -> str | None:
         if name != "etag" and type(value) not in allowed:
             return f"its {name} is no {kind.removeprefix('a ')}"
     return None
-
-
-def _rows(connection: sa.Connection, statement: sa.Select[Any], parameters: Values) -> list[Stored]:
-    return [tuple(row) for row in connection.execute(statement, parameters)]
 
 
 def _update_parameters(values: Values, expect: object) -> Values:

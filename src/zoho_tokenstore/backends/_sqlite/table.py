@@ -34,6 +34,7 @@ WHERE NOT EXISTS (SELECT 1 FROM oauthtoken WHERE id = ?1)
 AND NOT EXISTS (SELECT 1 FROM zoho_tokenstore_retired WHERE id = ?1)"""  # noqa: S608
 _IS_RETIRED: Final = "SELECT 1 FROM zoho_tokenstore_retired WHERE id = ?"
 _WITHOUT_ID: Final = _SELECT + "WHERE id IS NULL"
+_COUNT: Final = "SELECT count(*) FROM oauthtoken"
 _EXISTS: Final = "SELECT 1 FROM oauthtoken WHERE id IS "
 DELETE: Final = "DELETE FROM oauthtoken WHERE id = ?"
 _CLEARED: Final = f"""
@@ -78,6 +79,10 @@ class Table:
             condition, values = _behind(text_of(last), is_text(last))
         if left != 0 and after != "NULL":
             yield from map(found, self._connections.run(Handle.read_all, _WITHOUT_ID)[:left])
+
+    def count(self) -> int:
+        stored = self._connections.run(Handle.read_one, _COUNT)
+        return int(stored[0]) if stored else 0
 
     def write(self, row: Row, *, expect: object) -> object:
         # An etag is random, not counted: a row that was deleted and made anew never has an old one.

@@ -1,0 +1,31 @@
+"""Rows for the clauses about a backend, and what of them is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from zoho_tokenstore.records import COLUMNS, Found, Row
+
+
+def full_row(row_id: str = "1", mark: str = "a") -> Row:
+    """Return a row with a text in every column."""
+    columns: dict[str, Any] = {name: f"{name}-{mark}" for name in COLUMNS[1:]}
+    return Row(
+        id=row_id, **columns, created_at_ms=1, updated_at_ms=2**53, last_used_at_ms=3, identified_at_ms=4
+    )
+
+
+def content(row: Found | None) -> Row | None:
+    """Return the row without the backend's own mark, with plain digests."""
+    if row is None:
+        return None
+    assert isinstance(row, Row)
+    return row._replace(etag=None, digests=dict(row.digests))
+
+
+def rows(found: Iterable[Found]) -> list[Row]:
+    """Return what was found, all of which must be rows."""
+    return [row for row in found if isinstance(row, Row) or pytest.fail(f"{row.id!r} is unreadable")]
