@@ -111,6 +111,7 @@ class Ask:
         is_enough: tells whether a stored token answers it.
         is_code: the credential is a one-time code, which is sent once or not at all.
         is_forced: renew although Zoho has refused these credentials before.
+        is_stored: what is asked for was stored; if it has been deleted, nothing is renewed.
         wait: for how many seconds to wait for somebody else.
     """
 
@@ -119,6 +120,7 @@ class Ask:
     is_enough: Callable[[TokenRecord], bool]
     is_code: bool = False
     is_forced: bool = False
+    is_stored: bool = False
     wait: float = 0.0
 
 
@@ -129,7 +131,7 @@ def renewal(ask: Ask, policy: RefreshPolicy, clock: Clock) -> Renewal:
     nobody has begun a renewal since; and the token that he has found after reading is the latest one.
 
     Returns:
-        the token; or `None` if somebody else is renewing and `wait` is over at once.
+        the token; or `None` if it was deleted, or somebody else is renewing and `wait` is over at once.
 
     Raises:
         InvalidGrantError, InvalidClientError: Zoho refuses the credentials. Nothing is sent again.
@@ -145,8 +147,8 @@ def renewal(ask: Ask, policy: RefreshPolicy, clock: Clock) -> Renewal:
         if turn == 0:
             before = entry.renewed
         record = yield Find(None if entry.renewed == before else entry.renewed)
-        if record is not None and ask.is_enough(record):
-            found: TokenRecord = record
+        if (record is None and ask.is_stored) or (record is not None and ask.is_enough(record)):
+            found: TokenRecord | None = record
             return found
         if not entry.is_held(kept.now_ms, policy):
             _check(entry, ask, policy, kept.now_ms)

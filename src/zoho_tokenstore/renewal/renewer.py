@@ -55,6 +55,7 @@ class Task(NamedTuple):
     find: Find
     origin: Origin
     is_forced: bool = False
+    is_stored: bool = True
 
 
 class Renewer:
@@ -169,7 +170,7 @@ class Renewer:
         names = names_of(query)
         if query.access_token is not None or not names or None in (query.client_id, query.client_secret):
             return None
-        task = Task(names[0], query, lambda: self._found(query, tell=False), origin())
+        task = Task(names[0], query, lambda: self._found(query, tell=False), origin(), is_stored=False)
         return self._renewed(task, began or time.monotonic())
 
     def current(self, token_id: str) -> TokenRecord | None:
@@ -331,6 +332,7 @@ class Renewer:
             is_enough=functools.partial(self._is_met, task, need),
             is_code=asked.refresh_token is None,
             is_forced=task.is_forced,
+            is_stored=task.is_stored,
             wait=wait,
         )
 
