@@ -4,11 +4,12 @@ BIN := .venv/bin
 SDKS := 8.0-6.0.0 7.0 6.0 5.0
 SDK_ENVS := $(SDKS:%=.venv-sdk-%/.ready)
 PYTEST_ARGS ?=
+SIMULATE_ARGS ?=
 LOCAL_STORES := sqlite memory list csv
 SERVER_TESTS := tests/sql tests/redis tests/aws tests/copying
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-main test-sealed test-sealed-servers test-sdks test-long test-languages lint types bench docs lock clean
+.PHONY: help demo test test-main test-sealed test-sealed-servers test-sdks test-long simulate test-languages lint types bench docs lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,7 +23,10 @@ test-main: .venv/.ready $(SDK_ENVS)  # some tests use stores with all of them
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long" --ignore=tests/languages $(PYTEST_ARGS)
 
 test-long: .venv/.ready  ## the tests that take a minute or more each, which `make test` leaves out
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests/contract tests/sealing $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests/contract tests/sealing tests/simulation $(PYTEST_ARGS)
+
+simulate: .venv/.ready  ## a million schedules of renewals, and a fleet for a day, in virtual time (SIMULATE_ARGS)
+	$(BIN)/python -m tests.simulation $(SIMULATE_ARGS)
 
 test-sealed: .venv/.ready  ## tests with every store sealed, and a search for clear secrets in all they leave
 	ZOHO_TEST_STORES="$(LOCAL_STORES)" $(BIN)/python -m tests.sealed \
