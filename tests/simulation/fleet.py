@@ -35,9 +35,11 @@ _GLANCE_MS: Final = 1000
 _SPREAD_MS: Final = 500
 """By how much hosts' clocks differ: the standard deviation. Nobody is off by more than three times that."""
 
-_DIES: Final = 1e-4
-_UNANSWERED: Final = 1e-4
-_FAILS: Final = 1e-4
+_FAILS: Final = 0.001
+_UNANSWERED: Final = 0.001
+_DIES: Final = 0.001
+_GOES_WRONG: Final = _FAILS + _UNANSWERED + _DIES
+"""How many requests of all Zoho cannot answer, does not answer, or are made by who dies before it answers."""
 
 
 class Fleet(NamedTuple):
@@ -134,17 +136,22 @@ class Login:
         """Renew, from the first look-up that needs it; return when the new token expires."""
         takes, answer = _store_ms(self.random), _zoho_ms(self.random)
         is_alone = self.random.expovariate(self.rate) > 6 * takes + answer
-        if is_alone and self.random.random() > _DIES + _UNANSWERED + _FAILS and answer < _TIMEOUT_MS:
+        fate = self.random.random()
+        if is_alone and fate >= _GOES_WRONG and answer < _TIMEOUT_MS:
             self.tally.requests += 1
             return at + 4 * takes + answer + LIFE_MS
-        return Contest(self, at, host, expires).run()
+        return Contest(self, at, host, expires, fate).run()
 
 
 class Contest:
-    """The time in which a token is due and not yet renewed: everybody who looks it up runs the protocol."""
+    """The time in which a token is due and not yet renewed: everybody who looks it up runs the protocol.
 
-    def __init__(self, login: Login, at: int, host: int, expires: int) -> None:
+    `fate`, a number below 1, decides what becomes of the first request.
+    """
+
+    def __init__(self, login: Login, at: int, host: int, expires: int, fate: float) -> None:
         self.now = at
+        self.fate: float | None = fate
         self.record = TokenRecord(
             id="1",
             client_id="c",
@@ -273,14 +280,16 @@ class Contender:
     def _send(self) -> None:
         contest, tally = self._contest, self._contest.login.tally
         tally.requests += 1
-        takes, chance = _zoho_ms(contest.random), contest.random.random()
-        if takes >= _TIMEOUT_MS or chance < _UNANSWERED + _FAILS:
+        takes = _zoho_ms(contest.random)
+        fate = contest.random.random() if contest.fate is None else contest.fate
+        contest.fate = None
+        if takes >= _TIMEOUT_MS or fate < _FAILS + _UNANSWERED:
             tally.failures += 1
-            kind: Any = "transient" if chance < _FAILS else "uncertain"
+            kind: Any = "transient" if fate < _FAILS else "uncertain"
             error = AccountsUnavailableError("Zoho did not answer.", kind=kind)
             takes = takes if kind == "transient" else _TIMEOUT_MS
             contest.after(min(takes, _TIMEOUT_MS), lambda: self._resume(lambda: self._run.throw(error)))
-        elif chance > _DIES:
+        elif fate >= _GOES_WRONG:
             expires = contest.now + takes + LIFE_MS
             contest.after(takes, lambda: self._resume(lambda: self._run.send(expires)))
 

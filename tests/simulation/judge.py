@@ -231,7 +231,7 @@ class Judge:
         """A step is done, and some logins are no longer kept to be saved late."""
         login = renewing.asked.refresh_token
         tried = {other: self._tried.get(other or "", -1) for other in forgotten | {login}}
-        if login is not None and max(tried.values()) > tried[login]:
+        if login is not None and not self._has_removed and max(tried.values()) > tried[login]:
             raise Violation(f"{renewing} of {login} forgets the late {forgotten}")
 
     def removes(self) -> None:

@@ -257,7 +257,8 @@ class Renewing:
             thrown = error
             self._resume(lambda: self._run.throw(thrown))
             return
-        self.process.scene.judge.keeps(self, kept - self.process.kept_logins())
+        if isinstance(step, protocol.Save):
+            self.process.scene.judge.keeps(self, kept - self.process.kept_logins())
         if isinstance(step, protocol.Read):
             self.kept, self.jumps = answer, self.process.scene.store.jumps
             self.read_ms = self._world.now
