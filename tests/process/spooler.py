@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Any
+from typing import NoReturn
 
+from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.errors import BackendUnavailableError
 from zoho_tokenstore.logins import Client, Code
 from zoho_tokenstore.registry import open_tokens
 
 
 def main(url: str, spool: str, accounts_url: str, *login: str) -> None:
+    SQLiteBackend.write = _fail  # type: ignore[method-assign]
     tokens = open_tokens(url, spool=spool, accounts_url=accounts_url)
-    backend: Any = tokens._renewer.repository._backend
-    backend.write = _fail
     if len(login) == 1:
         record = tokens.get(login[0])
     else:
@@ -32,7 +32,7 @@ def main(url: str, spool: str, accounts_url: str, *login: str) -> None:
     time.sleep(60)
 
 
-def _fail(*_: object, **__: object) -> None:
+def _fail(*_: object, **__: object) -> NoReturn:
     raise BackendUnavailableError("The disk is full.")
 
 

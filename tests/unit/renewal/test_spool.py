@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -328,14 +329,12 @@ def test_what_a_killed_process_had_begun_to_write_goes_in_time(site: Site) -> No
     assert not old.exists()
 
 
-def test_a_spool_that_cannot_be_written_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spool_that_cannot_be_written_is_told(site: Site) -> None:
     """The token is in memory all the same, and saved by its process."""
     process = site.process()
-    monkeypatch.setattr(os, "fsync", _full)
     site.is_broken("write")
-    with pytest.raises(BackendUnavailableError, match="The storage fails"):
+    with _full_disk(), pytest.raises(BackendUnavailableError, match="The storage fails"):
         process.save(LOGIN)
-    monkeypatch.undo()
     told = [str(event.error) for event in site.fleet.events if event.reason == "the spool"]
     assert told
     assert all("No space left on device" in text and "only in the memory" in text for text in told)
@@ -345,16 +344,12 @@ def test_a_spool_that_cannot_be_written_is_told(site: Site, monkeypatch: pytest.
     assert len(site.stored()) == 1
 
 
-def test_an_older_file_stays_while_the_newer_cannot_be_written(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_file_stays_while_the_newer_cannot_be_written(site: Site) -> None:
     """It is all that would outlive the process; once the newer one is saved, it is outrun."""
     process = site.leave(LOGIN.changed(id="7"))
-    monkeypatch.setattr(os, "fsync", _full)
     site.is_broken("write")
-    with pytest.raises(BackendUnavailableError):
+    with _full_disk(), pytest.raises(BackendUnavailableError):
         process.save(LOGIN.changed(id="7", access_token="1000.b"))
-    monkeypatch.undo()
     assert len(site.files()) == 1
     site.is_broken()
     site.fleet.clock.pass_(1)
@@ -364,8 +359,14 @@ def test_an_older_file_stays_while_the_newer_cannot_be_written(
     assert site.files() == []
 
 
-def _full(_: int) -> None:
-    raise OSError(28, "No space left on device")
+@contextlib.contextmanager
+def _full_disk() -> Iterator[None]:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        yield
 
 
 def test_a_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
