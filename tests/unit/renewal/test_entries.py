@@ -117,10 +117,10 @@ def test_no_failure_holds_off_for_longer_than_a_window(entry: Entry, now: int) -
 
 
 @given(entries, times)
-def test_no_lease_lasts_longer_than_a_request(entry: Entry, now: int) -> None:
-    """One that ends later than a new one would is what a clock that was set back has left."""
+def test_no_lease_is_believed_to_last_much_longer_than_a_request(entry: Entry, now: int) -> None:
+    """One that ends much later than a new one would is what a clock that was set back has left."""
     if entry.is_held(now, POLICY):
-        assert now < entry.until_ms <= now + ms(POLICY.timeout)
+        assert now < entry.until_ms <= now + 2 * ms(POLICY.timeout)
         assert entry.owner is not None
 
 
