@@ -17,6 +17,7 @@ from tests.simulation import fleet
 from tests.simulation.schedules import Outcome, run
 
 _CHUNK: Final = 1000
+_TELLS_EACH: Final = 100_000
 _SHARES: Final = 200
 _MOST_REQUESTS: Final = 1.01
 
@@ -51,6 +52,8 @@ def _run_schedules(pool: multiprocessing.pool.Pool, first: int, count: int) -> b
     for chunk in pool.imap_unordered(run_all, chunks):
         done += chunk.schedules
         events, requests, counts = events + chunk.events, requests + chunk.requests, counts + chunk.counts
+        if done % _TELLS_EACH == 0:
+            print(f"{done:,} so far, {done / (time.monotonic() - began):,.0f} a second", flush=True)
         for outcome in chunk.violations:
             violations.append(outcome)
             print(f"seed {outcome.seed}: {outcome.violation}", flush=True)

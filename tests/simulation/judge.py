@@ -178,6 +178,8 @@ class Judge:
             self._check_held(renewing)
         elif isinstance(step, protocol.Replace):
             account.is_told = step.entry.owner is None
+            if not account.is_told:  # overtaken before, it begins again
+                account.verdict = None
             account.turns_late = 0
 
     def _check_held(self, renewing: Renewing) -> None:
