@@ -196,7 +196,7 @@ class Judge:
         account.sendings += 1
         if credential is None or account.taken_ms is None:
             raise Violation(f"{renewing} sends without a lease")
-        removed_ms = self._removed_ms.get(renewing.asked.id or "")
+        removed_ms = self._removed_ms.get(self._scene.asked.id or "")
         if removed_ms is not None and removed_ms < renewing.read_ms and not renewing.process.late.kept:
             raise Violation(f"{renewing} renews what was deleted")
         if account.sendings > 1:
