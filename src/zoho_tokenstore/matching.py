@@ -269,10 +269,8 @@ def fill(query: TokenRecord, found: TokenRecord) -> TokenRecord:
     of that login's is filled in. And an expiry belongs to its access token.
     """
     filled = query.filled_from(found)
-    if query.access_token is None:
-        return _of_login(filled, found)
     is_alone = query.refresh_token is None and query.grant_token is None
-    is_other = is_alone and query.access_token != found.access_token
+    is_other = is_alone and query.access_token not in (None, found.access_token)
     if is_other or not is_same_login(query, found):
         return _of_login(filled, query)
     return _with_expiry(filled, query, found)

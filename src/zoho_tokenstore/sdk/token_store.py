@@ -87,7 +87,10 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         found = self._found(query, token)
         if found is None:
             return None
-        tokens.put(self._on_this_host(matching.fill(query, found)), token)
+        filled = matching.fill(query, found)
+        if query.id is None and not matching.is_same_login(query, found):
+            filled = matching.yielding(filled, found)  # it is what the query's credentials were spent on
+        tokens.put(self._on_this_host(filled), token)
         return token
 
     @raises_sdk_errors
