@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter, methodcaller
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 import sqlalchemy as sa
@@ -29,6 +30,9 @@ _LONGEST_PAUSES: Final = {Kind.PASSING: 0.05, Kind.CROWDED: 0.5}
 _CURSOR: Final = "zoho_tokenstore.cursor"
 _PING: Final = sa.select(sa.literal(1))
 _FAILED: Final = object()
+_first: Final = methodcaller("fetchone")
+_all: Final = methodcaller("fetchall")
+_row_count: Final = attrgetter("rowcount")
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -38,13 +42,13 @@ class Query:
     """A query as SQLAlchemy has it and as the driver takes it, and the names of its parameters in order."""
 
     def __init__(self, statement: sa.Select[Any], names: Sequence[str], dialect: sa.Dialect) -> None:
-        self._names = names
+        self.names = names
         self.text = str(statement.compile(dialect=dialect))
         self.statement = statement
 
     def values(self, *values: object) -> dict[str, object]:
         """Return the parameters by their names, as SQLAlchemy and our drivers take them."""
-        return dict(zip(self._names, values, strict=True))
+        return dict(zip(self.names, values, strict=True))
 
 
 class Connections:
@@ -120,7 +124,7 @@ class Connections:
         long as the driver and the server together.
         """
         if self._dialect.is_plain:
-            found = self._by_driver(query.text, query.values(value), _first)
+            found = self._by_driver(query.text, {query.names[0]: value}, _first)
             if found is not _FAILED:
                 return found
         return self.run(_fetch, query, value)
@@ -277,18 +281,6 @@ def _read(
         if not is_refusal(error):
             taken.invalidate()  # whatever it is in the midst of, nobody else may go on with
         raise
-
-
-def _first(cursor: Any) -> Any:
-    return cursor.fetchone()
-
-
-def _all(cursor: Any) -> Any:
-    return cursor.fetchall()
-
-
-def _row_count(cursor: Any) -> Any:
-    return cursor.rowcount
 
 
 def _fetch(connection: sa.Connection, query: Query, value: object) -> Any:
