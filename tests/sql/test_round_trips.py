@@ -81,6 +81,14 @@ def test_look_ups_stay_one_round_trip(backend: SQLBackend, wire: proxy.Proxy) ->
     assert wire.round_trips - before == 30 + wire.url.startswith("postgresql")
 
 
+def test_look_ups_by_many_keys_are_planned_anew(backend: SQLBackend, wire: proxy.Proxy) -> None:
+    """PostgreSQL would go on with the plan for a small table; so psycopg never prepares them."""
+    before = wire.round_trips
+    for _ in range(30):
+        backend.find("access_token", *"abcdefghij")
+    assert wire.round_trips - before == 30
+
+
 def test_renewals_stay_one_round_trip(backend: SQLBackend, wire: proxy.Proxy) -> None:
     """A save over a version that is known is one statement: no transaction, no look before or behind."""
     etag = backend.write(full_row("2"), expect=None)

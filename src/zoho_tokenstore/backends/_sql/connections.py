@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter, methodcaller
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 import sqlalchemy as sa
@@ -29,6 +30,10 @@ _LONGEST_PAUSES: Final = {Kind.PASSING: 0.05, Kind.CROWDED: 0.5}
 _CURSOR: Final = "zoho_tokenstore.cursor"
 _PING: Final = sa.select(sa.literal(1))
 _FAILED: Final = object()
+_NO_OPTIONS: Final[Mapping[str, Any]] = {}
+_first: Final = methodcaller("fetchone")
+_all: Final = methodcaller("fetchall")
+_row_count: Final = attrgetter("rowcount")
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -37,14 +42,17 @@ Ts = TypeVarTuple("Ts")
 class Query:
     """A query as SQLAlchemy has it and as the driver takes it, and the names of its parameters in order."""
 
-    def __init__(self, statement: sa.Select[Any], names: Sequence[str], dialect: sa.Dialect) -> None:
-        self._names = names
+    def __init__(
+        self, statement: sa.Select[Any], names: Sequence[str], dialect: sa.Dialect, options: Mapping[str, Any]
+    ) -> None:
+        self.names = names
+        self.options = options
         self.text = str(statement.compile(dialect=dialect))
         self.statement = statement
 
     def values(self, *values: object) -> dict[str, object]:
         """Return the parameters by their names, as SQLAlchemy and our drivers take them."""
-        return dict(zip(self._names, values, strict=True))
+        return dict(zip(self.names, values, strict=True))
 
 
 class Connections:
@@ -103,9 +111,10 @@ class Connections:
             if not call.goes_on(failure):
                 raise self._told(failure, caught)
 
-    def query(self, statement: sa.Select[Any], *names: str) -> Query:
+    def query(self, statement: sa.Select[Any], *names: str, is_planned_once: bool = True) -> Query:
         """Return a statement with parameters of these names, for `one` and `all`."""
-        return Query(statement, names, self._engine.dialect)
+        options = {} if is_planned_once else self._dialect.planned_anew
+        return Query(statement, names, self._engine.dialect, options)
 
     def change(self, statement: sa.Update, columns: Iterable[str]) -> str | None:
         """Return an update of these columns for `changes_one`; `None` if the driver is not to be used."""
@@ -120,7 +129,7 @@ class Connections:
         long as the driver and the server together.
         """
         if self._dialect.is_plain:
-            found = self._by_driver(query.text, query.values(value), _first)
+            found = self._by_driver(query.text, {query.names[0]: value}, _first)
             if found is not _FAILED:
                 return found
         return self.run(_fetch, query, value)
@@ -128,7 +137,7 @@ class Connections:
     def all(self, query: Query, *values: object) -> Sequence[Any]:
         """Return all rows of a query, likewise."""
         if self._dialect.is_plain:
-            found: Any = self._by_driver(query.text, query.values(*values), _all)
+            found: Any = self._by_driver(query.text, query.values(*values), _all, query.options)
             if found is not _FAILED:
                 return found  # type: ignore[no-any-return]
         return self.run(_fetch_all, query, values)
@@ -140,7 +149,9 @@ class Connections:
         """
         return change is not None and self._by_driver(change, values, _row_count) == 1
 
-    def _by_driver(self, text: str, values: Any, read: Callable[[Any], Any]) -> Any:
+    def _by_driver(
+        self, text: str, values: Any, read: Callable[[Any], Any], options: Mapping[str, Any] = _NO_OPTIONS
+    ) -> Any:
         """Return what `read` makes of the driver's cursor; `_FAILED` if `run` may do better."""
         self._check_open()
         connecting = True
@@ -148,7 +159,7 @@ class Connections:
             taken = (pool := self._pool).take()
             connecting = False
             try:
-                return _read(taken, text, values, read, self._is_refusal)
+                return _read(taken, (text, values), options, read, self._is_refusal)
             finally:
                 pool.give_back(taken)
         except (self._driver_error, exc.TimeoutError) as error:
@@ -262,8 +273,8 @@ class _Call:
 
 def _read(
     taken: ConnectionPoolEntry,
-    text: str,
-    values: Any,
+    statement: tuple[str, Any],
+    options: Mapping[str, Any],
     read: Callable[[Any], Any],
     is_refusal: Callable[[BaseException], bool],
 ) -> Any:
@@ -271,24 +282,12 @@ def _read(
         cursor: Any = taken.info.get(_CURSOR)
         if cursor is None:  # kept with its connection: to make one takes a tenth of a look-up
             cursor = taken.info[_CURSOR] = taken.dbapi_connection.cursor()  # type: ignore[union-attr]
-        cursor.execute(text, values)
+        cursor.execute(*statement, **options)
         return read(cursor)
     except BaseException as error:
         if not is_refusal(error):
             taken.invalidate()  # whatever it is in the midst of, nobody else may go on with
         raise
-
-
-def _first(cursor: Any) -> Any:
-    return cursor.fetchone()
-
-
-def _all(cursor: Any) -> Any:
-    return cursor.fetchall()
-
-
-def _row_count(cursor: Any) -> Any:
-    return cursor.rowcount
 
 
 def _fetch(connection: sa.Connection, query: Query, value: object) -> Any:

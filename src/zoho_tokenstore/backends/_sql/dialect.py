@@ -46,6 +46,9 @@ class Dialect:
     is_plain: ClassVar[bool] = False
     """Whether the driver itself returns the very values that SQLAlchemy does."""
 
+    planned_anew: ClassVar[Mapping[str, Any]] = {}
+    """The driver's options for a statement whose plan must not outlive the table's size."""
+
     own_columns: ClassVar[tuple[str, ...]] = (*OWN_COLUMNS, *KEY_COLUMNS.values())
 
     deletes_retire: ClassVar[bool] = False

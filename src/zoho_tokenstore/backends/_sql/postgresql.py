@@ -198,6 +198,7 @@ class PostgreSQL(Dialect):
     extra: ClassVar[str] = "postgresql"
     is_plain: ClassVar[bool] = True
     deletes_retire: ClassVar[bool] = True
+    planned_anew: ClassVar[Mapping[str, Any]] = {"prepare": False}
     own_columns: ClassVar[tuple[str, ...]] = OWN_COLUMNS
 
     # ---- columns and values

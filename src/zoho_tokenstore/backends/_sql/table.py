@@ -30,6 +30,7 @@ from zoho_tokenstore.records import (
 )
 
 _BATCH: Final = 1000
+_FEW: Final = 8
 _TRIES: Final = 3  # the row in the way may be gone when we look
 _DIGESTS: Final = slice(len(ROW_FIELDS), len(ROW_FIELDS) + len(DIGESTED))
 _NULLS: Final = (None,) * len(DIGESTED)
@@ -214,7 +215,9 @@ class Table:
         if query is None:
             names = [f"key_{number}" for number in range(size)]
             keys = [self._dialect.key(sa.bindparam(name, type_=sa.UnicodeText())) for name in names]
-            query = self._connections.query(self._rows.where(self._dialect.lookup(index).in_(keys)), *names)
+            rows = self._rows.where(self._dialect.lookup(index).in_(keys))
+            # A plan for many keys that was made for a small table would read a large one to the end.
+            query = self._connections.query(rows, *names, is_planned_once=size <= _FEW)
             self._finds[index, size] = query
         return query
 
