@@ -229,9 +229,8 @@ class Judge:
             is_apart = is_own and not self._plan.kind.startswith("stored")
             self._logins[is_apart].append((refresh_token, process))
 
-    def keeps(self, renewing: Renewing, forgotten: set[str | None]) -> None:
-        """A step is done, and some logins are no longer kept to be saved late."""
-        login = renewing.asked.refresh_token
+    def keeps(self, renewing: Renewing, login: str | None, forgotten: set[str | None]) -> None:
+        """A renewal of `login` has been saved, and some logins are no longer kept to be saved late."""
         tried = {other: self._tried.get(other or "", -1) for other in forgotten | {login}}
         if login is not None and not self._has_removed and max(tried.values()) > tried[login]:
             raise Violation(f"{renewing} of {login} forgets the late {forgotten}")

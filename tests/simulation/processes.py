@@ -258,7 +258,8 @@ class Renewing:
             self._resume(lambda: self._run.throw(thrown))
             return
         if isinstance(step, protocol.Save):
-            self.process.scene.judge.keeps(self, kept - self.process.kept_logins())
+            login = (step.record or self.asked).refresh_token
+            self.process.scene.judge.keeps(self, login, kept - self.process.kept_logins())
         if isinstance(step, protocol.Read):
             self.kept, self.jumps = answer, self.process.scene.store.jumps
             self.read_ms = self._world.now
