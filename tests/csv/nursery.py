@@ -42,7 +42,8 @@ def save_without_end(path: Path, place: int, first: int, pipe: int) -> None:
             owners.append(f"place{place}-new-{number}")
         if number % 5 == 0:
             tokens.save(token("everybody", f"access-{number}"))
-            tokens.leases.acquire(f"{place}", f"{number}", TTL)
+            was = tokens.leases.read(f"{place}").text
+            tokens.leases.replace(f"{place}", was, f"{place} {number} {os.getpid()}", TTL)
         for owner in owners:
             tokens.save(token(owner, f"access-{number}"))
             os.write(pipe, f"{owner} {number}\n".encode())

@@ -50,7 +50,7 @@ def test_what_a_killed_process_acknowledged_is_there(path: Path) -> None:
     assert lost == {}
     with open_tokens(path) as tokens:
         assert tokens.count() == len(rows)
-        assert tokens.leases.acquire("free", "one", 1).owner == "one"
+        assert tokens.leases.replace("free", "", "one", 1)
     assert beside(path) == {"*.lock", "*.leases", "*.leases.lock"}
     for file in path.parent.iterdir():
         assert file == path or b"access-" not in file.read_bytes()

@@ -62,7 +62,7 @@ def use(path: Path) -> None:
     tokens = open_tokens(path)
     saved = tokens.save(token("alice"))
     tokens.save(token("alice", "access-2"))
-    assert tokens.leases.acquire("a", "one", TTL).owner == "one"
+    assert tokens.leases.replace("a", "", "one", TTL)
     tokens.delete(saved.id or "")
     tokens.close()
 
