@@ -1,4 +1,4 @@
-"""A child after a fork inherits neither held locks nor the leases of its parent."""
+"""A child after a fork inherits neither held locks nor the renewals of its parent, and shares what they bring."""
 
 from __future__ import annotations
 
@@ -14,30 +14,22 @@ from typing import Any
 
 import pytest
 
-from tests.refresh.support import ROOT
-from tests.unit.refresh.support import Fleet
+from tests.refresh.support import ROOT, Site
+from tests.unit.renewal.support import ORIGIN, Fleet
+from zoho_tokenstore.emulator import Emulator
 
 PROLOGUE = """
 import json, os, sys, threading, time
-from datetime import timedelta
-from zoho_tokenstore import TokenRecord, TokenRepository
-from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.coordinator import Coordinator
-from zoho_tokenstore.leases import LeaseBook, names_of
-from zoho_tokenstore.policies import RefreshPolicy
+from zoho_tokenstore import open_tokens
 
-backend = SQLiteBackend(sys.argv[1])
-process = Coordinator(TokenRepository(backend), RefreshPolicy(wait=timedelta(0)))
-token = process.save(
-    TokenRecord(client_id="c", client_secret="s", refresh_token="r", access_token="a", expires_at_ms=1)
-)
-owner = lambda: LeaseBook(backend.leases).look(names_of(token)[0]).owner
+url, zoho, token_id = sys.argv[1:]
+tokens = open_tokens(url, accounts_url=zoho)
 """
 
 
-def _script(body: str, database: Path) -> Any:
+def _script(body: str, site: Site, token: dict[str, str]) -> Any:
     done = subprocess.run(
-        [sys.executable, "-c", PROLOGUE + textwrap.dedent(body), str(database)],
+        [sys.executable, "-c", PROLOGUE + textwrap.dedent(body), site.url, site.zoho.url, token["id"]],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -49,58 +41,66 @@ def _script(body: str, database: Path) -> Any:
     return json.loads(done.stdout)
 
 
-def test_child_that_exits_leaves_its_parents_lease(tmp_path: Path) -> None:
-    """A child that ends in the usual way, with all its exit handlers, gives back nothing of its parent's."""
-    outcome = _script(
+def test_a_child_waits_for_its_parents_renewal(zoho: Emulator, tmp_path: Path) -> None:
+    """Forked while a thread of the parent renews, it gets that token; nobody asks again."""
+    site = Site(zoho, tmp_path)
+    token = site.store_token()
+    zoho.fault("token:refresh_token", "slow", seconds=1.0)
+    told = _script(
         """
-        process.get(token.id)
-        before = owner()
+        thread = threading.Thread(target=tokens.access_token, args=(token_id,))
+        thread.start()
+        time.sleep(0.5)
+        out, into = os.pipe()
+        if os.fork() == 0:
+            os.write(into, tokens.access_token(token_id).encode())
+            os._exit(0)
+        os.wait()
+        thread.join()
+        print(json.dumps([os.read(out, 1000).decode(), tokens.access_token(token_id)]))
+        """,
+        site,
+        token,
+    )
+    assert told == [site.stored(token).access_token] * 2
+    assert site.requests == 1
+
+
+def test_a_child_that_exits_ends_nothing_of_its_parents(zoho: Emulator, tmp_path: Path) -> None:
+    """One that ends in the usual way, with all its exit handlers, leaves its parent's renewal alone."""
+    site = Site(zoho, tmp_path)
+    token = site.store_token()
+    zoho.fault("token:refresh_token", "slow", seconds=1.0)
+    told = _script(
+        """
+        found = []
+        thread = threading.Thread(target=lambda: found.append(tokens.access_token(token_id)))
+        thread.start()
+        time.sleep(0.3)
+        began = time.monotonic()
         if os.fork() == 0:
             sys.exit(0)
         os.wait()
-        print(json.dumps([before, owner()]))
+        took = time.monotonic() - began
+        thread.join()
+        print(json.dumps([found, took]))
         """,
-        tmp_path / "zohooauth.db",
+        site,
+        token,
     )
-    assert outcome[0] is not None
-    assert outcome[0] == outcome[1]
+    assert told[0] == [site.stored(token).access_token]
+    assert told[1] < 0.6  # the child has waited for nothing
+    assert site.requests == 1
 
 
-def test_interpreter_exit_gives_leases_back(tmp_path: Path) -> None:
-    """A process that ends while a thread refreshes leaves no lease behind, and says nothing."""
-    outcome = _script(
-        """
-        import atexit
-        thread = threading.Thread(target=lambda: (process.get(token.id), time.sleep(60)), daemon=True)
-        thread.start()
-        while not process._flights.under_way:
-            time.sleep(0.01)
-        held = owner()
-        from zoho_tokenstore import coordinator
-        atexit.unregister(coordinator._close_at_exit)  # so that it runs before the next one
-        atexit.register(lambda: print(json.dumps([held, owner()])))
-        atexit.register(coordinator._close_at_exit)
-        """,
-        tmp_path / "zohooauth.db",
-    )
-    assert outcome[0] is not None
-    assert outcome[1] is None
-
-
-def test_exit_after_a_failed_refresh_is_a_failure(tmp_path: Path) -> None:
-    """A process that fails and is started again at once does not try again at once."""
-    database = tmp_path / "zohooauth.db"
-    _script("process.get(token.id); print(1)", database)
-    outcome = _script(
-        """
-        try:
-            process.get(token.id)
-        except Exception as error:
-            print(json.dumps(str(error)))
-        """,
-        database,
-    )
-    assert "brought no new token" in outcome
+def test_a_process_that_ends_waits_for_what_it_has_begun(zoho: Emulator, tmp_path: Path) -> None:
+    """What it renews in the background is saved before it is gone, and it says nothing."""
+    site = Site(zoho, tmp_path)
+    token = site.store_token(seconds_left=60, access_token="1000.valid")
+    zoho.fault("token:refresh_token", "slow", seconds=0.5)
+    assert _script("print(json.dumps(tokens.access_token(token_id)))", site, token) == "1000.valid"
+    assert site.requests == 1
+    assert site.stored(token).access_token != "1000.valid"
 
 
 def _in_child(work: Callable[[], bool]) -> bool:
@@ -113,44 +113,21 @@ def _in_child(work: Callable[[], bool]) -> bool:
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 on forks with threads
 def test_no_lock_is_inherited_held() -> None:
-    """Whatever locks other threads held at the fork, the child's look-ups and saves go on."""
+    """Whatever locks other threads held at the fork, the child's look-ups, renewals and saves go on."""
     fleet = Fleet()
-    token = fleet.login(60)
-    process = fleet.first
-    locks = [process._flights._lock, process._unsaved._lock, process._unsaved._trying]
-    locks.append(fleet.storage.leases._lock)
+    token = fleet.login(-1)
+    renewer = fleet.first
+    locks = [renewer._flights._lock, renewer.late._lock, renewer.late._trying, fleet.storage.leases._lock]
     for lock in locks:
         lock.acquire()
-    held = process._flights._turns
-    process._flights._lock.release()
-    with process._flights.turn("refresh:name", 0):
-        process._flights._lock.acquire()
-
-        def work() -> bool:
-            record = process.get(token.id or "")
-            assert record is not None
-            process.save(fleet.minted(record))
-            process.close()
-            return not process._flights.under_way
-
-        assert _in_child(work)
-        process._flights._lock.release()
-    assert held == {}
-    for lock in locks[1:]:
-        lock.release()
-
-
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_child_has_no_refresh_under_way_but_knows_those_of_its_parent() -> None:
-    """In memory, a child sees what its parent has noted, and that another one holds the lease."""
-    fleet = Fleet(budget=1)
-    token = fleet.login(-1)
-    fleet.first.get(token.id or "")
-    name = fleet.first._flights.of_this_thread()[0].name
 
     def work() -> bool:
-        return not fleet.first._flights.under_way and fleet.storage.leases.read(name).text == kept
+        record = renewer.get(token.id or "", lambda: ORIGIN)
+        assert record is not None
+        renewer.save(record)
+        renewer.close()
+        return record.access_token != token.access_token
 
-    kept = fleet.storage.leases.read(name).text
-    assert kept
     assert _in_child(work)
+    for lock in locks:
+        lock.release()
