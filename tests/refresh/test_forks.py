@@ -1,4 +1,4 @@
-"""A child after a fork inherits neither held locks nor the renewals of its parent, and shares what they bring."""
+"""A child after a fork inherits neither held locks nor renewals, and shares what its parent's bring."""
 
 from __future__ import annotations
 
