@@ -42,7 +42,10 @@ class Limit:
 
 
 LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
-    "due": (Limit("look-up beside a running refresh", "due/beside", "due/fresh", 2.0),),
+    "due": (
+        Limit("look-up beside a renewal of 2 s, p99", "due/beside", "due/fresh", 2.0),
+        Limit("the same, renewed by another process", "due/other", "due/fresh", 2.0),
+    ),
     "lookups": (
         Limit("hot look-up through the store", "hot/store/100000", "hot/select/100000", 1.0),
         Limit("hot look-up through the repository", "hot/repository/100000", "hot/select/100000", 1.0),

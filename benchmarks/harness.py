@@ -67,6 +67,16 @@ def seconds_each(operation: Callable[[T], object], arguments: Sequence[T]) -> fl
     return (time.perf_counter() - begin) / len(arguments)
 
 
+def percentile_each(operation: Callable[[T], object], arguments: Sequence[T], percent: int) -> float:
+    """Call `operation` likewise, and return the seconds that so many percent of the calls took at most."""
+    taken = []
+    for argument in arguments:
+        begin = time.perf_counter()
+        operation(argument)
+        taken.append(time.perf_counter() - begin)
+    return sorted(taken)[math.ceil(len(taken) * percent / 100) - 1]
+
+
 def taking(source: Iterable[T], size: int) -> Callable[[], list[T]]:
     """Return a function that gives the next `size` items each time, from the start again at the end."""
     endless = itertools.cycle(source)

@@ -6,13 +6,14 @@ import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import databases, report
+from benchmarks import databases, harness, report
 from benchmarks.figures import LIMITS, Figure, Limit, missed
-from benchmarks.harness import Timing, interleave, machine, seconds_each, taking
+from benchmarks.harness import Timing, interleave, machine, percentile_each, seconds_each, taking
 from benchmarks.lookups import RandomLookups
 from benchmarks.scale import FULL, Scale
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
@@ -59,6 +60,20 @@ def test_seconds_each_calls_once_per_argument() -> None:
     seen: list[int] = []
     assert seconds_each(seen.append, [1, 2, 3]) > 0
     assert seen == [1, 2, 3]
+
+
+def test_percentile_each_leaves_out_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a hundred calls the slowest one is left out of p99, and the second is what it tells."""
+    now = [0.0]
+    monkeypatch.setattr(harness, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def call(seconds: float) -> None:
+        now[0] += seconds
+
+    times = [1.0] * 98 + [5.0, 100.0]
+    assert percentile_each(call, times, 99) == 5.0
+    assert percentile_each(call, times, 100) == 100.0
+    assert percentile_each(call, times, 50) == 1.0
 
 
 def test_taking_starts_again_at_the_end() -> None:

@@ -20,7 +20,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from zoho_tokenstore import KeyRing, RepositoryStore, TokenRecord, TokenRepository
+from tests.property.test_stateful import REFUSED, refusing
+from tests.unit.renewal.support import Zoho
+from zoho_tokenstore import KeyRing, RefreshPolicy, RepositoryStore, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
@@ -28,9 +30,12 @@ from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.errors import BackendUnavailableError, ConflictError
 from zoho_tokenstore.matching import SpentCodes
 from zoho_tokenstore.records import Row
+from zoho_tokenstore.renewal.late import Late
 from zoho_tokenstore.repository import Fence
 from zoho_tokenstore.testing import fields_of, make_token
 from zoho_tokenstore.testing.tokens import SDKException
+
+__all__ = ["refusing"]
 
 ACCOUNTS = ("one", "two", "three")
 ZOHOS_NAMES = {account: f"{account}@zylker.example:7" for account in ACCOUNTS}
@@ -147,7 +152,9 @@ class Logins(RuleBasedStateMachine):
             TokenRepository(backend, keys=keys, spent_codes=self.spent_codes, clock=self.tick)
             for backend in self.backends
         ]
-        self.stores = [RepositoryStore(repository) for repository in self.repositories]
+        # What comes late is saved by the caller: in a thread of its own nothing could be repeated.
+        policy = RefreshPolicy(background=False)
+        self.stores = [RepositoryStore(repository, refresh=policy) for repository in self.repositories]
         self.numbers = itertools.count(1)
         self.expiries: dict[str, int] = {}
         self.clients: dict[int, str | None] = {}
@@ -224,7 +231,7 @@ class Logins(RuleBasedStateMachine):
         try:
             saved = self.repositories[handle].save(renewed, fence=fence)
         except BackendUnavailableError:
-            self._unsaved(handle).keep(renewed, fence, None, identified=False)
+            self._late(handle).keep(renewed, fence)
         except ConflictError:
             assert record.id in self.retired or record.id not in self.latest
         else:
@@ -265,7 +272,7 @@ class Logins(RuleBasedStateMachine):
 
     @rule(handle=HANDLES)
     def save_what_waits(self, handle: int) -> None:
-        self._unsaved(handle).save(at_once=True)
+        self._late(handle).save(at_once=True)
 
     # ---- what is answered
 
@@ -281,7 +288,11 @@ class Logins(RuleBasedStateMachine):
         if data.draw(st.booleans()):
             query["user_name"] = data.draw(st.sampled_from(NAMES))
         token = make_token(**query)
-        found = self.stores[handle].find_token(token)
+        try:
+            found = self.stores[handle].find_token(token)
+        except REFUSED:
+            assert self._has_some_without_access(handle)
+            found = None
         assert found is None or found is token
         self._check(self._record(token), own=query)
 
@@ -290,6 +301,9 @@ class Logins(RuleBasedStateMachine):
         row_id = data.draw(self._ids())
         try:
             token = self.stores[handle].find_token_by_id(row_id)
+        except REFUSED:
+            assert self._has_some_without_access(handle)
+            return
         except SDKException:
             token = None
         if row_id in self.retired:
@@ -336,8 +350,9 @@ class Logins(RuleBasedStateMachine):
         before = {row.id or "": row for row in self.repositories[handle].scan()}
         named = (record.user_name, record.client_id) if identified else None
         try:
-            saved = self._service(handle).save(record, identified=identified)
+            saved = self.repositories[handle].save(record, identified=identified)
         except BackendUnavailableError:
+            self._late(handle).keep(record, Fence(), identified=identified)
             self.waiting[number] = named
         except ConflictError:
             assert record.id is not None
@@ -396,16 +411,20 @@ class Logins(RuleBasedStateMachine):
     def _ids(self) -> st.SearchStrategy[str]:
         return st.sampled_from(sorted({"chosen", *self.latest, *self.retired}))
 
-    def _service(self, handle: int) -> Any:
-        return self.stores[handle]._service
+    def _has_some_without_access(self, handle: int) -> bool:
+        """Tell whether there is a login without an access token, which is renewed when it is looked up."""
+        kept = [kept.record for kept in self._late(handle).kept]
+        return any(record.access_token is None for record in [*self.repositories[handle].scan(), *kept])
 
-    def _unsaved(self, handle: int) -> Any:
-        return self._service(handle)._unsaved
+    def _late(self, handle: int) -> Late:
+        renewer = self.stores[handle]._renewer
+        assert renewer is not None
+        return renewer.late
 
 
 @pytest.mark.clear
 @pytest.mark.parametrize("kind", STORES)
-def test_logins_never_mix(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_logins_never_mix(kind: str, refusing: Zoho, caplog: pytest.LogCaptureFixture) -> None:
     """No row and no answer holds tokens of two accounts; nothing deleted comes back; no login is lost."""
     caplog.set_level(logging.CRITICAL, "zoho_tokenstore")  # refused saves are expected by the hundred
     machine = type("LoginsOfAStore", (Logins,), {"kind": kind})

@@ -22,18 +22,22 @@ from hypothesis.stateful import (
 
 from tests.property.model import Fields, Model, Refused
 from tests.property.records import POOLS
-from zoho_tokenstore import RepositoryStore, TokenRepository
+from tests.unit.renewal.support import Line, Zoho
+from zoho_tokenstore import ConfigurationError, RefreshPolicy, RepositoryStore, TokenRepository
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.memory import MemoryBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.errors import ConflictError, InvalidTokenError
+from zoho_tokenstore.errors import ConflictError, InvalidGrantError, InvalidTokenError
+from zoho_tokenstore.policies import DEFAULT_POLICY
+from zoho_tokenstore.renewal import renewer
 from zoho_tokenstore.testing import fields_of, make_token
 from zoho_tokenstore.testing.tokens import SDKException, none_is_an_answer
 
-# Far ahead, so that nobody refreshes.
 CLIENT = ["client_id", "client_secret"]
 EXPIRIES = ["4102444800000", "4102444800001"]
+"""Far ahead, so that nothing is renewed but what has no access token."""
+
 VALUES = {**POOLS, "expires_in": EXPIRIES}
 HANDLES = st.integers(min_value=0, max_value=1)
 
@@ -93,19 +97,26 @@ WEIGHTS = {"list": 2, "memory": 1, "sqlite": 1}
 
 
 class SixMethods(RuleBasedStateMachine):
-    """The six methods on either handle answer as the model does."""
+    """The six methods on either handle answer as the model does.
+
+    With a policy they renew what has no access token, and Zoho refuses that.
+    """
 
     make_backends: Callable[[Path], list[Backend]]
+    policy: RefreshPolicy | None = DEFAULT_POLICY
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         clock = itertools.count(1)  # one for both handles, never twice the same
         self.stores = [
-            RepositoryStore(TokenRepository(backend, clock=lambda: next(clock)))
+            self.open(TokenRepository(backend, clock=lambda: next(clock)))
             for backend in type(self).make_backends(Path(self.folder.name))
         ]
         self.model = Model()
+
+    def open(self, repository: TokenRepository) -> RepositoryStore:
+        return RepositoryStore(repository, refresh=self.policy)
 
     def teardown(self) -> None:
         for store in self.stores:
@@ -147,7 +158,7 @@ class SixMethods(RuleBasedStateMachine):
     def refresh(self, handle: int, data: st.DataObject) -> None:
         """As the SDK does it: by id, then a new access token saved in the object that came back."""
         row_id = self._id(data)
-        if row_id in self.model.rows:
+        if row_id in self.model.rows and not self._needs_a_login(self.model.rows[row_id]):
             token = self.stores[handle].find_token_by_id(row_id)
             token.set_access_token(data.draw(st.sampled_from(VALUES["access_token"])))
             self._save(handle, _present(token))
@@ -172,6 +183,10 @@ class SixMethods(RuleBasedStateMachine):
             with pytest.raises(SDKException):
                 self.stores[handle].find_token_by_id(row_id)
             return
+        if expected is not None and self._needs_a_login(expected):
+            with pytest.raises(REFUSED):
+                self.stores[handle].find_token_by_id(row_id)
+            return
         token = self.stores[handle].find_token_by_id(row_id)
         assert (None if token is None else _present(token)) == expected
 
@@ -185,6 +200,11 @@ class SixMethods(RuleBasedStateMachine):
     def _find(self, handle: int, query: Fields) -> None:
         token = make_token(**query)
         row = self.model.find(query)
+        if row is not None and "id" not in query and self._needs_a_login(row):
+            with pytest.raises(REFUSED):
+                self.stores[handle].find_token(token)
+            assert _present(token) == query
+            return
         found = self.stores[handle].find_token(token)
         assert found is (None if row is None else token)
         assert _present(token) == (query if row is None else self.model.filled(query, row))
@@ -208,6 +228,9 @@ class SixMethods(RuleBasedStateMachine):
         self.model.save(fields, row_id)
         assert _present(token) == fields | {"id": row_id}
 
+    def _needs_a_login(self, row: Fields) -> bool:
+        return self.policy is not None and "access_token" not in row
+
     def _id(self, data: st.DataObject) -> str:
         return data.draw(st.sampled_from(sorted({*self.model.rows, *POOLS["id"]})))
 
@@ -216,11 +239,28 @@ def _present(token: Any) -> Fields:
     return {name: value for name, value in fields_of(token).items() if value is not None}
 
 
+REFUSED = (InvalidGrantError, ConfigurationError)
+"""What a token without an access token ends in: Zoho refuses it, or it is not known which server to ask."""
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> Zoho:
+    """Let every request be refused."""
+    zoho = Zoho()
+    zoho.granted = {"error": "invalid_code"}
+    monkeypatch.setattr(renewer, "Transport", lambda *_, **__: Line(zoho=zoho))
+    return zoho
+
+
+@pytest.mark.parametrize("policy", [DEFAULT_POLICY, None], ids=["renewing", "left to the SDK"])
 @pytest.mark.parametrize("name", BACKENDS)
-def test_two_handles_do_as_the_model_does(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_two_handles_do_as_the_model_does(
+    name: str, policy: RefreshPolicy | None, refusing: Zoho, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whatever is done through two handles, in whatever order, both answer as the model."""
     caplog.set_level(logging.CRITICAL, "zoho_tokenstore")  # refused saves are expected by the hundred
-    machine = type(f"SixMethodsOf{name}", (SixMethods,), {"make_backends": staticmethod(BACKENDS[name])})
+    attributes = {"make_backends": staticmethod(BACKENDS[name]), "policy": policy}
+    machine = type(f"SixMethodsOf{name}", (SixMethods,), attributes)
     run_state_machine_as_test(
         machine, settings=settings(max_examples=settings().max_examples * WEIGHTS[name])
     )

@@ -28,9 +28,9 @@ from tests.sealing.support import (
     saves,
     stored,
 )
+from tests.unit.renewal.support import ORIGIN, Running, Zoho, renewer, wait_until
 from zoho_tokenstore import ConfigurationError, KeyRing, SealingError, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.coordinator import Coordinator
 from zoho_tokenstore.crypto import values
 from zoho_tokenstore.records import LOOKUPS, SECRET_COLUMNS
 
@@ -69,24 +69,30 @@ class TestConfidentiality:
         tokens.get(ids[0])
         with pytest.raises(SealingError):
             repository(backend, FOREIGN).get(ids[0])
-        tokens.leases.acquire("name", "owner", 1000)
+        assert tokens.leases.replace("name", "", "text", 1000)
         image = bytes_of(backend, tmp_path)
         assert ALICE.user_name is not None
         assert ALICE.user_name.encode() in image  # the image is one
         known = {text for user in (*USERS, *later) for text in secrets(user)} | {renewed or ""}
         assert [text for text in known for form in forms(text) if form in image] == []
 
-    def test_a_login_under_the_coordinator_tells_no_secret(self, backend: Backend, tmp_path: Path) -> None:
-        """Neither the name of a lease nor the note beside it tells the credential that it stands for."""
-        coordinator = Coordinator(repository(backend, OLD))
-        grant = TokenRecord(grant_token=ALICE.grant_token, **CLIENT)
-        assert coordinator.find(grant) is None
-        image = bytes_of(backend, tmp_path)
-        assert [text for text in secrets(ALICE) for form in forms(text) if form in image] == []
-        coordinator.save(ALICE)
-        coordinator.close()
-        image = bytes_of(backend, tmp_path)
-        assert [text for text in secrets(ALICE) for form in forms(text) if form in image] == []
+    def test_a_login_under_a_lease_tells_no_secret(self, backend: Backend, tmp_path: Path) -> None:
+        """Neither the name of a lease nor what stands beside it tells the credential that it stands for."""
+        zoho = Zoho()
+        zoho.granted = {"access_token": ALICE.access_token, "refresh_token": ALICE.refresh_token}
+        zoho.gate.clear()
+        process = renewer(repository(backend, OLD), zoho)
+        query = TokenRecord(grant_token=ALICE.grant_token, user_name=ALICE.user_name, **CLIENT)
+        login = Running(lambda: process.find(query, lambda: ORIGIN))
+        wait_until(lambda: zoho.sent == 1)
+        images = [bytes_of(backend, tmp_path)]  # the lease is taken
+        zoho.gate.set()
+        assert login.result().refresh_token == ALICE.refresh_token
+        images.append(bytes_of(backend, tmp_path))
+        process.close()
+        images.append(bytes_of(backend, tmp_path))
+        for image in images:
+            assert [text for text in secrets(ALICE) for form in forms(text) if form in image] == []
 
     def test_equal_secrets_have_different_boxes(self, backend: Backend, ids: list[str]) -> None:
         """One user's secrets saved twice, and two users' client secret: never one box."""

@@ -24,10 +24,10 @@ from tests.sealing.support import (
     rows,
     with_secrets,
 )
+from tests.unit.renewal.support import ORIGIN, Zoho, renewer
 from zoho_tokenstore import Event, KeyRing, SealingError, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.coordinator import Coordinator
 from zoho_tokenstore.copying import Side, copy
 from zoho_tokenstore.crypto.resealing import reseal, take_stock
 from zoho_tokenstore.crypto.sealing import Sealed
@@ -163,11 +163,10 @@ def test_a_login_beside_the_row_of_dbstore(backend: Backend) -> None:
     clear = row_from_record(login("of DBStore"), "1")
     backend.write(clear, expect=None)
     tokens = repository(backend, OLD)
-    coordinator = Coordinator(tokens)
-    grant = TokenRecord(grant_token=ALICE.grant_token, **CLIENT)
-    assert coordinator.find(grant) is None
-    saved = coordinator.save(ALICE)
-    coordinator.close()
+    zoho = Zoho()
+    saved = renewer(tokens, zoho).find(TokenRecord(grant_token=ALICE.grant_token, **CLIENT), lambda: ORIGIN)
+    assert saved is not None
+    assert zoho.sent == 1
     assert saved.id not in (None, "1")
     listed = tokens.scan()
     assert [record.id for record in listed] == [saved.id]

@@ -11,6 +11,7 @@ import pytest
 
 from tests.sealing.services import Service, Time, backend, service, time
 from tests.sealing.support import ALICE, BOB, CLIENT, FOREIGN, NEW, OLD, queries, repository, rows
+from tests.unit.renewal.support import Zoho, renewer
 from zoho_tokenstore import (
     BackendTimeoutError,
     ConfigurationError,
@@ -20,7 +21,6 @@ from zoho_tokenstore import (
     TokenRepository,
 )
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.coordinator import Coordinator
 from zoho_tokenstore.crypto.keys import Key
 
 __all__ = ["backend", "service", "time"]
@@ -161,22 +161,24 @@ class TestFailures:
         self, service: Service, time: Time, backend: ListBackend
     ) -> None:
         """It says that the keys cannot be had, and a save is kept until they can."""
-        coordinator = Coordinator(TokenRepository(backend, keys=service))
+        zoho = Zoho()
+        process = renewer(TokenRepository(backend, keys=service), zoho)
         saved = repository(backend, NEW, OLD).save(ALICE.changed(expires_at_ms=1))
         service.failure = TimeoutError("no answer")
         time.pass_(1)
         before = rows(backend)
         with pytest.raises(SealingError, match=r"cannot be read again.* a TimeoutError"):
-            coordinator.get(saved.id or "")
+            process.get(saved.id or "")
         time.pass_(1)
         with pytest.raises(SealingError):
-            coordinator.save(ALICE.changed(access_token="1000.renewed"))
+            process.save(ALICE.changed(access_token="1000.renewed"))
         with pytest.raises(SealingError):  # nor may she log in beside her row
-            coordinator.find(TokenRecord(refresh_token="1000.new", user_name=ALICE.user_name, **CLIENT))
+            process.find(TokenRecord(refresh_token="1000.new", user_name=ALICE.user_name, **CLIENT))
         assert rows(backend) == before
         service.failure, service.keys = None, [NEW, OLD]
         time.pass_(1)
-        coordinator.close()
+        process.close()
+        assert zoho.sent == 0
         found = repository(backend, NEW).get(saved.id or "")
         assert found is not None
         assert found.access_token == "1000.renewed"

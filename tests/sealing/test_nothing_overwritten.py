@@ -25,6 +25,7 @@ from tests.sealing.support import (
     secrets_of,
     stored,
 )
+from tests.unit.renewal.support import ORIGIN, Zoho, renewer
 from zoho_tokenstore import (
     BackendError,
     InvalidTokenError,
@@ -35,10 +36,9 @@ from zoho_tokenstore import (
 )
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.coordinator import Coordinator
 from zoho_tokenstore.crypto import values
 from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.leases import Lease, names_of
+from zoho_tokenstore.leases import names_of
 from zoho_tokenstore.records import Row
 
 pytestmark = pytest.mark.clear  # most of it is about what comes of clear rows
@@ -103,22 +103,26 @@ class TestWrongKeys:
                 tokens.save(record)
 
     def test_a_new_login_is_refused_before_its_code_is_spent(self, wrong: Wrong) -> None:
-        """The look-up with credentials raises, so the SDK exchanges nothing; no lease is taken for it."""
+        """The look-up with credentials raises, so nothing is exchanged; no lease is taken for it."""
         tokens, _ = wrong
-        coordinator = Coordinator(tokens)
+        zoho = Zoho()
+        process = renewer(tokens, zoho)
         for query in NEW_LOGINS:
             with pytest.raises(SealingError):
-                coordinator.find(query)
-            assert tokens.leases.look(names_of(query)[0]) == Lease()
-        coordinator.close()
+                process.find(query, lambda: ORIGIN)
+            assert tokens.leases.read(names_of(query)[0]).text == ""
+        process.close()
+        assert zoho.sent == 0
 
     def test_a_new_login_of_a_named_user_is_refused_too(self, wrong: Wrong) -> None:
         """Also where the token carries a new user's name, which no row has."""
         tokens, _ = wrong
-        coordinator = Coordinator(tokens)
+        zoho = Zoho()
+        process = renewer(tokens, zoho)
         for query in NEW_LOGINS:
             with pytest.raises(SealingError):
-                coordinator.find(query.changed(user_name="carol"))
+                process.find(query.changed(user_name="carol"), lambda: ORIGIN)
+        assert zoho.sent == 0
 
     def test_a_name_without_credentials_is_looked_up_by_what_is_readable(self, wrong: Wrong) -> None:
         """Names and ids are stored in clear: for those of nobody the answer is that there is none."""

@@ -21,15 +21,17 @@ from tests.sealing.support import ALICE, NEW, OLD, repository
 from zoho_tokenstore import (
     Event,
     KeyRing,
+    RefreshPolicy,
     RepositoryStore,
     SealingError,
     TokenRepository,
 )
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.coordinator import Coordinator
 from zoho_tokenstore.crypto import sources
 from zoho_tokenstore.crypto.keys import Key
 from zoho_tokenstore.crypto.sealing import Sealed
+from zoho_tokenstore.renewal.renewer import Renewer
+from zoho_tokenstore.tokens import Tokens
 
 KEYS = (OLD, NEW)
 
@@ -79,7 +81,8 @@ def things(file: Path) -> dict[str, Any]:
         "service": sources.Fetched(lambda: KEYS),
         "sealing": Sealed(ring),
         "repository": repository,
-        "coordinator": Coordinator(repository),
+        "renewer": Renewer(repository, RefreshPolicy()),
+        "tokens": Tokens(Renewer(repository, RefreshPolicy())),
         "store": RepositoryStore(repository),
         "settings": Settings(ring),
     }

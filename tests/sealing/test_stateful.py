@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.property.model import Fields
-from tests.property.test_stateful import BACKENDS, LOGINS, TOKENS, SixMethods
+from tests.property.test_stateful import BACKENDS, LOGINS, TOKENS, SixMethods, refusing
 from tests.sealing.support import NEW, OLD
+from tests.unit.renewal.support import Zoho
 from zoho_tokenstore import KeyRing, RepositoryStore, TokenRepository
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.crypto.keys import Key
 from zoho_tokenstore.crypto.resealing import reseal, take_stock
+
+__all__ = ["refusing"]
 
 EXAMPLES = {"list": 24, "memory": 10, "sqlite": 8}
 """The rules are those of the property tests, which have more examples; here it is about the keys."""
@@ -41,7 +44,7 @@ class SealedSixMethods(SixMethods):
         return KeyRing.from_callable(lambda: self.keys, max_age=timedelta(0))
 
     def _open(self, backend: Backend, keys: KeyRing) -> RepositoryStore:
-        return RepositoryStore(TokenRepository(backend, keys=keys, clock=lambda: next(self.clock)))
+        return self.open(TokenRepository(backend, keys=keys, clock=lambda: next(self.clock)))
 
     @initialize(early=st.booleans())
     def may_begin_with_two_keys(self, early: bool) -> None:
@@ -81,7 +84,9 @@ class SealedSixMethods(SixMethods):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_sealed_handles_do_as_the_model_does(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_sealed_handles_do_as_the_model_does(
+    name: str, refusing: Zoho, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whatever is done through two handles, and a third with a newer key, all answer as the model."""
     caplog.set_level(logging.CRITICAL, "zoho_tokenstore")  # refused saves are expected by the hundred
     machine = type(f"SealedOf{name}", (SealedSixMethods,), {"make_backends": staticmethod(BACKENDS[name])})

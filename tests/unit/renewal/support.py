@@ -13,6 +13,7 @@ from typing import Any, Final
 from tests.support import wait_until
 from zoho_tokenstore import Event, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
+from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.errors import AccountsUnavailableError, BackendUnavailableError
 from zoho_tokenstore.leases import Kept, LocalLeases
 from zoho_tokenstore.policies import RefreshPolicy
@@ -93,11 +94,13 @@ class CountedLeases(LocalLeases):
 class Zoho:
     """Answers requests as Zoho's accounts server does; `refusals` are used up first, one each.
 
-    While `gate` is closed every request waits before it is answered.
+    What it grants can be given as `granted`. While `gate` is closed every request waits before it is
+    answered.
     """
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: Clock = now_ms) -> None:
         self._clock = clock
+        self.granted: dict[str, Any] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.refusals: list[str | AccountsUnavailableError] = []
         self.skew_ms: int | None = None
@@ -117,10 +120,10 @@ class Zoho:
         if isinstance(refusal, AccountsUnavailableError):
             raise refusal
         date_ms = None if self.skew_ms is None else sent_ms + self.skew_ms
-        return Answer(200, _body(number, form, refusal), date_ms=date_ms, sent_ms=sent_ms)
+        return Answer(200, _body(number, form, refusal, self.granted), date_ms=date_ms, sent_ms=sent_ms)
 
 
-def _body(number: int, form: Mapping[str, str], refusal: str | None) -> bytes:
+def _body(number: int, form: Mapping[str, str], refusal: str | None, granted: dict[str, Any]) -> bytes:
     if refusal == "Access Denied":
         values: dict[str, Any] = {"error": refusal, "error_description": "too many", "status": "failure"}
     elif refusal is not None:
@@ -129,6 +132,7 @@ def _body(number: int, form: Mapping[str, str], refusal: str | None) -> bytes:
         values = {"access_token": f"1000.minted.{number}", "expires_in": 3600, "scope": "ZohoCRM.users.READ"}
         if form["grant_type"] == "authorization_code":
             values["refresh_token"] = f"1000.refresh.{number}"
+        values |= granted
     return json.dumps(values).encode()
 
 
@@ -140,6 +144,11 @@ class Line(Transport):
 
     def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
         return self.zoho.post(url, form)
+
+
+def renewer(repository: TokenRepository, zoho: Zoho, **policy: Any) -> Renewer:
+    """Return a renewer on a repository, before that Zoho."""
+    return Renewer(repository, RefreshPolicy(**policy), transport=Line(zoho=zoho))
 
 
 class Fleet:
@@ -156,8 +165,7 @@ class Fleet:
     def process(self, **policy: Any) -> Renewer:
         """Return the renewer of another process."""
         repository = TokenRepository(self.storage, on_event=self.events.append, clock=self.clock)
-        values = {**self.policy.__dict__, **policy}
-        return Renewer(repository, RefreshPolicy(**values), transport=Line(zoho=self.zoho))
+        return renewer(repository, self.zoho, **{**self.policy.__dict__, **policy})
 
     def login(self, seconds_left: float | None, **fields: Any) -> TokenRecord:
         """Store a login, whose access token ends in so many seconds."""
