@@ -48,9 +48,11 @@ MUTANTS: Final = {
         entry = Entry.parse(kept.text)
 """,
     ),
-    "what was deleted is renewed": Mutant(protocol, "(record is None and ask.is_stored) or ", ""),
+    "what was deleted is renewed": Mutant(
+        protocol, "ask.is_stored if record is None", "False if record is None"
+    ),
     "what others have renewed is renewed again": Mutant(
-        protocol, "ask.is_enough(record)):", "ask.is_enough(record) and turn == 0):"
+        protocol, "else ask.is_enough(record) or", "else (ask.is_enough(record) and turn == 0) or"
     ),
     "the lease is given back before the save": Mutant(
         protocol,

@@ -112,6 +112,7 @@ class Ask:
         is_code: the credential is a one-time code, which is sent once or not at all.
         is_forced: renew although Zoho has refused these credentials before.
         is_stored: what is asked for was stored; if it has been deleted, nothing is renewed.
+        is_own: tells whether a stored token has the credential that the lease is for.
         wait: for how many seconds to wait for somebody else.
     """
 
@@ -121,6 +122,7 @@ class Ask:
     is_code: bool = False
     is_forced: bool = False
     is_stored: bool = False
+    is_own: Callable[[TokenRecord], bool] = lambda _record: True
     wait: float = 0.0
 
 
@@ -131,7 +133,8 @@ def renewal(ask: Ask, policy: RefreshPolicy, clock: Clock) -> Renewal:
     nobody has begun a renewal since; and the token that he has found after reading is the latest one.
 
     Returns:
-        the token; or `None` if it was deleted, or somebody else is renewing and `wait` is over at once.
+        the token, or another login's that is stored in its place; or `None` if it was deleted, or somebody
+        else is renewing and `wait` is over at once.
 
     Raises:
         InvalidGrantError, InvalidClientError: Zoho refuses the credentials. Nothing is sent again.
@@ -147,7 +150,7 @@ def renewal(ask: Ask, policy: RefreshPolicy, clock: Clock) -> Renewal:
         if turn == 0:
             before = entry.renewed
         record = yield Find(None if entry.renewed == before else entry.renewed)
-        if (record is None and ask.is_stored) or (record is not None and ask.is_enough(record)):
+        if ask.is_stored if record is None else ask.is_enough(record) or not ask.is_own(record):
             found: TokenRecord | None = record
             return found
         if not entry.is_held(kept.now_ms, policy):

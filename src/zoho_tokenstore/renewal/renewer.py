@@ -14,7 +14,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from zoho_tokenstore.errors import (
     AccountsError,
@@ -35,6 +35,7 @@ from zoho_tokenstore.renewal.reports import Reports
 from zoho_tokenstore.renewal.skew import Skew
 from zoho_tokenstore.renewal.spool import Spool
 from zoho_tokenstore.renewal.steps import Desk, Origin, Steps
+from zoho_tokenstore.renewal.task import Find, Task
 from zoho_tokenstore.renewal.transport import Transport
 from zoho_tokenstore.repository import Fence, TokenRepository
 
@@ -43,19 +44,7 @@ _GLANCE: Final = 1.0
 
 _LONGEST_HOLD: Final = 60.0
 
-Find = Callable[[], TokenRecord | None]
 Ask = Callable[[], Origin]
-
-
-class Task(NamedTuple):
-    """A renewal: under the name of which lease, of what, and how it is found again."""
-
-    name: str
-    asked: TokenRecord
-    find: Find
-    origin: Origin
-    is_forced: bool = False
-    is_stored: bool = True
 
 
 class Renewer:
@@ -306,8 +295,8 @@ class Renewer:
     def _renewed(self, task: Task, began: float) -> TokenRecord | None:
         """Answer for a token that cannot be used: renew it, or wait for who does."""
         ends = began + self._wait
-        asked = task.asked
         while True:
+            asked = task.asked
             left = ends - time.monotonic()
             flight = self._flights.join(task.name, self._work(task, max(left, 0.001)))
             if not flight.wait(left):
@@ -316,11 +305,20 @@ class Renewer:
             if record is None:
                 if flight.is_final:
                     return None
+            elif not task.is_of(record) and not self.needs.is_usable(record):
+                task = self._of_another_login(task, record)
             elif asked.id in (None, record.id):
                 if not task.is_forced or record.access_token != asked.access_token:
                     return record
             elif (own := task.find()) is not None and self._is_met(task, Need.NOW, own):
                 return own  # of another row with the same refresh token
+
+    def _of_another_login(self, task: Task, record: TokenRecord) -> Task:
+        """Return the renewal of a login that has come in place of the one that was asked about."""
+        names = names_of(record)
+        if not names or self.needs.of(record) is Need.LOGIN:
+            raise failures.login_needed(record)
+        return task._replace(name=names[0], asked=record)
 
     def _work(self, task: Task, wait: float) -> Callable[[Flight], TokenRecord | None]:
         """Return what a flight does: a renewal, that waits so many seconds for somebody else's."""
@@ -333,6 +331,7 @@ class Renewer:
             is_code=asked.refresh_token is None,
             is_forced=task.is_forced,
             is_stored=task.is_stored,
+            is_own=task.is_of,
             wait=wait,
         )
 
