@@ -23,17 +23,20 @@ Figures = Mapping[str, Figure]
 
 @dataclass(frozen=True)
 class Limit:
-    """What a figure may cost at most beside another one: so many times as much, or so many seconds more."""
+    """What a figure may cost at most: so many times as much as another one, or seconds (more than it)."""
 
     title: str
     figure: str
-    against: str
+    against: str | None
     most: float
-    kind: Literal["times", "seconds more"] = "times"
+    kind: Literal["times", "seconds more", "seconds"] = "times"
 
     def cost(self, figures: Figures) -> float:
         """Return what it costs. A figure that was not measured is a `KeyError`: no limit is kept unseen."""
-        own, other = figures[self.figure].timing.median, figures[self.against].timing.median
+        own = figures[self.figure].timing.median
+        if self.against is None:
+            return own
+        other = figures[self.against].timing.median
         return own / other if self.kind == "times" else own - other
 
     def is_kept(self, figures: Figures) -> bool:
@@ -59,9 +62,28 @@ LIMITS: Final[Mapping[str, tuple[Limit, ...]]] = {
         Limit("sealed look-up of a random token", "sealed/random/store", "sealed/random/select", 2.2),
         Limit("durable sealed save after a refresh", "sealed/save/store", "sealed/save/update", 1.7),
     ),
-    "servers": tuple(
-        Limit(f"look-up on {kind}", f"{kind}/store", f"{kind}/driver", 1.3)
-        for kind in ("postgresql", "mariadb", "redis", "dynamodb")
+    "servers": (
+        *(
+            Limit(f"look-up on {kind}", f"{kind}/store", f"{kind}/driver", 1.3)
+            for kind in ("postgresql", "mariadb", "redis", "dynamodb")
+        ),
+        *(
+            Limit(f"renewal's save on {kind}", f"{kind}/save1/store", f"{kind}/save1/driver", 1.6)
+            for kind in ("postgresql", "mariadb", "redis")
+        ),
+        *(
+            Limit(f"saves of 8 processes on {kind}", f"{kind}/save8/store", f"{kind}/save8/driver", 2.0)
+            for kind in ("postgresql", "mariadb", "redis")
+        ),
+        *(
+            Limit(f"copy from {one} to {other}, a row", f"copy/{one}/{other}", None, 1 / 5000, "seconds")
+            for one, other in (
+                ("postgresql", "mariadb"),
+                ("mariadb", "postgresql"),
+                ("postgresql", "redis"),
+                ("redis", "postgresql"),
+            )
+        ),
     ),
     "imports": (Limit("import zoho_tokenstore", "import/package", "import/nothing", 0.060, "seconds more"),),
 }

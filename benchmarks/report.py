@@ -82,6 +82,8 @@ def limits_table(limits: Iterable[Limit], figures: Figures) -> str:
 
 def cost_text(limit: Limit, cost: float) -> str:
     """Return a cost for people."""
+    if limit.kind == "seconds":
+        return _time(cost)
     return f"{cost:.2f} ×" if limit.kind == "times" else f"{cost * 1000:.0f} ms more"
 
 

@@ -96,6 +96,14 @@ def test_a_difference_is_kept_up_to_its_limit(own: float, kept: bool) -> None:
     assert limit.is_kept({"own": figure("own", own), "other": figure("other", 1.0)}) is kept
 
 
+@pytest.mark.parametrize(("own", "kept"), [(0.0002, True), (0.00021, False)])
+def test_a_limit_beside_nothing_is_a_time(own: float, kept: bool) -> None:
+    """A limit in seconds is judged by the figure alone, and told as a time."""
+    limit = Limit("copy", "own", None, 0.0002, "seconds")
+    assert limit.is_kept({"own": figure("own", own)}) is kept
+    assert report.cost_text(limit, limit.most) == "200.0 µs"
+
+
 def test_a_figure_that_was_not_measured_is_not_kept_quietly() -> None:
     """A limit without its figures fails loudly."""
     with pytest.raises(KeyError):
@@ -123,7 +131,9 @@ def test_every_limit_names_figures_that_are_measured(measured: dict[str, list[Fi
     """No limit waits for a figure that no benchmark measures, but for the sizes of the stores."""
     assert set(LIMITS) <= set(command.BENCHMARKS)
     kinds = {kind_of(figure.key) for figures in measured.values() for figure in figures}
-    wanted = [key for limits in LIMITS.values() for limit in limits for key in (limit.figure, limit.against)]
+    wanted = [
+        key for limits in LIMITS.values() for limit in limits for key in (limit.figure, limit.against) if key
+    ]
     assert {kind_of(key) for key in wanted} <= kinds
     sizes = {int(size) for key in wanted if (size := key.rpartition("/")[2]).isdecimal()}
     assert sizes <= {FULL.usual_size, *FULL.store_sizes}

@@ -135,6 +135,10 @@ class Dialect:
         """Return what `lookup` equals where a text is looked up whose `key_value` this is."""
         return text
 
+    def lists(self, index: str) -> sa.TextClause | None:  # noqa: ARG002
+        """Return that `lookup` is one of a list, the parameter `keys`; `None` if no list can be sent."""
+        return None
+
     def key_value(self, text: str) -> str:
         """Return what is sent to the database to look a text up."""
         return texts.digest(text)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import psycopg
 import sqlalchemy as sa
 from psycopg import errors
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert
 
 from zoho_tokenstore.backends._sql import failures, texts, triggers
@@ -214,6 +215,16 @@ class PostgreSQL(Dialect):
         if index not in DIGESTED:
             return columns[index]
         return sa.func.coalesce(columns[f"{index}_digest"], columns[index])
+
+    def lists(self, index: str) -> sa.TextClause:
+        # Key by key (OFFSET 0 keeps it so): a table that has just grown has no statistics, and the
+        # planner would rather read all of it than look up hundreds of keys.
+        table = postgresql.dialect().identifier_preparer.format_table(self.tokens)  # type: ignore[no-untyped-call]
+        by = f"coalesce(t.{index}_digest, t.{index})" if index in DIGESTED else f"t.{index}"
+        return sa.text(
+            "id = ANY(ARRAY(SELECT found.id FROM unnest(CAST(:keys AS text[])) AS given(key), "  # noqa: S608
+            f'LATERAL (SELECT t.id FROM {table} AS t WHERE {by} = given.key COLLATE "C" OFFSET 0) AS found))'
+        )
 
     def key_value(self, text: str) -> str:
         return texts.escape(text)

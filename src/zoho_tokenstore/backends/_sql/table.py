@@ -61,6 +61,7 @@ class Table:
         page = self._rows.where(behind).limit(sa.bindparam("size", type_=sa.Integer))
         self._scan = connections.query(page, "after", "size")
         self._finds: dict[tuple[str, int], Query] = {}
+        self._lists = {index: self._list(index) for index in LOOKUPS}
         retired = sa.select(dialect.retired.c.at_ms).where(dialect.retired.c.id == row_id)
         etag = sa.select(dialect.etag()).where(this_row)
         self._look = sa.select(etag.scalar_subquery(), retired.scalar_subquery())
@@ -91,9 +92,13 @@ class Table:
     def find(self, index: str, *keys: str) -> list[Found]:
         if not keys:
             return []
-        size = 1 << (len(keys) - 1).bit_length()  # so that there are few statements
-        keys += keys[-1:] * (size - len(keys))
-        found = self._connections.all(self._find(index, size), *map(self._dialect.key_value, keys))
+        values = list(map(self._dialect.key_value, keys))
+        if len(keys) > _FEW and (query := self._lists[index]) is not None:
+            found = self._connections.all(query, values)
+        else:
+            size = 1 << (len(keys) - 1).bit_length()  # so that there are few statements
+            values += values[-1:] * (size - len(keys))
+            found = self._connections.all(self._find(index, size), *values)
         return list(map(self._found, found))
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
@@ -209,15 +214,21 @@ class Table:
         )
         return sa.or_(columns.id == row_id, others)
 
+    def _list(self, index: str) -> Query | None:
+        """Return the query for the rows under a list of keys, where the database takes one."""
+        condition = self._dialect.lists(index)
+        if condition is None:
+            return None
+        # A plan for many keys that was made for a small table would read a large one to the end.
+        return self._connections.query(self._rows.where(condition), "keys", is_planned_once=False)
+
     def _find(self, index: str, size: int) -> Query:
         """Return the query for the rows under so many keys."""
         query = self._finds.get((index, size))
         if query is None:
             names = [f"key_{number}" for number in range(size)]
             keys = [self._dialect.key(sa.bindparam(name, type_=sa.UnicodeText())) for name in names]
-            rows = self._rows.where(self._dialect.lookup(index).in_(keys))
-            # A plan for many keys that was made for a small table would read a large one to the end.
-            query = self._connections.query(rows, *names, is_planned_once=size <= _FEW)
+            query = self._connections.query(self._rows.where(self._dialect.lookup(index).in_(keys)), *names)
             self._finds[index, size] = query
         return query
 
