@@ -53,9 +53,7 @@ class RepositoryStore(TokenStore):  # type: ignore[misc]  # the SDK has no types
         if spool is not None and refresh is None:
             raise ConfigurationError("RepositoryStore: spool= needs a refresh policy: nothing else uses it.")
         self.repository: Final = repository
-        self._renewer = (
-            None if refresh is None else Renewer(repository, refresh, origin=_origin, spool=spool)
-        )
+        self._renewer = None if refresh is None else Renewer(repository, refresh, origin=_origin, spool=spool)
         self._get: Callable[[str], TokenRecord | None] = (self._renewer or repository).get
         # The repository hands out the same record while nobody changed it: then its token holds too.
         self._known: Recent[tuple[TokenRecord, Any]] = Recent()
