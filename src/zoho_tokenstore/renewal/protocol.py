@@ -204,11 +204,16 @@ def _renewed(
         if failed.failure is not None:
             raise _of(failed.failure, ask, now_ms) from error
         raise
+    except TokenStoreError:  # it was not sent: nobody knows where to
+        yield from _end(mine, mine.given_back())
+        raise
     try:
         saved = yield Save(record, grant)
-    except RetiredIdError:  # deleted meanwhile: there is none any more
+    except TokenStoreError as error:
         yield from _end(mine, mine.succeeded(Renewed(began_ms, "", 0)))
-        return None
+        if isinstance(error, RetiredIdError):  # deleted meanwhile: there is none any more
+            return None
+        raise
     if saved.is_stored:
         token_id, saved_ms = saved.record.id or "", saved.record.updated_at_ms or 0
         yield from _end(mine, mine.succeeded(Renewed(began_ms, token_id, saved_ms, saved.scopes)))

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from tests.unit.renewal.support import CREDENTIALS, ORIGIN, PRODUCTION, Fleet, Running, wait_until
-from zoho_tokenstore import BackendUnavailableError, TokenNotFoundError, TokenRecord
+from zoho_tokenstore import BackendUnavailableError, TokenNotFoundError, TokenRecord, TokenRepository
 from zoho_tokenstore.errors import (
     AccountsUnavailableError,
     BackendTimeoutError,
+    ConfigurationError,
+    ConflictError,
     InvalidGrantError,
     RateLimitedError,
 )
@@ -592,3 +594,32 @@ def test_the_policy_of_a_process_is_its_own(fleet: Fleet) -> None:
     eager, lazy = fleet.process(background=False), fleet.process(ahead=RefreshPolicy().urgent)
     assert ask(lazy, token) == token
     assert ask(eager, token).access_token == "1000.minted.1"
+
+
+def test_a_renewal_that_knows_no_server_gives_its_lease_back(fleet: Fleet) -> None:
+    """Whoever does not say where Zoho is holds up nobody who does."""
+    token = fleet.login(-1, api_domain="http://127.0.0.1:8085")
+    with pytest.raises(ConfigurationError, match="accounts servers"):
+        fleet.first.get(token.id or "")
+    began = time.monotonic()
+    assert fleet.process().get(token.id or "", lambda: ORIGIN) is not None
+    assert time.monotonic() - began < 1
+    assert fleet.zoho.sent == 1
+
+
+def test_a_save_that_is_refused_for_good_gives_the_lease_back(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its caller is told; the next one need not wait until the lease has run out."""
+    token = fleet.login(-1)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConflictError("It is somebody else's.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TokenRepository, "save", refuse)
+        with pytest.raises(ConflictError):
+            fleet.first.get(token.id or "", lambda: ORIGIN)
+    began = time.monotonic()
+    assert fleet.first.get(token.id or "", lambda: ORIGIN) is not None
+    assert time.monotonic() - began < 1
