@@ -11,7 +11,12 @@ from importlib import import_module
 from itertools import islice
 from typing import Any, Final, NoReturn, ParamSpec, Self, TypeVar
 
-from zoho_tokenstore.errors import ConfigurationError, InvalidGrantError, TokenNotFoundError
+from zoho_tokenstore.errors import (
+    AccountsUnavailableError,
+    ConfigurationError,
+    InvalidGrantError,
+    TokenNotFoundError,
+)
 from zoho_tokenstore.logins import Client, ClientCredentials, Code, Credentials, Device, RefreshToken
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal import datacenters
@@ -172,7 +177,9 @@ class Tokens:
             case RefreshToken(token):
                 return self._logged_in(base.changed(refresh_token=token), origin)
             case Device(scopes, show):
-                grant = _granted_on_device(self._accounts(origin.accounts_url or ""), client, scopes, show)
+                grant = _granted_on_device(
+                    self._accounts, origin.accounts_url or "", client, Device(scopes, show)
+                )
             case ClientCredentials(scopes, soid):
                 accounts = self._accounts(origin.accounts_url or "")
                 grant = accounts.client_credentials(client.id, client.secret, scopes, soid=soid)
@@ -314,20 +321,24 @@ def _access_token_of(record: TokenRecord) -> str:
 
 
 def _granted_on_device(
-    accounts: Accounts, client: Client, scopes: tuple[str, ...], show: Callable[[Any], object]
+    accounts_at: Callable[[str], Accounts], accounts_url: str, client: Client, device: Device
 ) -> Grant:
     """Wait until the user has logged in on another device, as long as Zoho lets him."""
-    code = accounts.start_device(client.id, scopes)
-    show(code)
+    accounts = accounts_at(accounts_url)
+    code = accounts.start_device(client.id, device.scopes)
+    device.show(code)
     ends = time.monotonic() + code.expires_in.total_seconds()
     pause = code.interval.total_seconds()
     while time.monotonic() < ends:
         time.sleep(min(pause, max(0.0, ends - time.monotonic())))
-        answer = accounts.poll_device(client.id, client.secret, code.device_code)
+        try:
+            answer = accounts.poll_device(client.id, client.secret, code.device_code)
+        except AccountsUnavailableError:  # the user may still be at it
+            continue
         if isinstance(answer, Grant):
             return answer
         if answer.data_center is not None:
-            accounts = Accounts(answer.data_center.accounts_url)
+            accounts = accounts_at(answer.data_center.accounts_url)
         pause += 5.0 if answer.slow_down else 0.0  # RFC 8628, 3.5
     raise InvalidGrantError(
         "The user has not logged in on another device in time. Begin again.", error_code="expired"

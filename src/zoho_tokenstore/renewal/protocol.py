@@ -167,8 +167,7 @@ def renewal(ask: Ask, policy: RefreshPolicy, clock: Clock) -> Renewal:
             if ask.wait <= 0:
                 return None
             raise AccountsUnavailableError(
-                f"Somebody else is renewing {ask.subject}, and brought no token within {ask.wait:g} s. "
-                "Try again later.",
+                f"Somebody else is renewing {ask.subject}, and brought no token in time. Try again later.",
                 retry_after=policy.timeout.total_seconds(),
             )
         yield Pause(min(pause * (0.5 + clock.random() / 2), left))
