@@ -5,24 +5,20 @@ No test reaches a host that is not this one: a store renews by itself, so a toke
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from typing import Any, Final
 
 import pytest
 
-from tests.support import servers
+from tests.support import network, servers
 from tests.support.chosen import VARIABLE as STORES
 from tests.support.chosen import chosen
 from zoho_tokenstore.crypto.sources import VARIABLE
 
 _used: Final[dict[str, set[str]]] = {}
 _KEY: Final = "servers_used"
-_NOBODY: Final = "http://127.0.0.1:9"
 
-for _name in ("http_proxy", "https_proxy", "all_proxy"):
-    os.environ[_name] = os.environ[_name.upper()] = _NOBODY
-os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost,::1"
+network.stay_here()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -71,6 +71,7 @@ def test_a_table_is_served_whole(tmp_path: Path, kind: str) -> None:
     again.close()
 
 
+@pytest.mark.clear
 @pytest.mark.parametrize("kind", ["WITHOUT ROWID", "STRICT", "expiry as a number", "id that may be null"])
 def test_the_published_code_may_work_beside(tmp_path: Path, kind: str) -> None:
     """What it inserts, updates and deletes has an etag, outdates ours, and is retired."""

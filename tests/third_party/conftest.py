@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import network
 from zoho_tokenstore.registry import ENTRY_POINTS
 
 PACKAGE = Path(__file__).with_name("json_folder")
@@ -22,7 +23,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("site-packages")
     command = ["uv", "pip", "install", "--quiet", "--no-deps", "--target", target, PACKAGE]
     done = subprocess.run(
-        [sys.executable, "-m", *map(str, command)], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, "-m", *map(str, command)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env=network.outside(),
     )
     assert done.returncode == 0, done.stderr
     return target

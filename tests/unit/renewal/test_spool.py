@@ -73,7 +73,7 @@ class Site:
         return renewed
 
 
-@pytest.fixture(params=["clear", "sealed"])
+@pytest.fixture(params=[pytest.param("clear", marks=pytest.mark.clear), "sealed"])
 def site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.delenv("ZOHO_TOKENSTORE_KEYS", raising=False)
     return Site(tmp_path / "spool", KEYS if request.param == "sealed" else None)
