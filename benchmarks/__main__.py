@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import due, imports, lookups, report, saves, sealed, servers, storm
+from benchmarks import due, imports, lookups, report, saves, sealed, server_copies, servers, storm
 from benchmarks.figures import LIMITS, Figure, missed
 from benchmarks.scale import FULL, QUICK, Scale
 
 BENCHMARKS: Final[dict[str, Callable[[Scale, Path], list[Figure]]]] = {
+    "copies": server_copies.measure,
     "due": due.measure,
     "imports": imports.measure,
     "lookups": lookups.measure,

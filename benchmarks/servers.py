@@ -1,4 +1,4 @@
-"""Servers: look-ups here, saves in `server_saves`, copies in `server_copies`.
+"""Servers: look-ups here, saves in `server_saves`.
 
 Look-ups: our store beside the bare driver that fetches the same row, and the SDK's DBStore.
 
@@ -19,7 +19,7 @@ import pymysql
 import sqlalchemy
 from zohocrmsdk.src.com.zoho.api.authenticator.store import DBStore
 
-from benchmarks import databases, server_copies, server_saves
+from benchmarks import databases, server_saves
 from benchmarks.figures import Figure
 from benchmarks.harness import Block, interleave, seconds_each, taking
 from benchmarks.scale import Scale
@@ -46,11 +46,11 @@ _NAMES: Final = {
 
 
 def measure(scale: Scale, folder: Path) -> list[Figure]:
-    """Time look-ups by id on every server, and on those that flush every commit, saves and copies."""
+    """Time look-ups by id on every server, and on those that flush every commit, saves."""
     look_ups = [figure for kind in _NAMES for figure in _measure(kind, scale, folder / kind)]
     with contextlib.ExitStack() as stack:
         places = {kind: stack.enter_context(server_saves.durable(kind)) for kind in server_saves.DRIVERS}
-        return [*look_ups, *server_saves.measure(scale, places), *server_copies.measure(scale, places)]
+        return [*look_ups, *server_saves.measure(scale, places)]
 
 
 def _measure(kind: str, scale: Scale, folder: Path) -> Iterator[Figure]:
