@@ -1,7 +1,7 @@
 """Renews or makes a login whose save fails, prints its id and access token, and waits to be killed.
 
-Arguments: the store, the spool, the accounts server, and the id of a login or a one-time code with the
-client's id and secret.
+Arguments: the store, the spool and the accounts server. Standard input has a line of JSON: the id of a
+login, or a one-time code with the client's id and secret.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from zoho_tokenstore.logins import Client, Code
 from zoho_tokenstore.registry import open_tokens
 
 
-def main(url: str, spool: str, accounts_url: str, *login: str) -> None:
+def main(url: str, spool: str, accounts_url: str) -> None:
+    login: list[str] = json.loads(sys.stdin.readline())
     SQLiteBackend.write = _fail  # type: ignore[method-assign]
     tokens = open_tokens(url, spool=spool, accounts_url=accounts_url)
     if len(login) == 1:

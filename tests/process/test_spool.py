@@ -44,9 +44,10 @@ def _expired(zoho: Emulator, url: str) -> str:
     return saved.id
 
 
-def _killed(*arguments: object) -> tuple[str | None, str]:
+def _killed(url: str, spool: Path, accounts_url: str, *login: str) -> tuple[str | None, str]:
     """Return the login that a process has had when it was killed (kill -9)."""
-    with Worker("spooler", *arguments) as worker:
+    with Worker("spooler", url, spool, accounts_url) as worker:
+        worker.tell(json.dumps(login))
         token_id, access_token = json.loads(worker.hear())
     return token_id, access_token
 
