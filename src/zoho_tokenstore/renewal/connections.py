@@ -201,5 +201,9 @@ class _Connection(HTTPConnection):
         return self.line.opened(super()._new_conn())
 
     def connect(self) -> None:
-        super().connect()
-        self.line.established()
+        try:
+            super().connect()
+            self.line.established()
+        except BaseException:
+            self.close()  # nobody else does, once TLS stands
+            raise
