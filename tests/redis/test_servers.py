@@ -146,7 +146,7 @@ def test_a_replica_that_does_not_tell_is_refused(local: LocalRedis, open_store: 
 def test_the_trial_covers_all_scripts() -> None:
     """The trial at opening uses every command that any script uses, and those that are sent by themselves."""
     used = [commands_of(script) for script in vars(scripts).values() if isinstance(script, scripts.Script)]
-    assert len(used) == 10
+    assert len(used) == 11
     assert set().union(*used, {"zscan", "zremrangebyscore"}) == commands_of(scripts.PROBE)
 
 
