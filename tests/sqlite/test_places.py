@@ -23,7 +23,10 @@ from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError
 from zoho_tokenstore.records import RetiredId, Row
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows locks open files, and has other rights")
+pytestmark = [
+    pytest.mark.clear,  # some of its files are those of Zoho's sample
+    pytest.mark.skipif(os.name == "nt", reason="Windows locks open files, and has other rights"),
+]
 AS_ROOT: Final = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can make files of other users"
 )

@@ -114,7 +114,7 @@ def test_the_emulator_introduces_a_hostile_user(text: str, capsys: pytest.Captur
     ) as zoho:
         user = zoho.default_users[0]
         object.__setattr__(user, "email", text)
-        emulator._introduce(zoho, made_up=True)
+        emulator._introduce(zoho, made_up=False)
     printed = capsys.readouterr().out
     check(printed)
     assert shared.visible(text) in printed
