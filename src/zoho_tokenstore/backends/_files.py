@@ -106,6 +106,17 @@ def close_to_others(*paths: Path) -> None:
         )
 
 
+def sync(path: Path) -> None:
+    """See to it that a file, or the names in a folder, survive a loss of power."""
+    if os.name == "nt":  # Windows has no fsync for folders, and journals what is made and renamed in them
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _close(path: Path) -> int | None:
     """Close a file to others; return the mode that it had, if that was needed."""
     try:

@@ -10,13 +10,10 @@ import json
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Final, Literal, NamedTuple, Self, get_args
+from typing import Any, Final, NamedTuple, Self, get_args
 
+from zoho_tokenstore.errors import FailureKind
 from zoho_tokenstore.policies import RefreshPolicy
-
-Kind = Literal["rejected", "throttled", "transient", "uncertain"]
-"""How a renewal fails: Zoho refuses the credential; refuses more requests now; cannot answer; or did not
-answer after the request was sent."""
 
 KEPT: Final = timedelta(hours=25)
 """For how long an entry is kept after its last change: a token's life, and a day for an operator to ask."""
@@ -35,7 +32,7 @@ class Failure(NamedTuple):
     `since_ms` when the first of `tries` failures in a row was.
     """
 
-    kind: Kind
+    kind: FailureKind
     code: str | None
     until_ms: int
     since_ms: int
@@ -136,7 +133,7 @@ class Entry:
         return self._next(owner=None, until_ms=0, failure=None, renewed=renewed)
 
     def failed(
-        self, kind: Kind, code: str | None, now_ms: int, policy: RefreshPolicy, *, jitter: float
+        self, kind: FailureKind, code: str | None, now_ms: int, policy: RefreshPolicy, *, jitter: float
     ) -> Entry:
         """Return the entry after a renewal that failed.
 
@@ -170,7 +167,7 @@ class Entry:
 
 
 def _failure(kind: Any, code: Any, until_ms: Any, since_ms: Any, tries: Any) -> Failure:
-    if kind not in get_args(Kind):
+    if kind not in get_args(FailureKind):
         raise ValueError(kind)
     return Failure(kind, None if code is None else str(code), int(until_ms), int(since_ms), int(tries))
 

@@ -60,10 +60,10 @@ class Spool:
     """
 
     def __init__(self, folder: str | os.PathLike[str], location: str, sealing: Sealing) -> None:
-        from zoho_tokenstore.backends._files import check_place  # nobody else loads anything of a backend
+        from zoho_tokenstore.backends._files import check_place, sync  # loaded by a spool alone
 
         self._folder = Path(folder).absolute()
-        self._check_place = check_place
+        self._check_place, self._sync = check_place, sync
         self._location = location
         self._sealing = sealing
         try:
@@ -94,7 +94,7 @@ class Spool:
         try:
             _write(scratch, data)
             scratch.rename(self._folder / name)
-            _sync_folder(self._folder)
+            self._sync(self._folder)
         except OSError as error:
             with contextlib.suppress(OSError):
                 scratch.unlink()
@@ -206,14 +206,3 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(handle)
-
-
-def _sync_folder(path: Path) -> None:
-    """See to it that a new name survives a loss of power."""
-    if os.name == "nt":  # Windows has no fsync for folders, and journals the renaming
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

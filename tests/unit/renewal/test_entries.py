@@ -10,16 +10,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.renewal.support import NOW
+from zoho_tokenstore.errors import FailureKind
 from zoho_tokenstore.policies import RefreshPolicy
-from zoho_tokenstore.renewal.entries import KEPT, KEPT_REJECTED, Entry, Failure, Kind, Renewed, ms
+from zoho_tokenstore.renewal.entries import KEPT, KEPT_REJECTED, Entry, Failure, Renewed, ms
 
 POLICY = RefreshPolicy()
 WINDOW = ms(POLICY.window)
-KINDS: tuple[Kind, ...] = ("rejected", "throttled", "transient", "uncertain")
+KINDS: tuple[FailureKind, ...] = ("rejected", "throttled", "transient", "uncertain")
 
 NAMES = ("owner", "until", "sent", "failure", "renewed", "mark")
 times = st.integers(0, 2**53)
-kinds: st.SearchStrategy[Kind] = st.sampled_from(KINDS)
+kinds: st.SearchStrategy[FailureKind] = st.sampled_from(KINDS)
 failures = st.builds(Failure, kinds, st.none() | st.text(), times, times, st.integers(1, 99))
 renewals = st.builds(Renewed, times, st.text(), times, st.lists(st.text(), max_size=3).map(tuple))
 entries = st.builds(
@@ -60,7 +61,7 @@ def test_any_text_can_be_read(text: str) -> None:
 
 
 @given(entries, times, kinds)
-def test_no_two_texts_are_the_same(entry: Entry, now: int, kind: Kind) -> None:
+def test_no_two_texts_are_the_same(entry: Entry, now: int, kind: FailureKind) -> None:
     """Every change has a text of its own, also one that changes nothing: the compare-and-set needs it."""
     changed = [
         entry.taken("one", now, POLICY),
@@ -137,7 +138,7 @@ def test_what_was_not_sent_is_not_counted() -> None:
 
 
 @pytest.mark.parametrize("kind", ["transient", "uncertain"])
-def test_pauses_grow(kind: Kind) -> None:
+def test_pauses_grow(kind: FailureKind) -> None:
     """They double from a second to a minute, less up to a half by chance; since when it fails stays noted."""
     entry, pauses = Entry(), []
     for number in range(8):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from zoho_tokenstore.backends._files import sync
+
 Fingerprint = tuple[int, int, int, int, int]
 
 OWNER_ONLY: Final = 0o600
@@ -62,7 +64,7 @@ def replace(path: Path, data: bytes, rights_of: Path) -> None:
     """Put a file with this content at `path`, whole or not at all; the caller holds the lock."""
     with written(path, data, rights_of) as scratch:
         os.replace(scratch, path)  # noqa: PTH105  # where the tests' faults strike
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def give_rights_of(path: Path, handle: int) -> None:
@@ -78,17 +80,6 @@ def give_rights_of(path: Path, handle: int) -> None:
         mode = OWNER_ONLY
     if mode != own.st_mode & 0o777:
         os.fchmod(handle, mode)
-
-
-def sync_folder(path: Path) -> None:
-    """See to it that a new name in the folder survives a loss of power."""
-    if os.name == "nt":  # Windows has no fsync for folders, and journals the renaming
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def strays(path: Path) -> list[Path]:

@@ -17,7 +17,7 @@ from zoho_tokenstore.backends._csv.failures import explained, unavailable
 from zoho_tokenstore.backends._csv.form import Form
 from zoho_tokenstore.backends._csv.locks import HostLock
 from zoho_tokenstore.backends._csv.table import Table
-from zoho_tokenstore.backends._files import check_mount, check_place, close_to_others, identity
+from zoho_tokenstore.backends._files import check_mount, check_place, close_to_others, identity, sync
 from zoho_tokenstore.errors import (
     BackendError,
     BackendTimeoutError,
@@ -214,7 +214,7 @@ class TokenFile:
                 return False
             written = identity(scratch)
             os.replace(scratch, self._path)  # noqa: PTH105  # where the tests' faults strike
-        files.sync_folder(self._path.parent)
+        sync(self._path.parent)
         return identity(self._path) == written
 
     def _beside(self) -> list[Path]:

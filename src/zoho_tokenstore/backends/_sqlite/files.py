@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from zoho_tokenstore.backends import _forks
-from zoho_tokenstore.backends._files import check_mount, check_place
+from zoho_tokenstore.backends._files import check_mount, check_place, sync
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError, TokenStoreError
 
 _OWNER_ONLY: Final = 0o600
@@ -106,10 +106,10 @@ def _create(path: Path, build: Callable[[Path], None]) -> None:
     """
     with _forks.held_off(), _scratch_file(path) as scratch:
         build(scratch)
-        _sync(scratch)
+        sync(scratch)
         with contextlib.suppress(FileExistsError):  # another process was first
             os.link(scratch, path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 @contextlib.contextmanager
@@ -140,16 +140,6 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt":  # Windows has no fsync for folders, and journals the file's creation
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _check(path: Path, patience: float) -> None:
