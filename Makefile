@@ -2,53 +2,82 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SDKS := 8.0-6.0.0 7.0 6.0 5.0
+BACKENDS := sqlite memory list csv sql postgresql mysql redis dynamodb secretsmanager
 SDK_ENVS := $(SDKS:%=.venv-sdk-%/.ready)
+WORKERS ?= 3
 PYTEST_ARGS ?=
 SIMULATE_ARGS ?=
-LOCAL_STORES := sqlite memory list csv
-SERVER_TESTS := tests/sql tests/redis tests/aws tests/copying
+PYTEST := -m pytest -n $(WORKERS) --dist worksteal
+QUICK := HYPOTHESIS_PROFILE=quick
+SAMPLE := 2
+# Where a stored row is read or written. `sealed` tests have keys of their own; all of those are here.
+SEALED_TESTS := tests/contract tests/sealing tests/sdk tests/process/test_spool.py tests/unit/renewal/test_spool.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-main test-sealed test-sealed-servers test-sdks test-long simulate test-languages lint types bench docs lock clean
+.PHONY: help demo portal test test-all test-rest test-main test-sealed test-sdks simulate test-languages lint types bench docs lock clean $(BACKENDS:%=test-%)
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z][a-z -]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/; s/^test-sqlite .*\t/test-sqlite, ...\t/' | expand -t 17
 
 demo: .venv/.ready  ## a login from grant to revocation, against the local Zoho
-	$(BIN)/python -m demos.portal
+	$(BIN)/zoho-tokens demo
 
-test: test-main test-sealed test-sdks  ## all tests, also sealed, and with every supported release of the SDK
+portal: .venv/.ready  ## the student portal in a browser, with Login with Zoho (ZOHO_CLIENT_ID: with the real Zoho)
+	@$(BIN)/python -m demos.portal_web
 
-test-main: .venv/.ready $(SDK_ENVS)  # some tests use stores with all of them
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long" --ignore=tests/languages $(PYTEST_ARGS)
+test: .venv/.ready  ## every test but the long ones, with a sample of its cases; local stores also sealed
+	$(QUICK) $(BIN)/python $(PYTEST) -m "not sealed and not long" --sample $(SAMPLE) --ignore=tests/languages $(PYTEST_ARGS)
+	$(QUICK) ZOHO_TEST_STORES="$${ZOHO_TEST_STORES:-sqlite list csv}" $(BIN)/python $(PYTEST) -p tests.sealed.plugin \
+	  -m "sealed and not long" --sample 1 tests/contract tests/sealing $(PYTEST_ARGS)
 
-test-long: .venv/.ready  ## the tests that take a minute or more each, which `make test` leaves out
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m long tests/contract tests/sealing tests/simulation $(PYTEST_ARGS)
+test-all: test test-rest  ## every case of every test, every supported release of the SDK, simulations, other languages
+
+test-rest:  # what `make test` leaves out
+	$(MAKE) --no-print-directory -j4 $(SDK_ENVS)
+	$(MAKE) --no-print-directory test-main BEYOND="--beyond-sample $(SAMPLE)"
+	$(MAKE) --no-print-directory test-sealed test-sdks test-languages
+
+test-main: .venv/.ready  # but for the tests that have keys of their own: test-sealed runs them
+	$(BIN)/python $(PYTEST) -m "not sealed" --ignore=tests/languages $(BEYOND) $(PYTEST_ARGS)
+
+test-sealed: .venv/.ready  ## tests with every store sealed, and a search for clear secrets in all they leave
+	$(BIN)/python $(PYTEST) -p tests.sealed.plugin -m "not clear" \
+	  $(if $(PYTEST_ARGS),,--canaries 1000) $(SEALED_TESTS) $(PYTEST_ARGS)
+
+test-sdks: $(SDKS:%=test-sdk-%)
+
+test-sdk-%: .venv-sdk-%/.ready  # what depends on the SDK; the stores do not, so two kinds of them are enough
+	@echo "== SDK $* =="
+	ZOHO_TEST_STORES="sqlite list" .venv-sdk-$*/bin/python $(PYTEST) -m "not sealed" \
+	  tests/sdk tests/contract/test_stores.py tests/unit/sdk tests/refresh/test_storms.py $(PYTEST_ARGS)
+
+CONTRACTS := tests/contract/test_stores.py tests/contract/test_backends.py tests/contract/test_leases.py tests/contract/test_blast_radius.py
+STORES_sql := sql postgresql mariadb
+STORES_mysql := mariadb
+TESTS_sqlite := tests/sqlite
+TESTS_list := tests/unit/test_list_backend.py
+TESTS_csv := tests/csv
+TESTS_sql := tests/sql
+TESTS_postgresql := tests/sql -k "not mariadb"
+TESTS_mysql := tests/sql -k "not postgresql"
+TESTS_redis := tests/redis
+TESTS_dynamodb := tests/aws -k "not secretsmanager"
+TESTS_secretsmanager := tests/aws -k "not dynamodb"
+
+test-sqlite test-memory test-list test-csv test-sql test-postgresql test-mysql test-redis test-dynamodb test-secretsmanager: test-%: .venv/.ready  ## the contract and its own tests, for one backend
+	ZOHO_TEST_STORES="$(or $(STORES_$*),$*)" $(BIN)/python $(PYTEST) -m "not long" --sample 4 \
+	  $(CONTRACTS) $(TESTS_$*) $(PYTEST_ARGS)
 
 simulate: .venv/.ready  ## a million schedules of renewals, and a fleet for a day, in virtual time (SIMULATE_ARGS)
 	$(BIN)/python -m tests.simulation $(SIMULATE_ARGS)
 
-test-sealed: .venv/.ready  ## tests with every store sealed, and a search for clear secrets in all they leave
-	ZOHO_TEST_STORES="$(LOCAL_STORES)" $(BIN)/python -m tests.sealed \
-	  $(if $(PYTEST_ARGS),,--whole) --ignore=tests/sealed --ignore=tests/languages $(SERVER_TESTS:%=--ignore=%) $(PYTEST_ARGS)
-
-test-sealed-servers: .venv/.ready  ## the same for the stores on servers, and for all files of the servers
-	$(BIN)/python -m tests.sealed $(SERVER_TESTS) tests/contract $(PYTEST_ARGS)
-
-test-sdks: $(SDKS:%=test-sdk-%)
-
-test-sdk-%: .venv-sdk-%/.ready
-	@echo "== SDK $* =="
-	ZOHO_TEST_STORES="sqlite memory list" \
-	.venv-sdk-$*/bin/python -m pytest -n 2 --dist worksteal tests/sdk tests/contract/test_stores.py tests/unit/sdk \
-	  tests/refresh/test_storms.py $(PYTEST_ARGS)
-
 test-languages: .venv/.ready .venv-node  ## beside the token stores of Zoho's SDKs for Node and TypeScript (needs npm and MariaDB)
 	$(BIN)/python -m pytest tests/languages $(PYTEST_ARGS)
 
-lint: .venv/.ready  ## ruff: rules and format
+lint: .venv/.ready  ## ruff: rules and format; the worst words in the docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m tests.docs.words
 
 types: .venv/.ready  ## mypy, strict
 	$(BIN)/mypy
@@ -66,7 +95,7 @@ lock: .venv/.ready  ## renew requirements/*.txt from requirements/*.in
 	done
 
 clean:  ## remove what the targets above made
-	rm -rf .venv .venv-sdk-* .venv-node .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output benchmarks/.work
+	rm -rf .venv .venv-sdk-* .venv-node .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output benchmarks/.work test-output
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import due, imports, lookups, report, saves, sealed, server_copies, servers, storm
+from benchmarks import cleanup, due, imports, lookups, report, saves, sealed, server_copies, servers, storm
 from benchmarks.figures import LIMITS, Figure, missed
 from benchmarks.scale import FULL, QUICK, Scale
 
 BENCHMARKS: Final[dict[str, Callable[[Scale, Path], list[Figure]]]] = {
+    "cleanup": cleanup.measure,
     "copies": server_copies.measure,
     "due": due.measure,
     "imports": imports.measure,
@@ -22,6 +23,7 @@ BENCHMARKS: Final[dict[str, Callable[[Scale, Path], list[Figure]]]] = {
     "saves": saves.measure,
     "sealed": sealed.measure,
     "servers": servers.measure,
+    "sessions": lookups.measure_sessions,
     "storm": storm.measure,
 }
 

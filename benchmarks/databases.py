@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from zoho_tokenstore import KeyRing
-from zoho_tokenstore.backends._sqlite.schema import DIGEST_COLUMNS, DIGESTED
+from zoho_tokenstore import Keyset
+from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.crypto.sealing import Sealed
+from zoho_tokenstore.backends.sqlite._schema import DIGEST_COLUMNS, DIGESTED
 from zoho_tokenstore.records import COLUMNS, NO_DIGESTS, Row
+from zoho_tokenstore.sealing._cipher import AESGCMCipher
 
 BARE_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM oauthtoken WHERE id = ?"
 BARE_UPDATE: Final = "UPDATE oauthtoken SET access_token = ?, expiry_time = ? WHERE id = ?"
@@ -25,7 +26,7 @@ _PUBLISHED_TABLE: Final = (
     + ", PRIMARY KEY (id))"
 )
 _FAR_FUTURE_MS: Final = 4_102_444_800_000
-_TIMES_MS: Final = (1_780_000_000_000, 1_780_000_000_000)
+_TIMES_MS: Final = (now_ms(), now_ms())
 _rng = random.Random("tokens")
 
 
@@ -46,7 +47,7 @@ def ids(count: int) -> list[str]:
     return [str(number) for number in numbers]
 
 
-def fill_ours(path: Path, count: int, keys: KeyRing | None = None) -> None:
+def fill_ours(path: Path, count: int, keys: Keyset | None = None) -> None:
     """Make a database of ours with `count` tokens, sealed if there are keys."""
     SQLiteBackend(path).close()
     own = ("created_at_ms", "updated_at_ms", "etag")
@@ -93,10 +94,10 @@ def rows(count: int) -> Iterator[Row]:
     return (Row._make((*row, *_TIMES_MS, None, None, NO_DIGESTS, None)) for row in _rows(count))
 
 
-def _sealed(rows: Iterator[tuple[Any, ...]], keys: KeyRing) -> Iterator[tuple[object, ...]]:
-    sealing = Sealed(keys)
+def _sealed(rows: Iterator[tuple[Any, ...]], keys: Keyset) -> Iterator[tuple[object, ...]]:
+    cipher = AESGCMCipher(keys)
     for clear in rows:
-        row = sealing.seal(Row(*clear))
+        row = cipher.seal(Row(*clear))
         yield (*row[: len(COLUMNS)], *map(row.digests.get, DIGESTED))
 
 

@@ -13,8 +13,8 @@ from benchmarks.harness import interleave, percentile_each
 from benchmarks.scale import Scale
 from zoho_tokenstore import RefreshPolicy, TokenRecord, open_repository
 from zoho_tokenstore.emulator import Emulator
-from zoho_tokenstore.renewal.renewer import Renewer
-from zoho_tokenstore.renewal.steps import Origin
+from zoho_tokenstore.renewal._renewer import Renewer
+from zoho_tokenstore.renewal._steps import Origin
 from zoho_tokenstore.repository import TokenRepository
 
 _LABELS: Final = {

@@ -8,6 +8,7 @@ import itertools
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,10 +18,12 @@ from benchmarks import databases
 from benchmarks.figures import Figure
 from benchmarks.harness import Block, interleave, seconds_each, taking
 from benchmarks.scale import Scale
-from zoho_tokenstore import KeyRing, SQLiteStore
+from zoho_tokenstore import Keyset, SessionPolicy, SQLiteStore
 
 _HOT_TOKENS: Final = 50
 _WARM_UP: Final = 500
+
+_SESSIONS: Final = SessionPolicy(idle=timedelta(days=3650), absolute=timedelta(days=3650), per_user=3)
 
 Read = Callable[[Sequence[str]], float]
 """Looks each of these ids up, and returns the seconds that one took."""
@@ -29,6 +32,7 @@ LABELS: Final = {
     "select": "bare `SELECT` of the ten columns",
     "repository": "`repository.get`",
     "store": "`SQLiteStore.find_token_by_id`",
+    "sessions": "the same with a session policy",
     "off": "the same with `refresh=None`",
     "file_store": "the SDK's `FileStore.find_token_by_id`",
 }
@@ -42,11 +46,28 @@ def measure(scale: Scale, folder: Path) -> list[Figure]:
     return [*_hot(scale, paths), *_random(scale, paths), *_file_store(scale, folder)]
 
 
+def measure_sessions(scale: Scale, folder: Path) -> list[Figure]:
+    """Time the same look-ups with and without a session policy."""
+    count, path = scale.usual_size, folder / "sessions.db"
+    databases.fill_ours(path, count)
+    with contextlib.ExitStack() as stack:
+        found = readers(path, stack)
+        cases: dict[str, Block] = {}
+        for who in ("store", "sessions"):
+            cases[f"hot/{who}/{count}"] = hot_block(found[who], count)
+            lookups = RandomLookups(who, path, databases.ids(count))
+            cases[f"random/{who}/{count}"] = stack.enter_context(lookups)
+        figures = list(_figures(cases, scale))
+    return [Figure(f"sessions/{one.key}", one.label, one.timing) for one in figures]
+
+
 def _hot(scale: Scale, paths: dict[int, Path]) -> Iterator[Figure]:
     count = scale.usual_size
     with contextlib.ExitStack() as stack:
         cases = {
-            f"hot/{who}/{count}": hot_block(read, count) for who, read in readers(paths[count], stack).items()
+            f"hot/{who}/{count}": hot_block(read, count)
+            for who, read in readers(paths[count], stack).items()
+            if who != "sessions"
         }
         yield from _figures(cases, scale)
 
@@ -74,7 +95,7 @@ class RandomLookups:
     """
 
     def __init__(
-        self, who: str, path: Path, ids: list[str], size: int = 100, keys: KeyRing | None = None
+        self, who: str, path: Path, ids: list[str], size: int = 100, keys: Keyset | None = None
     ) -> None:
         self._who = who
         self._keys = keys
@@ -107,7 +128,7 @@ class RandomLookups:
 
 
 def readers(
-    path: Path, stack: contextlib.ExitStack, only: str | None = None, keys: KeyRing | None = None
+    path: Path, stack: contextlib.ExitStack, only: str | None = None, keys: Keyset | None = None
 ) -> dict[str, Read]:
     """Return who looks up in a database, by name: all of them, or one."""
     found: dict[str, Read] = {}
@@ -118,6 +139,9 @@ def readers(
         store = stack.enter_context(SQLiteStore(path, keys=keys))
         found["repository"] = functools.partial(seconds_each, store.repository.get)
         found["store"] = functools.partial(seconds_each, store.find_token_by_id)
+    if only in (None, "sessions"):
+        limited = stack.enter_context(SQLiteStore(path, keys=keys, sessions=_SESSIONS))
+        found["sessions"] = functools.partial(seconds_each, limited.find_token_by_id)
     if only is None:
         plain = stack.enter_context(SQLiteStore(path, keys=keys, refresh=None))
         found["off"] = functools.partial(seconds_each, plain.find_token_by_id)

@@ -12,7 +12,7 @@ from benchmarks import databases, lookups, saves
 from benchmarks.figures import Figure
 from benchmarks.harness import interleave, taking
 from benchmarks.scale import Scale
-from zoho_tokenstore import KeyRing, SQLiteStore
+from zoho_tokenstore import Keyset, SQLiteStore
 
 _WHO: Final = ("select", "repository", "store")
 
@@ -22,14 +22,14 @@ def measure(scale: Scale, folder: Path) -> list[Figure]:
 
     The bare UPDATE is that of a store whose secrets are clear, as for saves without sealing.
     """
-    keys = KeyRing.generate()
+    keys = Keyset.generate()
     sealed, clear = folder / "sealed.db", folder / "clear.db"
     databases.fill_ours(sealed, scale.usual_size, keys)
     databases.fill_ours(clear, scale.usual_size)
     return [*_lookups(scale, sealed, keys), *_saves(scale, clear, sealed, keys)]
 
 
-def _lookups(scale: Scale, path: Path, keys: KeyRing) -> Iterator[Figure]:
+def _lookups(scale: Scale, path: Path, keys: Keyset) -> Iterator[Figure]:
     count = scale.usual_size
     with contextlib.ExitStack() as stack:
         found = lookups.readers(path, stack, keys=keys)
@@ -47,7 +47,7 @@ def _lookups(scale: Scale, path: Path, keys: KeyRing) -> Iterator[Figure]:
         yield Figure(key, f"{kind} sealed token of {count:,}, {lookups.LABELS[who]}", timing)
 
 
-def _saves(scale: Scale, clear: Path, sealed: Path, keys: KeyRing) -> Iterator[Figure]:
+def _saves(scale: Scale, clear: Path, sealed: Path, keys: Keyset) -> Iterator[Figure]:
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(contextlib.closing(databases.bare(clear)))
         store = stack.enter_context(SQLiteStore(sealed, keys=keys))

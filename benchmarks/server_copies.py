@@ -13,8 +13,9 @@ from benchmarks.figures import Figure
 from benchmarks.harness import Timing
 from benchmarks.scale import Scale
 from benchmarks.server_saves import Place, durable, opened
-from zoho_tokenstore.copying import Side, copy
-from zoho_tokenstore.crypto.sealing import Clear
+from zoho_tokenstore.copying._endpoints import Endpoint
+from zoho_tokenstore.copying._passes import copy_rows
+from zoho_tokenstore.sealing._cipher import NullCipher
 
 PAIRS: Final = (
     ("postgresql", "mariadb"),
@@ -50,7 +51,7 @@ def _seconds(kinds: Sequence[str], urls: Sequence[str], count: int) -> float:
         ]
         stores[0].write_many(list(databases.rows(count)))
         begin = time.perf_counter()
-        done = copy(*(Side(store, Clear()) for store in stores))
+        done = copy_rows(*(Endpoint(store, NullCipher()) for store in stores))
         seconds = time.perf_counter() - begin
         if (done.copied, done.is_complete) != (count, True):
             raise RuntimeError(f"The copy is not complete: {done}")

@@ -31,10 +31,10 @@ from tests.sql import support as sql
 from tests.support.servers import mariadb, postgresql
 from tests.support.servers import redis as redis_servers
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.backends._redis.rows import fields_of
-from zoho_tokenstore.backends._sql.dialect import DIGEST_COLUMNS
 from zoho_tokenstore.backends.redis import RedisBackend
+from zoho_tokenstore.backends.redis._rows import fields_of
 from zoho_tokenstore.backends.sql import SQLBackend
+from zoho_tokenstore.backends.sql._dialect import DIGEST_COLUMNS
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, Row
 
 PROCESSES: Final = 8
@@ -183,14 +183,14 @@ def _mariadb(url: str) -> Iterator[Save]:
 
 
 def _update(*also: str) -> Any:
-    names = (*COLUMNS, *BOOKKEEPING, *DIGEST_COLUMNS, "long_id", "etag")
+    names = (*COLUMNS, *BOOKKEEPING, *DIGEST_COLUMNS, "etag")
     changes = ", ".join((*(f"{name} = %s" for name in names), *also))
     return f"UPDATE oauthtoken SET {changes} WHERE id = %s"
 
 
 def _values(row: Row) -> tuple[object, ...]:
     columns = row[: len(COLUMNS) + len(BOOKKEEPING)]
-    return (*columns, *[None] * len(DIGEST_COLUMNS), None, secrets.randbits(63), row.id)
+    return (*columns, *[None] * len(DIGEST_COLUMNS), secrets.randbits(63), row.id)
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from tests.redis import support as redis
 from tests.sql import support as sql
 from zoho_tokenstore import RepositoryStore, TokenRepository
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.backends._dynamodb import keys
+from zoho_tokenstore.backends.dynamodb import _item_keys as keys
 from zoho_tokenstore.records import COLUMNS
 
 _TOKENS: Final = 200

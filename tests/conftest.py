@@ -13,7 +13,9 @@ import pytest
 from tests.support import network, servers
 from tests.support.chosen import VARIABLE as STORES
 from tests.support.chosen import chosen
-from zoho_tokenstore.crypto.sources import VARIABLE
+from tests.support.processes import ROOT
+from tests.support.sample import beyond_sample, sampled, words_of
+from zoho_tokenstore.sealing._sources import VARIABLE
 
 _used: Final[dict[str, set[str]]] = {}
 _KEY: Final = "servers_used"
@@ -30,12 +32,33 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sample", type=int, default=0, metavar="N", help="at most N cases of a test, per store"
+    )
+    parser.addoption(
+        "--beyond-sample", type=int, default=0, metavar="N", help="only what --sample N leaves out"
+    )
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests of sealed stores that have keys of their own: one run of them is enough."""
+    sealing = ROOT / "tests" / "sealing" in item.path.parents
+    stores = ROOT / "tests" / "contract" in item.path.parents and "sealed" in words_of(item)
+    if (sealing or stores) and item.get_closest_marker("clear") is None:
+        item.add_marker("sealed")
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of stores that are not chosen: those have no parameters."""
-    if chosen():
-        left_out = [item for item in items if _has_no_parameters(item)]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not _has_no_parameters(item)]
+    """Leave out what is not sampled, and the tests of stores that are not chosen: they have no parameters."""
+    stay = [item for item in items if not _has_no_parameters(item)] if chosen() else items
+    stay = sampled(stay, config.option.sample)
+    if config.option.beyond_sample:
+        stay = beyond_sample(stay, config.option.beyond_sample)
+    staying = set(stay)
+    config.hook.pytest_deselected(items=[item for item in items if item not in staying])
+    items[:] = stay
 
 
 def _has_no_parameters(item: pytest.Item) -> bool:
@@ -57,6 +80,12 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if terminalreporter.config.option.sample:
+        terminalreporter.section("sample")
+        terminalreporter.write_line(
+            f"At most {terminalreporter.config.option.sample} cases of each test were run for each store; "
+            "make test-all runs them all."
+        )
     if chosen():
         terminalreporter.section("stores")
         terminalreporter.write_line(f"No others than {', '.join(chosen())} were tested: {STORES} says so.")

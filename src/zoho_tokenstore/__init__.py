@@ -1,17 +1,18 @@
 """Token persistence for Zoho's Python SDKs: stores that keep every login.
 
-What takes time to import is loaded when it is first used: above all the stores for the SDK
+What takes time to import is loaded on first use: above all the stores for the SDK
 (`SQLiteStore`, `InMemoryStore`, `ListStore`), because they import Zoho's SDK. Everything else
-works without it. `__all__`, and so a star import, has what can be imported here: without the SDK no
-store, without cryptography no `KeyRing`.
+works without it. `__all__`, and so a star import, has what can be imported: without the SDK no
+store, without cryptography no `Keyset`.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
+from zoho_tokenstore._policies import RefreshPolicy, SessionPolicy
+from zoho_tokenstore._util.packages import is_installed
 from zoho_tokenstore.errors import (
     AccountsError,
     AccountsUnavailableError,
@@ -23,6 +24,7 @@ from zoho_tokenstore.errors import (
     InvalidClientError,
     InvalidGrantError,
     InvalidTokenError,
+    LoginExpiredError,
     MissingDependencyError,
     RateLimitedError,
     RetiredIdError,
@@ -31,13 +33,14 @@ from zoho_tokenstore.errors import (
     TokenStoreError,
     UnreadableRowError,
 )
-from zoho_tokenstore.events import Event, EventKind
-from zoho_tokenstore.policies import RefreshPolicy
+from zoho_tokenstore.events import Event, EventKind, on_behalf_of
 from zoho_tokenstore.records import TokenRecord
 
 if TYPE_CHECKING:
-    from zoho_tokenstore.crypto.keyring import KeyRing
-    from zoho_tokenstore.logins import Client, ClientCredentials, Code, Device, RefreshToken
+    from zoho_tokenstore._health import Health, HealthPart
+    from zoho_tokenstore._logins import Client, ClientCredentials, Code, Device, RefreshToken
+    from zoho_tokenstore._statuses import Status
+    from zoho_tokenstore.lifecycle._ending import Revoked
     from zoho_tokenstore.registry import open_async_tokens, open_repository, open_store, open_tokens
     from zoho_tokenstore.repository import TokenRepository
     from zoho_tokenstore.sdk import (
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
         SQLiteStore,
         SQLStore,
     )
-    from zoho_tokenstore.statuses import Status
+    from zoho_tokenstore.sealing._keyset import Keyset
     from zoho_tokenstore.tokens import AsyncTokens, Tokens
 
 __version__: Final = "0.1.0"
@@ -73,12 +76,15 @@ __all__ = [
     "DynamoDBStore",
     "Event",
     "EventKind",
+    "Health",
+    "HealthPart",
     "InMemoryStore",
     "InvalidClientError",
     "InvalidGrantError",
     "InvalidTokenError",
-    "KeyRing",
+    "Keyset",
     "ListStore",
+    "LoginExpiredError",
     "MissingDependencyError",
     "RateLimitedError",
     "RedisStore",
@@ -86,10 +92,12 @@ __all__ = [
     "RefreshToken",
     "RepositoryStore",
     "RetiredIdError",
+    "Revoked",
     "SQLStore",
     "SQLiteStore",
     "SealingError",
     "SecretsManagerStore",
+    "SessionPolicy",
     "Status",
     "TokenNotFoundError",
     "TokenRecord",
@@ -97,6 +105,7 @@ __all__ = [
     "TokenStoreError",
     "Tokens",
     "UnreadableRowError",
+    "on_behalf_of",
     "open_async_tokens",
     "open_repository",
     "open_store",
@@ -106,21 +115,24 @@ __all__ = [
 _WHEN_USED: Final = {
     "AsyncTokens": "zoho_tokenstore.tokens",
     "CSVStore": "zoho_tokenstore.sdk",
-    "Client": "zoho_tokenstore.logins",
-    "ClientCredentials": "zoho_tokenstore.logins",
-    "Code": "zoho_tokenstore.logins",
-    "Device": "zoho_tokenstore.logins",
+    "Client": "zoho_tokenstore._logins",
+    "ClientCredentials": "zoho_tokenstore._logins",
+    "Code": "zoho_tokenstore._logins",
+    "Device": "zoho_tokenstore._logins",
     "DynamoDBStore": "zoho_tokenstore.sdk",
+    "Health": "zoho_tokenstore._health",
+    "HealthPart": "zoho_tokenstore._health",
     "InMemoryStore": "zoho_tokenstore.sdk",
-    "KeyRing": "zoho_tokenstore.crypto.keyring",
+    "Keyset": "zoho_tokenstore.sealing._keyset",
     "ListStore": "zoho_tokenstore.sdk",
     "RedisStore": "zoho_tokenstore.sdk",
-    "RefreshToken": "zoho_tokenstore.logins",
+    "RefreshToken": "zoho_tokenstore._logins",
     "RepositoryStore": "zoho_tokenstore.sdk",
+    "Revoked": "zoho_tokenstore.lifecycle._ending",
     "SQLStore": "zoho_tokenstore.sdk",
     "SQLiteStore": "zoho_tokenstore.sdk",
     "SecretsManagerStore": "zoho_tokenstore.sdk",
-    "Status": "zoho_tokenstore.statuses",
+    "Status": "zoho_tokenstore._statuses",
     "TokenRepository": "zoho_tokenstore.repository",
     "Tokens": "zoho_tokenstore.tokens",
     "open_async_tokens": "zoho_tokenstore.registry",
@@ -129,18 +141,11 @@ _WHEN_USED: Final = {
     "open_tokens": "zoho_tokenstore.registry",
 }
 
-_NEEDED: Final = {"zoho_tokenstore.sdk": "zohocrmsdk", "zoho_tokenstore.crypto.keyring": "cryptography"}
-"""What lazy modules import that may be missing. Named explicitly, their names say what to install."""
+_NEEDED: Final = {"zoho_tokenstore.sdk": "zohocrmsdk", "zoho_tokenstore.sealing._keyset": "cryptography"}
+"""What lazy modules import that may be missing; the names say what to install."""
 
 
-def _is_installed(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except ImportError:  # raised by a hook that blocks imports
-        return False
-
-
-_missing = {module for module, package in _NEEDED.items() if not _is_installed(package)}
+_missing = {module for module, package in _NEEDED.items() if not is_installed(package)}
 __all__ = [name for name in __all__ if _WHEN_USED.get(name) not in _missing]
 
 

@@ -1,4 +1,4 @@
-"""Any of Zoho's APIs by httpx2, httpx or requests: `auth=ZohoAuth(tokens, token_id)`."""
+"""Any of Zoho's APIs with httpx2, httpx or requests: `auth=ZohoAuth(tokens, token_id)`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal import datacenters
-from zoho_tokenstore.renewal.addresses import origin_of
+from zoho_tokenstore.renewal import _datacenters as datacenters
+from zoho_tokenstore.renewal._addresses import origin_of
 from zoho_tokenstore.tokens import AsyncTokens, Tokens
 
 __all__ = ["ZohoAuth"]
@@ -22,13 +22,13 @@ __all__ = ["ZohoAuth"]
 _SCHEME: Final = "Zoho-oauthtoken "
 _UNAUTHORIZED: Final = 401
 _LACKS_SCOPE: Final = b"SCOPE_MISMATCH"
-"""In the code of an answer that no new token would change: CRM's `OAUTH_SCOPE_MISMATCH`, Desk's, …"""
+"""In the code of an answer that a new token would not change: CRM's `OAUTH_SCOPE_MISMATCH`, Desk's, …"""
 
-_TRUCE: Final = 600.0
-"""For how many seconds an API that refused even a new token brings about no renewal: in that time Zoho makes
-ten new tokens at most, and the login's other users need some."""
+_NO_RENEWAL_AFTER_REFUSAL_S: Final = 600.0
+"""How many seconds an API that refused even a new token causes no renewal: in that time Zoho makes
+at most ten new tokens, and the login's other users need some."""
 
-_MOST: Final = 1000
+_MAX_NOTES: Final = 1000
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,12 +37,12 @@ R = TypeVar("R")
 class ZohoAuth:
     """Calls a Zoho API as a stored login: the `auth=` of httpx2, httpx (both also async) and requests.
 
-    Each request gets an access token that is good. One that Zoho refuses all the same (401), because it was
-    evicted or revoked, is renewed, once for all who use the store, and the request is sent once more, if its
+    Each request gets a good access token. One that Zoho still refuses (401), because it was
+    evicted or revoked, is renewed, once for all users of the store, and the request is sent once more, if its
     body can be read again: bytes, forms, JSON, and files that can be rewound. A second 401 is the caller's,
-    and so is one that says that the token lacks a scope.
+    as is one that says the token lacks a scope.
 
-    The token goes only where it belongs: by https to the servers of its own data centre, such as
+    The token goes only where it belongs: by https to the servers of its data centre, such as
     ``www.zohoapis.eu`` and ``desk.zoho.eu``, to its API domain, to this host, and to `hosts`. A redirect to
     another host is followed without it.
 
@@ -51,10 +51,10 @@ class ZohoAuth:
     Arguments:
         tokens: where the login is. Neither kind ever blocks an event loop.
         token_id: the login.
-        hosts: more hosts that it is sent to by https, such as ``sdpondemand.manageengine.eu``.
+        hosts: more hosts that may receive it by https, such as ``sdpondemand.manageengine.eu``.
 
     Raises:
-        ConfigurationError: an argument cannot be used; or, by a request, its URL leads elsewhere.
+        ConfigurationError: an argument cannot be used; or a request's URL leads elsewhere.
     """
 
     def __new__(cls, *_args: object, **_kwargs: object) -> Self:
@@ -73,7 +73,7 @@ class ZohoAuth:
     def __repr__(self) -> str:
         return f"ZohoAuth({self._tokens!r}, {self._token_id!r})"
 
-    # Requests and answers are `Any`: each client has classes of its own, and none of them is imported.
+    # Requests and answers are `Any`: each client has its own classes, and none is imported.
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """For `Client` of httpx2 and httpx."""
@@ -105,10 +105,10 @@ class ZohoAuth:
         return request
 
     def _answered(self, start: int | None, response: Any, **options: Any) -> Any:
-        """Return the answer to a request of requests, or the one to its repetition."""
+        """Return the answer to a request of requests, or to its repetition."""
         request = response.request
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
-        is_ours = f"{scheme} " == _SCHEME  # a redirect to another host goes without
+        is_ours = f"{scheme} " == _SCHEME  # a redirect to another host goes without it
         if not is_ours or not self._is_refused(request, response) or _LACKS_SCOPE in response.content:
             return response
         self._tokens.invalidate(self._token_id, sent)
@@ -126,7 +126,7 @@ class ZohoAuth:
         url = urlsplit(str(request.url))
         if not self._belongs(url, record):
             raise ConfigurationError(
-                f"The token with the id {self._token_id!r} is of Zoho's {record.api_domain or 'servers'}, "
+                f"The token with the id {self._token_id!r} is for Zoho's {record.api_domain or 'servers'}, "
                 f"and was not sent to {url.scheme}://{url.hostname}. Call its own data centre by https, or "
                 "name the host in hosts=."
             )
@@ -146,7 +146,7 @@ class ZohoAuth:
         )
 
     def _is_refused(self, request: Any, response: Any) -> bool:
-        """Tell whether a token was refused, and a new one may help; not by a server that it led on to."""
+        """Return whether a token was refused, but not by a redirect's server, and a new one may help."""
         return (
             response.status_code == _UNAUTHORIZED
             and response.request is request
@@ -156,12 +156,12 @@ class ZohoAuth:
     def _note(self, response: Any) -> None:
         """Note that even a new token was refused."""
         if response.status_code == _UNAUTHORIZED:
-            if len(_truces) >= _MOST:
+            if len(_truces) >= _MAX_NOTES:
                 _truces.clear()
-            _truces[self._api_of(response)] = time.monotonic() + _TRUCE
+            _truces[self._api_of(response)] = time.monotonic() + _NO_RENEWAL_AFTER_REFUSAL_S
 
     def _api_of(self, response: Any) -> tuple[str, str, str]:
-        """Return which login has asked which API: `www.zohoapis.eu/books` is one."""
+        """Return which login asked which API: `www.zohoapis.eu/books` is one."""
         url = urlsplit(str(response.request.url))
         return repr(self._tokens), self._token_id, f"{url.netloc}/{url.path[1:].partition('/')[0]}"
 
@@ -171,9 +171,9 @@ _bases: Final[dict[type, type]] = {}
 
 
 def _known_to_clients(cls: type[T]) -> type[T]:
-    """Return a class that httpx2 and httpx, as far as they are installed, know as one of their `Auth`.
+    """Return a class that httpx2 and httpx, if installed, recognise as one of their `Auth`.
 
-    They ask by `isinstance`; and requests, whose adapters are any callables, would not need it.
+    They check with `isinstance`; requests accepts any callable.
     """
     if cls not in _bases:
         bases: list[type] = [cls]
@@ -186,7 +186,7 @@ def _known_to_clients(cls: type[T]) -> type[T]:
 
 
 def _domains_of(api_domain: str) -> list[str]:
-    """Return the domains of the data centre of an API domain; if that says none, those of all."""
+    """Return the domains of the data centre of an API domain; if that names none, those of all."""
     center = datacenters.of_api_domain(api_domain)
     if center is None and api_domain:
         return []
@@ -208,7 +208,7 @@ def _is_host(host: object) -> bool:
 
 
 def _can_be_read_again(request: Any) -> bool:
-    """Tell whether httpx can send a request's body twice: it is in memory, or a form of files to rewind."""
+    """Return whether httpx can send a body twice: it is in memory, or a form of files to rewind."""
     fields = getattr(request.stream, "fields", None)
     if fields is not None:
         return all(_is_in_memory(body) or _position(body) is not None for body in map(_body_of, fields))
@@ -228,7 +228,7 @@ def _is_in_memory(body: object) -> bool:
 
 
 def _position(body: Any) -> int | None:
-    """Return where a file is to be rewound to, or `None` if it is none, or cannot be."""
+    """Return where a file is to be rewound to, or `None` if it is not one, or cannot be rewound."""
     with contextlib.suppress(AttributeError, OSError):
         if body.seekable():
             position: int = body.tell()
@@ -237,7 +237,7 @@ def _position(body: Any) -> int | None:
 
 
 def _is_rewound(body: Any, start: int | None) -> bool:
-    """Tell whether a body of requests can be sent again; a file is rewound for it."""
+    """Return whether a body of requests can be sent again; a file is rewound for it."""
     if start is not None:
         body.seek(start)
     return start is not None or _is_in_memory(body)

@@ -7,17 +7,18 @@
     ├── MissingDependencyError (ImportError) an extra is not installed; the message names it
     ├── InvalidTokenError (ValueError)       what was passed is not a token that can be kept
     ├── TokenNotFoundError (LookupError)     a token that must exist does not
+    ├── LoginExpiredError                    a session limit has ended the login: log in again
     ├── ConflictError                        the id is somebody else's, or others kept changing the row
-    │   ├── RowChangedError                  what a backend answers to an outdated `expect`
-    │   └── RetiredIdError                   the id is that of a deleted token; it is never used again
-    ├── SealingError                         a stored secret does not open with the keys that are here
-    ├── AccountsError                        no new access token is to be had from Zoho now
+    │   ├── RowChangedError                  what a backend raises for an outdated `expect`
+    │   └── RetiredIdError                   the id belongs to a deleted token; it is never used again
+    ├── SealingError                         a stored secret does not open with the keys here
+    ├── AccountsError                        Zoho gives no new access token now
     │   ├── InvalidGrantError                Zoho refuses the refresh token or code: log in again
     │   ├── InvalidClientError               Zoho refuses the client: its id, secret or data centre
     │   ├── RateLimitedError                 Zoho's limit on refreshes is reached
     │   └── AccountsUnavailableError (ConnectionError)
     └── BackendError                         the storage failed, or holds what we cannot read
-        ├── UnreadableRowError               one stored row is none; the others are not affected
+        ├── UnreadableRowError               one stored row is invalid; the others are not affected
         ├── BackendUnavailableError (ConnectionError)
         └── BackendTimeoutError (TimeoutError)
 
@@ -29,11 +30,35 @@ from __future__ import annotations
 
 import contextlib
 import traceback
+from collections.abc import Iterator
 from typing import Final, Literal, Self
+
+__all__ = [
+    "AccountsError",
+    "AccountsUnavailableError",
+    "BackendError",
+    "BackendTimeoutError",
+    "BackendUnavailableError",
+    "ConfigurationError",
+    "ConflictError",
+    "FailureKind",
+    "InvalidClientError",
+    "InvalidGrantError",
+    "InvalidTokenError",
+    "LoginExpiredError",
+    "MissingDependencyError",
+    "RateLimitedError",
+    "RetiredIdError",
+    "RowChangedError",
+    "SealingError",
+    "TokenNotFoundError",
+    "TokenStoreError",
+    "UnreadableRowError",
+]
 
 FailureKind = Literal["rejected", "throttled", "transient", "uncertain"]
 """How Zoho's accounts server fails: it refuses the credentials; it refuses more requests for now; it cannot
-answer, or was not asked; or the request was sent and what came of it is not known."""
+answer, or was not asked; or the request was sent and the outcome is unknown."""
 
 _OURS: Final = __name__.partition(".")[0]
 
@@ -58,29 +83,40 @@ class TokenNotFoundError(TokenStoreError, LookupError):
     """A token that must exist does not."""
 
 
+class LoginExpiredError(TokenStoreError):
+    """A login is over a limit of the `SessionPolicy`: it has ended, and the user has to log in again.
+
+    `limit` is the name of the limit: `idle` or `absolute`.
+    """
+
+    def __init__(self, message: str, *, limit: str = "") -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
 class ConflictError(TokenStoreError):
     """The row belongs to somebody else, or others kept changing it."""
 
 
 class RowChangedError(ConflictError):
-    """A row is no longer as the writer knew it: it changed, is gone, or exists already."""
+    """A row is not as the writer expected: it changed, is gone, or exists already."""
 
 
 class RetiredIdError(ConflictError):
-    """The id is that of a token that was deleted. It is never given to another one.
+    """The id belongs to a deleted token. It is never given to another.
 
     Save the token without an id: a new login gets a new one.
     """
 
 
 class SealingError(TokenStoreError):
-    """A stored secret does not open with the keys that are here, or the keys cannot be had.
+    """A stored secret does not open with the keys here, or the keys are unavailable.
 
     One message for a missing or wrong key, a changed or moved value, and one that was never sealed.
-    Nothing was overwritten, and the row is not taken for absent. That keys cannot be had is another
+    Nothing was overwritten, and the row does not count as absent. Unavailable keys have another
     message, with the reason as its cause.
 
-    `row_id` is the row that does not open, or `None` if the keys cannot be had.
+    `row_id` is the row that does not open, or `None` if the keys are unavailable.
     """
 
     def __init__(self, message: str, *, row_id: str | None = None) -> None:
@@ -89,9 +125,9 @@ class SealingError(TokenStoreError):
 
 
 class AccountsError(TokenStoreError):
-    """No new access token is to be had from Zoho's accounts server now.
+    """Zoho's accounts server gives no new access token now.
 
-    `retry_after` is the number of seconds after which another try makes sense, or `None`; `kind` says
+    `retry_after` is when to try again, in seconds, or `None`; `kind` says
     how it failed; `error_code` is Zoho's own word for it (`invalid_code`, …), if it gave one.
     """
 
@@ -133,9 +169,9 @@ class RateLimitedError(AccountsError):
 
 
 class AccountsUnavailableError(AccountsError, ConnectionError):
-    """Zoho's accounts server could not be asked, or brought no token.
+    """Zoho's accounts server could not be asked, or returned no token.
 
-    `kind` is `uncertain` if the request was sent and what came of it is not known, else `transient`.
+    `kind` is `uncertain` if the request was sent and its outcome is unknown, otherwise `transient`.
     """
 
 
@@ -174,10 +210,10 @@ class BackendTimeoutError(BackendError, TimeoutError):
 
 
 def forget_values(error: BaseException) -> None:
-    """Drop the local variables of our own frames through which an error came, and its causes.
+    """Drop the local variables of our own frames that an error passed through, and its causes.
 
-    They can hold opened secrets and keys, and error collectors send local variables along. Frames that
-    still run keep theirs, that of the caller among them. The traceback shows the same lines as before.
+    They can hold opened secrets and keys, and error collectors include local variables. Frames that
+    are still running keep theirs, including the caller's. The traceback shows the same lines as before.
     """
     seen: set[int] = set()
     left: list[BaseException | None] = [error]
@@ -190,3 +226,13 @@ def forget_values(error: BaseException) -> None:
                     with contextlib.suppress(RuntimeError):  # it still runs
                         frame.clear()
             left += [each.__cause__, each.__context__]
+
+
+@contextlib.contextmanager
+def forgetting_values() -> Iterator[None]:
+    """Do that for an error of this package that leaves the block."""
+    try:
+        yield
+    except TokenStoreError as error:
+        forget_values(error)
+        raise

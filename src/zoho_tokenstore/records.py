@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from zoho_tokenstore.errors import InvalidTokenError
+
+__all__ = [
+    "BOOKKEEPING",
+    "COLUMNS",
+    "LONGEST_ID",
+    "LOOKUPS",
+    "NO_DIGESTS",
+    "ROW_FIELDS",
+    "SECRET_COLUMNS",
+    "Found",
+    "RetiredId",
+    "Row",
+    "TokenRecord",
+    "UnreadableRow",
+    "record_from_row",
+    "row_from_record",
+]
 
 COLUMNS: Final = (
     "id",
@@ -31,26 +48,30 @@ BOOKKEEPING: Final = ("created_at_ms", "updated_at_ms", "last_used_at_ms", "iden
 """
 
 SECRET_COLUMNS: Final = ("client_secret", "refresh_token", "access_token", "grant_token")
-"""The columns that nobody but their user may read."""
+"""The columns that only their user may read."""
 
 NO_DIGESTS: Final[Mapping[str, str]] = MappingProxyType({})
-"""What a row has whose look-ups find it by its own columns."""
+"""The value for a row whose look-ups find it by its own columns."""
+
+LONGEST_ID: Final = 190
+"""How many characters an id may have: what a MySQL or Secrets Manager key can hold."""
 
 LOOKUPS: Final = ("user_name", "refresh_token", "access_token", "grant_token")
-"""The columns by which a row can be looked up, beside its id."""
+"""The columns by which a row can be looked up, besides its id."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class TokenRecord:
     """One OAuth token set of one user, or, with fields left out, a query for one.
 
-    An empty text means the same as `None`: the field is missing. `expires_at_ms` is when the
-    access token ends, in milliseconds since the epoch. The fields of bookkeeping are the
+    An empty string means the same as `None`: the field is missing. `expires_at_ms` is when the
+    access token expires, in milliseconds since the epoch. The bookkeeping fields are the
     repository's; what a caller puts there is not stored.
 
     Raises:
         InvalidTokenError: a field is not text (or, for `expires_at_ms`, not a whole number), or
-            holds a lone surrogate or a NUL, which not every storage can keep.
+            holds a lone surrogate or a NUL, which not every storage can keep; or an id is longer than
+            190 characters.
     """
 
     id: str | None = None
@@ -104,11 +125,13 @@ _TIME_FIELDS: Final = ("expires_at_ms", *BOOKKEEPING)
 
 
 def check_text(name: str, value: object) -> None:
-    """Raise an `InvalidTokenError` if `value` is no text that a storage can keep."""
+    """Raise an `InvalidTokenError` if `value` is not a string that a storage can keep."""
     if not isinstance(value, str):
         raise InvalidTokenError(f"{name} must be text or None, not {type(value).__name__}.")
+    if name == "id" and len(value) > LONGEST_ID:
+        raise InvalidTokenError(f"id has {len(value)} characters, and at most {LONGEST_ID} are possible.")
     if "\0" in value:
-        raise InvalidTokenError(f"{name} has a NUL in it, which nothing that Zoho gives out has.")
+        raise InvalidTokenError(f"{name} contains a NUL, which nothing that Zoho issues does.")
     if value.isascii():
         return
     try:
@@ -119,9 +142,22 @@ def check_text(name: str, value: object) -> None:
 
 
 def not_an_id(value: object, method: str) -> InvalidTokenError:
-    """Return the error for an id that is no text, such as that of a token which was never saved."""
+    """Return the error for an id that is not a string, such as that of a token which was never saved."""
     passed = "None" if value is None else f"a value of type {type(value).__name__}"
-    return InvalidTokenError(f"{method} needs the id of a token, a text; {passed} was passed.")
+    return InvalidTokenError(f"{method} needs the id of a token, a string; {passed} was passed.")
+
+
+def check_id(token_id: object, method: str) -> None:
+    """Raise an `InvalidTokenError` if an id passed to a method is not one."""
+    if not isinstance(token_id, str):
+        raise not_an_id(token_id, method)
+    check_text("id", token_id)
+
+
+def check_record(record: object, method: str) -> None:
+    """Raise an `InvalidTokenError` if what was passed to a method is not a record."""
+    if not isinstance(record, TokenRecord):
+        raise InvalidTokenError(f"{method} needs a TokenRecord, not {type(record).__name__}.")
 
 
 def _check_time(name: str, value: object) -> None:
@@ -130,9 +166,9 @@ def _check_time(name: str, value: object) -> None:
 
 
 class Row(NamedTuple):
-    """What a backend stores: texts it does not understand, under the published column names.
+    """What a backend stores: opaque strings, under the published column names.
 
-    `digests` maps a look-up name to the opaque text by which the row is found there; a look-up
+    `digests` maps a look-up name to the opaque string by which the row is found there; a look-up
     without a digest finds the row by the column of that name. `etag` is the backend's own mark of
     this version of the row; it differs after every write by anybody. A tuple, because one is made
     for every look-up.
@@ -159,7 +195,7 @@ class Row(NamedTuple):
         return f"Row(id={self.id!r}, etag={self.etag!r})"
 
     def lookup_key(self, index: str) -> str | None:
-        """Return the text by which `index` finds this row, or `None` if it does not."""
+        """Return the string by which `index` finds this row, or `None` if it does not."""
         digest = self.digests.get(index)
         if digest is not None:
             return digest
@@ -168,9 +204,9 @@ class Row(NamedTuple):
 
 
 class UnreadableRow(NamedTuple):
-    """What a storage found where a row should be.
+    """What a storage found instead of a row.
 
-    `id` is its id, or as much of it as can be told as text; `reason` says in a few words what is
+    `id` is its id, or as much of it as is text; `reason` says in a few words what is
     wrong, and shows no stored value.
     """
 
@@ -179,7 +215,7 @@ class UnreadableRow(NamedTuple):
 
 
 Found = Row | UnreadableRow
-"""What a storage finds: one bad row is told beside the good ones, and stands in nobody's way."""
+"""What a storage finds: a bad row is reported among the good ones, and blocks nobody."""
 
 
 class RetiredId(NamedTuple):
@@ -187,61 +223,6 @@ class RetiredId(NamedTuple):
 
     id: str
     at_ms: int
-
-
-S = TypeVar("S")
-T = TypeVar("T")
-_MOST: Final = 1024
-
-
-class Recent(dict[str, T]):
-    """What was asked for more than once lately, by id: 1,024 entries at most.
-
-    The first time an id is only noted. Most of a big store is asked for once; to keep that would
-    take longer than to read it again.
-    """
-
-    __slots__ = ("_noted",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._noted: set[str] = set()
-
-    def is_asked_again(self, key: str) -> bool:
-        """Tell whether this is not the first time; then what comes of it is worth a `keep`."""
-        noted = self._noted
-        if key in noted:
-            return True
-        if len(noted) >= _MOST:
-            noted.clear()
-        noted.add(key)
-        return False
-
-    def keep(self, key: str, value: T) -> None:
-        """Keep a value; if there are too many, all others go."""
-        if len(self) >= _MOST:
-            self.clear()
-        self[key] = value
-
-
-class Built(Recent[tuple[S, T]]):
-    """What was built of things that are likely to come again unchanged."""
-
-    __slots__ = ()
-
-    def of(self, key: str, source: S, build: Callable[[S], T]) -> T:
-        """Return what `build` makes of the source, or has made of an equal one of this key."""
-        known = self.get(key)
-        if known is not None:
-            if known[0] is source:
-                return known[1]
-            if known[0] == source:
-                self[key] = source, known[1]  # next time it may be this very object
-                return known[1]
-        value = build(source)
-        if self.is_asked_again(key):
-            self.keep(key, (source, value))
-        return value
 
 
 ROW_FIELDS: Final = (*COLUMNS, *BOOKKEEPING)
@@ -252,14 +233,14 @@ _values_of: Final = itemgetter(*_RECORD_FIELDS)
 _EXPIRY: Final = ROW_FIELDS.index("expiry_time")
 _LONG_PAST: Final = 0
 _LATEST: Final = 2**43
-"""In the year 2248: what is greater are microseconds."""
+"""In the year 2248: greater values are microseconds."""
 _new: Final = object.__new__
 
 
 def record_from_row(row: Row) -> TokenRecord:
-    """Return the token in a row with clear secrets.
+    """Return the token in a row with unsealed secrets.
 
-    An expiry that is no number of milliseconds, or of other units, counts as long past: the token is
+    An expiry that is not a number of milliseconds, or other units, counts as long past: the token is
     renewed, and the expiry with it.
     """
     record = _new(TokenRecord)
@@ -293,7 +274,7 @@ def record_from_row(row: Row) -> TokenRecord:
 
 
 def row_from_record(record: TokenRecord, row_id: str) -> Row:
-    """Return the row that stores a token under `row_id`, its secrets clear."""
+    """Return the row that stores a token under `row_id`, its secrets unsealed."""
     values = list(_values_of(record.__dict__))
     values[0] = row_id
     if record.expires_at_ms is not None:
@@ -302,7 +283,7 @@ def row_from_record(record: TokenRecord, row_id: str) -> Row:
 
 
 def _unchecked(held: dict[str, Any]) -> TokenRecord:
-    """Return a record of values that have been checked before."""
+    """Return a record of values already checked."""
     record = _new(TokenRecord)
     record.__dict__.update(held)
     return record

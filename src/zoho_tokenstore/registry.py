@@ -1,6 +1,6 @@
 """From a URL to a store: which scheme is served by which backend.
 
-Backends are named by text and imported when they are asked for, so that importing this package
+Backends are named by strings and imported on demand, so that importing this package
 loads no driver. Backends of other packages are entry points of the group `ENTRY_POINTS`: the name
 is the URL scheme, the object a class with `from_url`.
 """
@@ -8,27 +8,43 @@ is the URL scheme, the object a class with `from_url`.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 from urllib.parse import SplitResult
 
-from zoho_tokenstore.arguments import checked, hint, read_spent_codes
+from zoho_tokenstore._arguments import checked, hint, read_spent_codes
+from zoho_tokenstore._inspection import Inspection, OpenedInspection
+from zoho_tokenstore._matching import SpentCodes
+from zoho_tokenstore._options import RepositoryOptions, TokensOptions
+from zoho_tokenstore._policies import DEFAULT_POLICY, RefreshPolicy, SessionPolicy
+from zoho_tokenstore._util.clock import Clock, now_ms
+from zoho_tokenstore._util.urls import SAME, URL_VARIABLE, canonical, parts_of, taken_out
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
 from zoho_tokenstore.events import OnEvent
-from zoho_tokenstore.matching import SpentCodes
-from zoho_tokenstore.policies import DEFAULT_POLICY, RefreshPolicy
-from zoho_tokenstore.renewal.renewer import Renewer
+from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
+from zoho_tokenstore.renewal._renewer import Renewer
+from zoho_tokenstore.renewal._steps import Origin
 from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.tokens import AsyncTokens, Tokens
-from zoho_tokenstore.urls import SAME, canonical, parts_of
 
 if TYPE_CHECKING:
     from zoho_tokenstore.sdk import RepositoryStore
+    from zoho_tokenstore.sealing import KeysArg
 
-URL_VARIABLE: Final = "ZOHO_TOKENSTORE_URL"
+__all__ = [
+    "ENTRY_POINTS",
+    "URL_VARIABLE",
+    "open_async_tokens",
+    "open_backend",
+    "open_repository",
+    "open_store",
+    "open_tokens",
+    "schemes",
+]
 
 ENTRY_POINTS: Final = "zoho_tokenstore.backends"
 
@@ -48,6 +64,23 @@ _BACKENDS: Final = {
     "sqlite": "zoho_tokenstore.backends.sqlite:SQLiteBackend",
 }
 
+_INSPECTIONS: Final = {
+    scheme: f"zoho_tokenstore.backends.{package}._inspection"
+    for scheme, package in (
+        ("csv", "csv"),
+        ("mysql", "sql"),
+        ("postgresql", "sql"),
+        ("redis", "redis"),
+        ("sql", "sql"),
+        ("sqlite", "sqlite"),
+    )
+}
+"""Modules that look at a storage without opening it. Opening any other kind changes nothing."""
+
+_IN_A_PROCESS: Final = ("list", "memory")
+_CREATES: Final = "create"
+"""The option of a URL by which opening makes what is not there."""
+
 _ALIASES: Final = {
     "mariadb": "mysql",
     "rediss": "redis",
@@ -56,11 +89,11 @@ _ALIASES: Final = {
     "redis+sentinel": "redis",
     "rediss+sentinel": "redis",
 }
-"""Other words for a scheme. Beside them, ``sql+`` and a dialect of SQLAlchemy is ``sql``."""
+"""Aliases of schemes. In addition, ``sql+`` and a SQLAlchemy dialect is ``sql``."""
 
 
 def schemes() -> list[str]:
-    """Return the URL schemes of this package's own backends, sorted, without other words for them."""
+    """Return the URL schemes of this package's own backends, sorted, without aliases."""
     return sorted(_BACKENDS)
 
 
@@ -68,9 +101,10 @@ def schemes() -> list[str]:
 def open_repository(
     url: str | None = None,
     *,
-    keys: Any = None,
+    keys: KeysArg | None = None,
     spent_codes: SpentCodes = "self-client",
     on_event: OnEvent | None = None,
+    audit: bool | None = None,
     clock: Clock = now_ms,
 ) -> TokenRepository:
     """Open the tokens at a URL, without the SDK.
@@ -79,8 +113,8 @@ def open_repository(
         url: for example ``sqlite:///zohooauth.db`` (relative path), ``sqlite:////var/lib/x.db``
             (absolute), ``memory://`` or ``list://``; by default what the environment variable
             ``ZOHO_TOKENSTORE_URL`` holds.
-        keys, on_event, clock: those of `TokenRepository`.
-        spent_codes: likewise, unless the URL says it, as ``?spent_codes=refuse``.
+        keys, on_event, audit, clock: those of `TokenRepository`.
+        spent_codes: likewise, unless the URL says so, as ``?spent_codes=refuse``.
 
     Raises:
         ConfigurationError: there is no URL, or it or another argument cannot be used.
@@ -89,7 +123,9 @@ def open_repository(
     text, spent_codes = read_spent_codes(_text(url), spent_codes)
     backend = _open(text)
     try:
-        return TokenRepository(backend, keys=keys, spent_codes=spent_codes, on_event=on_event, clock=clock)
+        return TokenRepository(
+            backend, keys=keys, spent_codes=spent_codes, on_event=on_event, audit=audit, clock=clock
+        )
     except BaseException:
         backend.close()
         raise
@@ -99,12 +135,10 @@ def open_repository(
 def open_store(
     url: str | None = None,
     *,
-    keys: Any = None,
     refresh: RefreshPolicy | None = DEFAULT_POLICY,
+    sessions: SessionPolicy | None = None,
     spool: str | os.PathLike[str] | None = None,
-    spent_codes: SpentCodes = "self-client",
-    on_event: OnEvent | None = None,
-    clock: Clock = now_ms,
+    **options: Unpack[RepositoryOptions],
 ) -> RepositoryStore:
     """Open the tokens at a URL as a `TokenStore` for Zoho's SDK.
 
@@ -112,6 +146,7 @@ def open_store(
 
     Arguments:
         refresh: when tokens are refreshed, and by whom (`None`: by the SDK alone).
+        sessions: how long logins last; by default until they are revoked.
         spool: a folder for tokens that could not be saved, which the next process then saves.
 
     Raises:
@@ -119,9 +154,9 @@ def open_store(
     """
     from zoho_tokenstore.sdk import RepositoryStore  # the SDK takes half a second to import
 
-    repository = open_repository(url, keys=keys, spent_codes=spent_codes, on_event=on_event, clock=clock)
+    repository = open_repository(url, **options)
     try:
-        return RepositoryStore(repository, refresh=refresh, spool=spool)
+        return RepositoryStore(repository, refresh=refresh, sessions=sessions, spool=spool)
     except BaseException:
         repository.close()
         raise
@@ -131,13 +166,11 @@ def open_store(
 def open_tokens(
     url: str | None = None,
     *,
-    keys: Any = None,
     refresh: RefreshPolicy = DEFAULT_POLICY,
+    sessions: SessionPolicy | None = None,
     spool: str | os.PathLike[str] | None = None,
     accounts_url: str | None = None,
-    spent_codes: SpentCodes = "self-client",
-    on_event: OnEvent | None = None,
-    clock: Clock = now_ms,
+    **options: Unpack[RepositoryOptions],
 ) -> Tokens:
     """Open the tokens at a URL for any program, without the SDK.
 
@@ -145,43 +178,24 @@ def open_tokens(
 
     Arguments:
         refresh: when tokens are renewed.
+        sessions: how long logins last; by default until they are revoked.
         spool: a folder for tokens that could not be saved, which the next process then saves.
-        accounts_url: the accounts server of tokens whose API domain is none of Zoho's.
+        accounts_url: the accounts server of tokens whose API domain is not Zoho's.
     """
-    repository = open_repository(url, keys=keys, spent_codes=spent_codes, on_event=on_event, clock=clock)
+    repository = open_repository(url, **options)
     try:
         renewer = Renewer(repository, refresh, spool=spool)
     except BaseException:
         repository.close()
         raise
-    return Tokens(renewer, accounts_url=accounts_url, is_owner=True)
+    known = Origin(accounts_url=accounts_url)
+    return Tokens(Lifecycle(renewer, sessions, lambda: known), accounts_url=accounts_url, is_owner=True)
 
 
 @checked
-def open_async_tokens(
-    url: str | None = None,
-    *,
-    keys: Any = None,
-    refresh: RefreshPolicy = DEFAULT_POLICY,
-    spool: str | os.PathLike[str] | None = None,
-    accounts_url: str | None = None,
-    spent_codes: SpentCodes = "self-client",
-    on_event: OnEvent | None = None,
-    clock: Clock = now_ms,
-) -> AsyncTokens:
+def open_async_tokens(url: str | None = None, **options: Unpack[TokensOptions]) -> AsyncTokens:
     """Open the tokens at a URL for a program with an event loop; the arguments are those of `open_tokens`."""
-    return AsyncTokens(
-        open_tokens(
-            url,
-            keys=keys,
-            refresh=refresh,
-            spool=spool,
-            accounts_url=accounts_url,
-            spent_codes=spent_codes,
-            on_event=on_event,
-            clock=clock,
-        )
-    )
+    return AsyncTokens(open_tokens(url, **options))
 
 
 @checked
@@ -194,6 +208,31 @@ def open_backend(url: str | None = None) -> Backend:
     return _open(read_spent_codes(_text(url), "self-client")[0])
 
 
+def inspector_of(url: str | None) -> Callable[[float], Inspection]:
+    """Return what looks at the storage behind a URL, which is not opened as a store; nothing is created.
+
+    The driver is loaded now, but nobody is asked yet. What is returned takes how long each question may take,
+    in seconds.
+
+    Arguments:
+        url: as for `open_repository`.
+
+    Raises:
+        ConfigurationError: the URL cannot be used, or the store exists only in its own process.
+        MissingDependencyError: its driver is not installed.
+    """
+    text, _ = taken_out(read_spent_codes(_text(url), "self-client")[0], _CREATES)
+    parts = _split(text)
+    word, kind = _word(parts.scheme), _class_for(parts.scheme)
+    if word in _IN_A_PROCESS:
+        raise ConfigurationError(
+            f"A {word} store exists only in its own process; nobody else can look at it."
+        )
+    if word in _INSPECTIONS:
+        return partial(import_module(_INSPECTIONS[word]).inspect, parts)
+    return lambda _: OpenedInspection(kind.from_url(parts), seals_itself=word == "secretsmanager")
+
+
 def _open(text: str) -> Backend:
     parts = _split(text)
     backend: Backend = _class_for(parts.scheme).from_url(parts)
@@ -201,8 +240,7 @@ def _open(text: str) -> Backend:
 
 
 def _class_for(scheme: str) -> Any:
-    word = "sql" if scheme.startswith("sql+") else _ALIASES.get(scheme, scheme)
-    target = _BACKENDS.get(word)
+    target = _BACKENDS.get(_word(scheme))
     if target is not None:
         module, _, name = target.partition(":")
         return getattr(import_module(module), name)
@@ -212,10 +250,15 @@ def _class_for(scheme: str) -> Any:
     raise _unknown(scheme, sorted({*_BACKENDS, *others}))
 
 
-def _unknown(scheme: str, known: list[str]) -> ConfigurationError:
-    """Return the error for a scheme that nobody serves, with the one that may be meant.
+def _word(scheme: str) -> str:
+    """Return the name of a scheme's backend."""
+    return "sql" if scheme.startswith("sql+") else _ALIASES.get(scheme, scheme)
 
-    SQLAlchemy's ``mysql+pymysql`` names the driver, which is chosen here; what comes before it is meant.
+
+def _unknown(scheme: str, known: list[str]) -> ConfigurationError:
+    """Return the error for an unknown scheme, with the one that may be meant.
+
+    SQLAlchemy's ``mysql+pymysql`` names the driver, which is chosen here; the part before it is meant.
     """
     words = [*known, *_ALIASES, *SAME]
     near = hint(scheme, words) or hint(scheme.partition("+")[0], words)
@@ -226,7 +269,7 @@ def _unknown(scheme: str, known: list[str]) -> ConfigurationError:
 
 
 def _of_other_packages() -> dict[str, list[EntryPoint]]:
-    """Return what installed packages offer, by scheme. None of it takes the place of one of ours."""
+    """Return what installed packages offer, by scheme. None replaces one of ours."""
     offers: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=ENTRY_POINTS):
         if point.name not in {*_BACKENDS, *_ALIASES, *SAME}:
@@ -242,9 +285,9 @@ def _loaded(scheme: str, offers: list[EntryPoint]) -> Any:
         )
     try:
         found = offers[0].load()
-    except TokenStoreError:  # it says by itself what is missing
+    except TokenStoreError:  # it says itself what is missing
         raise
-    except Exception as error:  # whatever the import of that package raises
+    except Exception as error:  # whatever importing that package raises
         raise ConfigurationError(
             f"The backend for {scheme}:// cannot be loaded: {offers[0].value} of the package {packages} "
             f"raises {type(error).__name__}: {error}. Install that package again, or a newer one."
@@ -271,6 +314,6 @@ def _split(text: str) -> SplitResult:
             "The store URL cannot be read. In a password, write special characters as %XX."
         )
     if not parts.scheme or "://" not in text:
-        # The text is not shown: what is no URL may be a secret pasted by mistake.
+        # The text is not shown: what is not a URL may be a secret pasted by mistake.
         raise ConfigurationError("The store URL has no scheme. It looks like sqlite:///zohooauth.db.")
     return parts

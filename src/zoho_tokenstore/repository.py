@@ -1,57 +1,72 @@
-"""The policy over a backend: matching, merging, ids, and who is told."""
+"""The policy over a backend: matching, merging, ids, and events."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self, Unpack
 
-from zoho_tokenstore import matching
-from zoho_tokenstore.arguments import checked
-from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.clock import Clock, now_ms
-from zoho_tokenstore.crypto.sealing import Sealing, check_store, sealing_for
+from zoho_tokenstore import _matching as matching
+from zoho_tokenstore._arguments import checked
+from zoho_tokenstore._emitting import EmitDetails, Emitter
+from zoho_tokenstore._local_leases import LocalLeases
+from zoho_tokenstore._matching import LookupKey, SpentCodes
+from zoho_tokenstore._reading import Reader, Scan, Stored
+from zoho_tokenstore._saving import Fence, Saver, Target
+from zoho_tokenstore._unrevoked import RememberedTokens, ReplacedLogins
+from zoho_tokenstore._util.clock import Clock, now_ms
+from zoho_tokenstore.audit import trail_of
+from zoho_tokenstore.backend import Backend, Leases, SupportsCount, SupportsLeases, check_abilities
 from zoho_tokenstore.errors import (
     ConfigurationError,
-    InvalidTokenError,
     RetiredIdError,
     TokenStoreError,
     forget_values,
+    forgetting_values,
 )
-from zoho_tokenstore.events import LOGGED, Event, EventKind, OnEvent, UnreadableLog, emit
-from zoho_tokenstore.leases import Leases, LocalLeases
-from zoho_tokenstore.matching import SpentCodes
-from zoho_tokenstore.reading import Reader, Scan, Stored
-from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow, check_text, not_an_id
-from zoho_tokenstore.saving import CONFLICT_PATIENCE, Fence, Saver, Target
+from zoho_tokenstore.events import EventKind, OnEvent
+from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, check_id, check_record
+from zoho_tokenstore.sealing._cipher import check_store, cipher_for
+from zoho_tokenstore.sealing._signing import signer_for
 
-__all__ = ["CONFLICT_PATIENCE", "Fence", "Stored", "TokenRepository"]
+if TYPE_CHECKING:
+    from zoho_tokenstore.sealing import KeysArg
 
-_CHECK_AGAIN: Final = 5.0
-"""For how many seconds a look-up that finds nothing believes that the store suits the keys."""
+__all__ = ["TokenRepository"]
+
+_RECHECK_INTERVAL: Final = 5.0
+"""How many seconds a look-up that finds nothing trusts that the store matches the keys."""
 
 
 class TokenRepository:
     """Tokens in a backend, under the rules of docs/explanation/matching.md.
 
     It may be shared by all threads of a process. Every method raises a `BackendError` when the
-    storage fails; none of them takes a failure for absence. A row that cannot be read harms nobody
-    but its own user: others are found, listed and saved beside it.
+    storage fails; none mistakes a failure for absence. An unreadable row harms only
+    its own user: others are still found, listed and saved.
 
     Arguments:
         backend: where the rows live.
-        keys: seals the secrets: a `KeyRing`, the text of one (keys, ``file:PATH`` or
+        keys: seals the secrets: a `Keyset`, the text of one (keys, ``file:PATH`` or
             ``keyring:SERVICE``), or a function that fetches keys. By default what the environment
-            variable ``ZOHO_TOKENSTORE_KEYS`` holds; if there is none, secrets are stored in clear,
+            variable ``ZOHO_TOKENSTORE_KEYS`` holds; if there is none, secrets are stored unsealed,
             but with ``"required"`` that is refused.
-        spent_codes: which one-time codes a token is found by after they were exchanged:
+        spent_codes: which one-time codes still find a token after their exchange:
             ``"self-client"`` those that came without a redirect URL, ``"find"`` all, ``"refuse"`` none.
         on_event: called with every `Event`.
-        clock: the time in milliseconds since the epoch; for tests.
+        audit: `True` begins an audit trail in the store, if it has none. By default the trail is
+            continued if there is one; with `False` nothing is written into it.
+        clock: the program's time in milliseconds since the epoch, for tests; a storage has its own.
+
+    Its attributes: `spent_codes` and `clock` as given; `cipher`, how the secrets are kept; `leases`, which
+    every user of the storage sees if it `shares_leases`, and otherwise the threads of this process; `audit`,
+    the trail, if it keeps one; `remembered` and `replaced`, logins that are to be revoked.
 
     Raises:
-        ConfigurationError: an argument cannot be used, or required keys are missing.
+        ConfigurationError: an argument cannot be used, required keys are missing, or the storage
+            cannot keep an audit trail.
     """
 
     @checked
@@ -59,24 +74,35 @@ class TokenRepository:
         self,
         backend: Backend,
         *,
-        keys: Any = None,
+        keys: KeysArg | None = None,
         spent_codes: SpentCodes = "self-client",
         on_event: OnEvent | None = None,
+        audit: bool | None = None,
         clock: Clock = now_ms,
     ) -> None:
+        check_abilities(backend)
         self._backend = backend
-        self._spent_codes = spent_codes
-        self._sealing = sealing_for(keys, backend.location)
-        self._checked = -_CHECK_AGAIN
-        self._on_event = on_event
-        self._clock = clock
-        # A storage without leases of its own: then they hold among the threads of this process.
-        self._leases: Leases = getattr(backend, "leases", None) or LocalLeases()
-        self._reader = Reader(backend, self._sealing, self._unreadable)
+        self._checked = -_RECHECK_INTERVAL
+        self.spent_codes: Final[SpentCodes] = spent_codes
+        self.clock: Final = clock
+        self.cipher: Final = cipher_for(keys, backend.location)
+        signer = signer_for(self.cipher)
+        self.audit: Final = trail_of(backend, signer, audit, on_event=on_event, clock=clock)
+        self._emitter = Emitter(backend.location, on_event, self.audit, signer, clock)
+        self.shares_leases: Final = isinstance(backend, SupportsLeases)
+        self.leases: Final[Leases] = backend.leases if isinstance(backend, SupportsLeases) else LocalLeases()
+        self._reader = Reader(backend, self.cipher, self._emitter.unreadable)
+        self.remembered: Final = RememberedTokens(self.leases, self.cipher)
+        self.replaced: Final = ReplacedLogins(self.remembered)
         self._saver = Saver(
-            backend, self._sealing, self._reader, self.emit, spent_codes=self._spent_codes, clock=clock
+            backend,
+            self.cipher,
+            self._reader,
+            self.emit,
+            spent_codes=spent_codes,
+            clock=clock,
+            on_replaced=self.replaced.note,
         )
-        self._unreadable_log = UnreadableLog()
 
     def __repr__(self) -> str:
         return f"TokenRepository({self.location!r})"
@@ -98,36 +124,20 @@ class TokenRepository:
         """Where the tokens are, without any password."""
         return self._backend.location
 
-    @property
-    def clock(self) -> Clock:
-        """The time in milliseconds since the epoch."""
-        return self._clock
-
-    @property
-    def sealing(self) -> Sealing:
-        """How the secrets are kept."""
-        return self._sealing
-
-    @property
-    def spent_codes(self) -> SpentCodes:
-        """Which one-time codes a token is found by after they were exchanged."""
-        return self._spent_codes
-
-    @property
-    def leases(self) -> Leases:
-        """The leases that every user of this storage sees."""
-        return self._leases
+    def on_login(self, call: Callable[[TokenRecord], None]) -> None:
+        """Call this with every new login, once it is stored. It must not raise."""
+        self._saver.on_login = call
 
     def get(self, token_id: str) -> TokenRecord | None:
         """Return the token with this id, or `None`.
 
         Raises:
-            InvalidTokenError: the id is no text.
-            SealingError, UnreadableRowError: there is a row, and it cannot be read.
+            InvalidTokenError: the id is not a string.
+            SealingError, UnreadableRowError: there is a row, but it cannot be read.
         """
-        # In a function of its own only for what is unusual: this runs before every API call.
+        # A separate function only for the unusual case: this runs before every API call.
         if token_id.__class__ is not str or "\0" in token_id or not token_id.isascii():
-            _check_id(token_id, "get")
+            check_id(token_id, "get")
         return self._reader.get(token_id)
 
     def find(self, query: TokenRecord, *, tell: bool = True) -> TokenRecord | None:
@@ -138,23 +148,20 @@ class TokenRepository:
 
         Arguments:
             query: the partial token.
-            tell: whether it is an event that nothing was found.
+            tell: whether finding nothing is an event.
 
         Raises:
             SealingError, UnreadableRowError: all that the key leads to cannot be read, and the query
-                does not bring what is needed to log in beside it.
+                lacks what is needed to log in separately.
         """
-        try:
+        with forgetting_values():
             return self._find(query, tell)
-        except TokenStoreError as error:
-            forget_values(error)
-            raise
 
     def _find(self, query: TokenRecord, tell: bool) -> TokenRecord | None:
-        _check_record(query, "find")
-        keys = matching.keys_of(query, self._spent_codes)
+        check_record(query, "find")
+        keys = matching.keys_of(query, self.spent_codes)
         if not keys:
-            self._not_matched(query, "the query names nobody", tell)
+            self._emitter.not_matched(query, "the query names nobody", tell=tell)
             return None
         stored, failures = self._reader.under(keys[0])
         found = matching.choose(query, keys[0], [row.record for row in stored])
@@ -162,9 +169,9 @@ class TokenRepository:
             if failures and not matching.can_log_in(query):
                 raise failures[0]
             if not stored and any(getattr(query, name) for name in SECRET_COLUMNS):
-                self._check_store(lately=True)  # else the caller would log in, and that would be refused
+                self._check_store(lately=True)  # otherwise the caller would log in, and that would be refused
             reason = "other credentials are stored" if stored else f"no such {keys[0].index}"
-            self._not_matched(query, reason, tell)
+            self._emitter.not_matched(query, reason, tell=tell)
         return found
 
     def save(
@@ -178,23 +185,23 @@ class TokenRepository:
         """Insert the token, or update its owner's row, and return what is stored now.
 
         A field that is missing in `record` keeps its stored value; but another login, known by its
-        refresh or grant token, takes the place of the stored one with all its tokens.
+        refresh or grant token, replaces the stored one with all its tokens.
 
         Arguments:
             record: the token.
-            fence: what it is made after. If another refresh or login has been saved since, that
+            fence: what preceded it. If another refresh or login has been saved since, that
                 one's tokens stay.
-            identified: Zoho itself named the user in the exchange that the token comes from.
-            known: what `prove_writable` returned for the same row. While nobody has changed that since,
+            identified: Zoho itself named the user in the exchange the token comes from.
+            known: what `prove_writable` returned for the same row. While nobody changes that,
                 the save takes a single call of the storage.
 
         Raises:
-            InvalidTokenError: it is no `TokenRecord`, or there is no token in it.
-            RetiredIdError: its id is that of a token that was deleted.
-            ConflictError: its id is that of another user or client, or others kept changing the
-                row for longer than `CONFLICT_PATIENCE`.
+            InvalidTokenError: it is not a `TokenRecord`, or contains no token.
+            RetiredIdError: its id belongs to a deleted token.
+            ConflictError: its id belongs to another user or client, or others kept changing the
+                row for longer than `CONFLICT_TIMEOUT`.
         """
-        _check_record(record, "save")
+        check_record(record, "save")
         try:
             return self._saver.save(record, fence, identified, known)
         except RetiredIdError as error:
@@ -207,7 +214,7 @@ class TokenRepository:
             raise
 
     def prove_writable(self, record: TokenRecord) -> Stored | None:
-        """Prove that a token can be stored for `record`, before its code or a renewal is spent on it.
+        """Verify that a token can be stored for `record`, before its code or a renewal is used.
 
         Returns:
             the row that saving it would update, if there is one.
@@ -215,140 +222,129 @@ class TokenRepository:
         Raises:
             BackendError: it could not be kept; nothing was changed.
         """
-        try:
+        with forgetting_values():
             return self._saver.prove_writable(record)
-        except TokenStoreError as error:
-            forget_values(error)
-            raise
 
     def target(self, record: TokenRecord) -> Target:
-        """Return under which id saving `record` would store it now, and whether that row is there."""
-        try:
+        """Return the id under which `record` would be stored now, and whether that row exists."""
+        with forgetting_values():
             stored = self._saver.stored_for(record)
             if stored is not None:
                 return Target(stored.row.id, exists=True)
             return Target(record.id or self._saver.free_id(record), exists=False)
-        except TokenStoreError as error:
-            forget_values(error)
-            raise
 
     def delete(self, token_id: str) -> bool:
         """Delete the token with this id; return whether there was one.
 
         The id is retired: no other token ever gets it, and nothing that still holds this one
-        brings it back.
+        can bring it back.
 
         Raises:
-            InvalidTokenError: the id is no text.
+            InvalidTokenError: the id is not a string.
         """
-        _check_id(token_id, "delete")
+        check_id(token_id, "delete")
+        about = self._about(token_id)
         removed = self._backend.remove(token_id)
-        self._reader.forget(token_id)
+        self._forget(token_id)
         if removed:
-            self.emit(EventKind.DELETED, TokenRecord(id=token_id))
+            self.emit(EventKind.DELETED, about)
         return removed
 
-    def scan(self) -> Scan:
-        """Return an iterator over all tokens, in the order of their ids.
+    def delete_if(self, token_id: str, condition: Callable[[TokenRecord], bool]) -> bool:
+        """Delete the token with this id only while a condition holds for it; return whether it was deleted.
 
-        Rows that cannot be read are left out and told by events; its `unreadable` has them.
+        What others save meanwhile is looked at again, and not deleted by mistake.
+
+        Raises:
+            SealingError, UnreadableRowError: there is a row, but it cannot be read.
+            ConflictError: others kept changing the row for longer than `CONFLICT_TIMEOUT`.
         """
-        return self._reader.scan()
+        about = self._about(token_id)
+        with forgetting_values():
+            removed = self._saver.delete_if(token_id, condition)
+        if removed:
+            self._forget(token_id)
+            self.emit(EventKind.DELETED, about)
+        return removed
+
+    def record_use(self, token_id: str) -> None:
+        """Note that a token is used now."""
+        with forgetting_values():
+            self._saver.record_use(token_id)
+
+    def of_user(self, user_name: str) -> list[TokenRecord]:
+        """Return all tokens of a user, whatever the client, as far as they can be read."""
+        return [stored.record for stored in self._reader.under(LookupKey("user_name", user_name)).stored]
+
+    def scan(self, *, limit: int | None = None) -> Scan:
+        """Return an iterator over all tokens, or those of the first `limit` rows, in the order of their ids.
+
+        Rows that cannot be read are left out and reported by events; its `unreadable` has them.
+        """
+        return self._reader.scan(limit)
 
     def clear(self) -> int:
-        """Delete all tokens; return how many there were. In one step where the storage can."""
+        """Delete all tokens; return how many there were. In one step if the storage can."""
         count = self._backend.clear()
-        self._reader.forget()
+        self._forget()
         self.emit(EventKind.CLEARED, TokenRecord(), count=count)
         return count
 
     def count(self) -> int:
-        """Return how many tokens are stored, those that cannot be read included."""
-        count: Callable[[], int] | None = getattr(self._backend, "count", None)
-        return sum(1 for _ in self._backend.scan()) if count is None else count()
+        """Return how many tokens are stored, including those that cannot be read."""
+        if isinstance(self._backend, SupportsCount):
+            return self._backend.count()
+        return sum(1 for _ in self._backend.scan())
 
     def cleared_ms(self) -> int:
         """Return when all tokens were last deleted at once, in epoch milliseconds; 0 if never."""
         return self._backend.retired.cleared_ms()
 
     def is_retired(self, token_id: str) -> bool:
-        """Tell whether a token with this id was deleted. All retired ids are read for it."""
+        """Return whether a token with this id was deleted. It reads all retired ids."""
         return any(retired.id == token_id for retired in self._backend.retired.scan())
 
-    def prune_retired(self, older_than: timedelta) -> int:
+    def prune_retired(self, older_than: timedelta, *, dry_run: bool = False) -> int:
         """Forget the ids of tokens that were deleted longer ago than that; return how many.
 
-        From then on they may be given to a new login of the same user. So nobody must hold one of
-        them any more: keep them for longer than any session of the application lasts.
+        From then on they may be given to a new login of the same user. So nobody may still hold one of
+        them: keep them longer than any session of the application lasts. `dry_run` only counts them.
 
         Raises:
-            ConfigurationError: `older_than` is no `timedelta`, or below zero.
+            ConfigurationError: `older_than` is not a `timedelta`, or is negative.
         """
         if not isinstance(older_than, timedelta) or older_than < timedelta(0):
-            raise ConfigurationError("prune_retired: older_than must be a timedelta, not below zero.")
-        return self._backend.retired.prune(self._clock() - int(older_than.total_seconds() * 1000))
+            raise ConfigurationError("prune_retired: older_than must be a timedelta, not negative.")
+        before_ms, retired = self.clock() - int(older_than.total_seconds() * 1000), self._backend.retired
+        if dry_run:
+            return sum(one.at_ms < before_ms for one in retired.scan())
+        return retired.prune(before_ms)
+
+    def emit(self, kind: EventKind, record: TokenRecord, **details: Unpack[EmitDetails]) -> None:
+        """Report something that happened to `record`: in the audit trail, and to the observer."""
+        self._emitter.emit(kind, record, **details)
 
     def close(self) -> None:
         """Close the backend. The repository cannot be used afterwards."""
+        if self.audit is not None:
+            self.audit.close()
         self._backend.close()
         self._reader.forget()
 
+    def _forget(self, token_id: str | None = None) -> None:
+        self._reader.forget(token_id)
+        self.replaced.forget(token_id)
+
     def _check_store(self, *, lately: bool = False) -> None:
-        """Refuse a store that is kept in another way; `lately`: not if that was done a moment ago."""
+        """Refuse a store that is kept differently; `lately`: unless just checked."""
         now = time.monotonic()
-        if not lately or now >= self._checked + _CHECK_AGAIN:
-            check_store(self._backend, self._sealing)
+        if not lately or now >= self._checked + _RECHECK_INTERVAL:
+            check_store(self._backend, self.cipher)
             self._checked = now
 
-    def _not_matched(self, query: TokenRecord, reason: str, tell: bool) -> None:
-        if tell:
-            self.emit(EventKind.NOT_MATCHED, query, reason=reason)
-
-    def _unreadable(self, row: UnreadableRow) -> None:
-        self._unreadable_log.note(self.location, row)
-        self.emit(EventKind.ROW_UNREADABLE, _of_id(row.id), reason=row.reason)
-
-    def emit(
-        self,
-        kind: EventKind,
-        record: TokenRecord,
-        *,
-        reason: str | None = None,
-        count: int = 1,
-        error: Exception | None = None,
-        seconds: float | None = None,
-        waiters: int | None = None,
-    ) -> None:
-        """Tell the observer of something that happened to `record`."""
-        if self._on_event is None and kind not in LOGGED:
-            return
-        event = Event(
-            kind=kind,
-            location=self.location,
-            at_ms=self._clock(),
-            token_id=record.id,
-            user_name=record.user_name,
-            client_id=record.client_id,
-            reason=reason,
-            count=count,
-            error=error,
-            seconds=seconds,
-            waiters=waiters,
-        )
-        emit(self._on_event, event)
-
-
-def _check_id(token_id: object, method: str) -> None:
-    if not isinstance(token_id, str):
-        raise not_an_id(token_id, method)
-    check_text("id", token_id)
-
-
-def _check_record(record: object, method: str) -> None:
-    if not isinstance(record, TokenRecord):
-        raise InvalidTokenError(f"{method} needs a TokenRecord, not {type(record).__name__}.")
-
-
-def _of_id(row_id: str) -> TokenRecord:
-    """Return a record for an event about a row whose id may be no text that a storage can keep."""
-    return TokenRecord().changed(id=row_id)
+    def _about(self, token_id: str) -> TokenRecord:
+        """Return whose token an id is, for its audit trail; without one, nothing is read for that."""
+        if self.audit is not None:
+            with contextlib.suppress(TokenStoreError):  # a row that cannot be read is deleted as well
+                return self._reader.get(token_id) or TokenRecord(id=token_id)
+        return TokenRecord(id=token_id)

@@ -1,4 +1,4 @@
-"""Metrics and spans by OpenTelemetry's API: `on_event=Telemetry()`.
+"""Metrics and spans with OpenTelemetry's API: `on_event=Telemetry()`.
 
 The names are listed in docs/reference/metrics.md. Nothing that names a user, a client or a token is an
 attribute: metrics would keep one series for each.
@@ -18,6 +18,8 @@ except ModuleNotFoundError as error:
     raise MissingDependencyError(
         "OpenTelemetry's API is not installed. Install it with: pip install 'zoho-tokenstore[telemetry]'"
     ) from error
+
+__all__ = ["Telemetry"]
 
 _SCOPE: Final = "zoho_tokenstore"
 
@@ -58,10 +60,10 @@ class Telemetry:
         self._waiters = meter.create_histogram(
             "zoho_tokenstore.renewal.waiters",
             unit="{caller}",
-            description="How many callers of a process a renewal has served.",
+            description="How many callers in a process a renewal served.",
         )
         self._events = meter.create_counter(
-            "zoho_tokenstore.events", unit="{event}", description="All other events, by their kind."
+            "zoho_tokenstore.events", unit="{event}", description="All other events, by kind."
         )
 
     def __call__(self, event: Event) -> None:
@@ -76,7 +78,7 @@ class Telemetry:
 
     def _renewed(self, event: Event, outcome: str) -> None:
         attributes = {"outcome": outcome}
-        if event.reason is not None:
+        if outcome != "success" and event.reason is not None:
             attributes["error.type"] = event.reason
         self._renewals.add(1, attributes)
         if event.seconds is None:

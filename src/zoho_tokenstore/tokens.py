@@ -2,62 +2,63 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import partial
-from importlib import import_module
-from itertools import islice
-from typing import Any, Final, NoReturn, ParamSpec, Self, TypeVar
+from typing import Final, NoReturn, ParamSpec, Self, TypeVar
 
-from zoho_tokenstore.errors import (
-    AccountsUnavailableError,
-    ConfigurationError,
-    InvalidGrantError,
-    TokenNotFoundError,
-)
-from zoho_tokenstore.logins import Client, ClientCredentials, Code, Credentials, Device, RefreshToken
+from zoho_tokenstore._async_tokens import AsyncTokens
+from zoho_tokenstore._device_login import granted_on_device
+from zoho_tokenstore._health import HEALTH_TIMEOUT, Health, HealthCheck
+from zoho_tokenstore._logins import Client, ClientCredentials, Code, Credentials, Device, RefreshToken
+from zoho_tokenstore._statuses import Status, status_of
+from zoho_tokenstore.errors import ConfigurationError, TokenNotFoundError
+from zoho_tokenstore.lifecycle._ending import Revoked
+from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal import datacenters
-from zoho_tokenstore.renewal.accounts import Accounts
-from zoho_tokenstore.renewal.answers import Grant
-from zoho_tokenstore.renewal.renewer import Renewer
-from zoho_tokenstore.renewal.steps import Origin
-from zoho_tokenstore.statuses import Status, status_of
+from zoho_tokenstore.renewal import _datacenters as datacenters
+from zoho_tokenstore.renewal._accounts import Accounts
+from zoho_tokenstore.renewal._steps import Origin
 
 __all__ = ["AsyncTokens", "Tokens"]
 
 CRM_VERSION: Final = 8
-"""The version of the CRM API by which Zoho is asked who has logged in."""
+"""The CRM API version used to ask Zoho who has logged in."""
 
-_BATCH: Final = 500
-_THREADS: Final = 32
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Tokens:
-    """Access tokens that are good, whoever else uses them: `open_tokens(url)`, or a store's `tokens`.
+    """Good access tokens, whoever else uses them: `open_tokens(url)`, or a store's `tokens`.
 
-    It may be shared by all threads. Beside what they name its methods raise `BackendError` if the storage
+    It may be shared by all threads. Besides what they name, its methods raise `BackendError` if the storage
     fails, and `SealingError` or `UnreadableRowError` if the row cannot be read. Those that hand out a token
     raise `InvalidGrantError` or `InvalidClientError` if the user has to log in again, and `RateLimitedError`
     or `AccountsUnavailableError` (with `retry_after`, in seconds) if no new token can be had now: none of
-    them while the stored one is valid.
+    them while the stored one is valid. With a session policy, a login over a limit is a `LoginExpiredError`.
 
     Arguments:
-        renewer: renews them.
-        accounts_url: the accounts server of tokens whose API domain is none of Zoho's, such as that of
-            the local Zoho; of all others it is known.
-        is_owner: whether `close` closes the store, too.
+        lifecycle: how the logins are renewed, how long they last, and how they end.
+        accounts_url: the accounts server of tokens whose API domain is not Zoho's, such as that of
+            the local Zoho; for all others it is known.
+        is_owner: whether `close` also closes the store.
     """
 
-    def __init__(self, renewer: Renewer, *, accounts_url: str | None = None, is_owner: bool = False) -> None:
-        self._renewer = renewer
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        *,
+        accounts_url: str | None = None,
+        is_owner: bool = False,
+    ) -> None:
+        self.lifecycle: Final = lifecycle
+        self._renewer = lifecycle.renewer
         self._is_owner = is_owner
         self._origin = Origin(accounts_url=accounts_url)
+        self._health = HealthCheck(lifecycle.renewer)
 
     def __repr__(self) -> str:
         return f"Tokens({self._renewer.repository.location!r})"
@@ -72,6 +73,11 @@ class Tokens:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    @property
+    def accounts_url(self) -> str | None:
+        """The accounts server of tokens whose API domain is not Zoho's, if that was given."""
+        return self._origin.accounts_url
 
     def access_token(self, token_id: str) -> str:
         """Return an access token of a login, renewed if it needs that.
@@ -95,12 +101,12 @@ class Tokens:
     def find(self, query: TokenRecord) -> TokenRecord | None:
         """Return the login that a partial token means, as `TokenRecord(user_name=...)`, likewise; or `None`.
 
-        Nobody is logged in by it: a code in the query only finds.
+        It logs nobody in: a code in the query is only used to find.
         """
         return self._renewer.find(query, self._where, logs_in=False)
 
     def refresh(self, token_id: str) -> TokenRecord:
-        """Renew a login now, also if its token is still valid, or Zoho has refused to renew it before.
+        """Renew a login now, even if its token is still valid, or Zoho refused to renew it before.
 
         Raises:
             TokenNotFoundError: there is none with this id.
@@ -108,11 +114,11 @@ class Tokens:
         return self._renewer.refresh(token_id, self._where)
 
     def invalidate(self, token_id: str, access_token: str | None = None) -> bool:
-        """Say that Zoho has refused an access token that looks good: the next look-up renews it.
+        """Report that Zoho refused an access token that looks good: the next look-up renews it.
 
         Arguments:
             token_id: the login.
-            access_token: the one that was refused. If another one is stored by now, nothing is done.
+            access_token: the one refused. If another is stored by now, nothing is done.
 
         Returns:
             whether it was still the stored one.
@@ -122,21 +128,27 @@ class Tokens:
         """
         return self._renewer.invalidate(token_id, access_token)
 
-    def revoke(self, token_id: str) -> None:
-        """End a login: at Zoho first, and then here. One that Zoho does not know any more is removed as well.
+    def revoke(self, token_id: str) -> Revoked:
+        """End a login, and those it has replaced: first at Zoho, then here.
+
+        Returns:
+            whether it was alive at Zoho; one that Zoho no longer knows is also removed.
 
         Raises:
             TokenNotFoundError: there is none with this id.
             AccountsUnavailableError: Zoho could not be asked. The login is still there.
         """
-        record = self._renewer.current(token_id)
-        if record is None:
-            raise TokenNotFoundError(f"There is no token with the id {token_id!r}.")
-        token = record.refresh_token or record.access_token
-        if token is not None:
-            with contextlib.suppress(InvalidGrantError):  # it has ended already
-                self._accounts(self._origin.accounts_url_of(record)).revoke(token)
-        self._renewer.delete(token_id)
+        return self.lifecycle.ending.revoke(token_id)
+
+    def log_out(self, token_id: str) -> Revoked:
+        """End a login in any case: if Zoho cannot be asked now, it ends here, and the revocation is owed.
+
+        What is owed is paid by `lifecycle.clean_up`.
+
+        Raises:
+            TokenNotFoundError: there is none with this id.
+        """
+        return self.lifecycle.ending.revoke(token_id, owes=True)
 
     def log_in(
         self,
@@ -147,19 +159,19 @@ class Tokens:
         api_domain: str | None = None,
         accounts_url: str | None = None,
     ) -> TokenRecord:
-        """Log in, and return the login as it is stored.
+        """Log in, and return the stored login.
 
         Arguments:
             client: the OAuth client.
             credentials: a `Code`, a `RefreshToken`, a `Device` or `ClientCredentials`.
-            user_name: whose login it is; if it is not given, Zoho is asked, which needs the scopes
+            user_name: whose login it is; if not given, Zoho is asked, which needs the scopes
                 `ZohoCRM.users.READ` and `ZohoCRM.org.READ`.
             api_domain: where the user's data is, if Zoho's answer does not say.
-            accounts_url: the accounts server; by default that of `api_domain`, or else
+            accounts_url: the accounts server; by default that of `api_domain`, otherwise
                 ``https://accounts.zoho.com``.
 
         Raises:
-            InvalidGrantError: Zoho refuses the credentials, or the user has.
+            InvalidGrantError: Zoho refuses the credentials, or the user does.
         """
         origin = self._origin._replace(
             accounts_url=accounts_url or self._accounts_url_for(api_domain),
@@ -176,30 +188,77 @@ class Tokens:
                 return self._logged_in(query, origin)
             case RefreshToken(token):
                 return self._logged_in(base.changed(refresh_token=token), origin)
-            case Device(scopes, show):
-                grant = _granted_on_device(
-                    self._accounts, origin.accounts_url or "", client, Device(scopes, show)
+            case Device():
+                device, url = credentials, origin.accounts_url or ""
+                grant = self._renewer.ask(
+                    base, lambda: granted_on_device(self._accounts, url, client, device)
                 )
             case ClientCredentials(scopes, soid):
                 accounts = self._accounts(origin.accounts_url or "")
-                grant = accounts.client_credentials(client.id, client.secret, scopes, soid=soid)
+                request = partial(accounts.client_credentials, client.id, client.secret, scopes, soid=soid)
+                grant = self._renewer.ask(base, request)
                 base, origin = base.changed(user_name=user_name or soid), origin._replace(crm_version=None)
         return self._renewer.keep(base, grant, origin)
 
+    def acting_as(self, token_id: str) -> AbstractContextManager[TokenRecord]:
+        """Return a block in which this thread's calls of Zoho's SDK are made as the user of a login.
+
+        It gives the login, renewed if it needs that. Afterwards the thread acts as before. Blocks can be
+        nested. Threads started inside act as nobody.
+
+        Raises:
+            TokenNotFoundError: when it is entered: there is no login with this id.
+            ConfigurationError: likewise: the SDK is not initialized with this store, or this is the thread of
+                an event loop; or the block is left in another thread.
+        """
+        from zoho_tokenstore.sdk._acting import ActingAs
+
+        return ActingAs(self, token_id)
+
+    def act_as(self, token_id: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call a function as the user of a login; see `acting_as`."""
+        with self.acting_as(token_id):
+            return function(*args, **kwargs)
+
+    async def run_as(
+        self, token_id: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Call a function as the user of a login in a thread, and await it: the event loop goes on.
+
+        Raises:
+            TokenNotFoundError, ConfigurationError: as for `acting_as`.
+        """
+        import asyncio  # where it runs, it is already loaded
+
+        return await asyncio.to_thread(partial(self.act_as, token_id, function, *args, **kwargs))
+
     def status(self, token_id: str) -> Status:
-        """Return how a login is doing, without renewing it.
+        """Return a login's status, without renewing it.
 
         Raises:
             TokenNotFoundError: there is none with this id.
         """
-        return status_of(self._renewer, token_id)
+        return status_of(self.lifecycle, token_id)
+
+    def check(self, timeout: timedelta = HEALTH_TIMEOUT) -> Health:
+        """Return whether the store works: it answers, its rows open, it accepts writes, the clocks agree.
+
+        Nothing is renewed, and nothing is raised for what is wrong: each part says what it is.
+
+        Arguments:
+            timeout: for all of it. What has not answered by then is not healthy.
+
+        Raises:
+            ConfigurationError: the timeout is not a positive `timedelta`.
+        """
+        return self._health.check(timeout)
 
     def scan(self) -> Iterator[TokenRecord]:
         """Return an iterator over all logins in the order of their ids, as they are stored."""
         return self._renewer.repository.scan()
 
     def close(self) -> None:
-        """Wait for renewals that are under way, and close the store, if `open_tokens` has opened it."""
+        """Wait for renewals in progress, and close the store, if `open_tokens` opened it."""
         if self._is_owner:
             self._renewer.close()
             self._renewer.repository.close()
@@ -217,129 +276,12 @@ class Tokens:
 
     def _logged_in(self, query: TokenRecord, origin: Origin) -> TokenRecord:
         record = self._renewer.find(query, lambda: origin)
-        if record is None:  # only if it was deleted while it was exchanged
-            raise TokenNotFoundError("The login was deleted while it was made. Log in again.")
+        if record is None:  # only if it was deleted during the exchange
+            raise TokenNotFoundError("The login was deleted while being made. Log in again.")
         return record
-
-
-class AsyncTokens:
-    """`Tokens`, awaited: all work is done in threads of its own, and never blocks the event loop.
-
-    Arguments:
-        tokens: what it is for.
-    """
-
-    def __init__(self, tokens: Tokens) -> None:
-        # What a first renewal would import, while the event loop stands still for a tenth of a second.
-        import_module("zoho_tokenstore.renewal.connections")
-        self._tokens = tokens
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="zoho-tokenstore")
-
-    def __repr__(self) -> str:
-        return f"AsyncTokens({self._tokens!r})"
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self.close()
-
-    async def access_token(self, token_id: str) -> str:
-        """See `Tokens.access_token`."""
-        return await self._run(self._tokens.access_token, token_id)
-
-    async def get(self, token_id: str) -> TokenRecord:
-        """See `Tokens.get`."""
-        return await self._run(self._tokens.get, token_id)
-
-    async def find(self, query: TokenRecord) -> TokenRecord | None:
-        """See `Tokens.find`."""
-        return await self._run(self._tokens.find, query)
-
-    async def refresh(self, token_id: str) -> TokenRecord:
-        """See `Tokens.refresh`."""
-        return await self._run(self._tokens.refresh, token_id)
-
-    async def invalidate(self, token_id: str, access_token: str | None = None) -> bool:
-        """See `Tokens.invalidate`."""
-        return await self._run(self._tokens.invalidate, token_id, access_token)
-
-    async def revoke(self, token_id: str) -> None:
-        """See `Tokens.revoke`."""
-        await self._run(self._tokens.revoke, token_id)
-
-    async def log_in(
-        self,
-        client: Client,
-        credentials: Credentials,
-        *,
-        user_name: str | None = None,
-        api_domain: str | None = None,
-        accounts_url: str | None = None,
-    ) -> TokenRecord:
-        """See `Tokens.log_in`."""
-        return await self._run(
-            self._tokens.log_in,
-            client,
-            credentials,
-            user_name=user_name,
-            api_domain=api_domain,
-            accounts_url=accounts_url,
-        )
-
-    async def status(self, token_id: str) -> Status:
-        """See `Tokens.status`."""
-        return await self._run(self._tokens.status, token_id)
-
-    async def scan(self) -> AsyncIterator[TokenRecord]:
-        """Yield all logins in the order of their ids, as they are stored."""
-        records = await self._run(self._tokens.scan)
-        while batch := await self._run(_some, records):
-            for record in batch:
-                yield record
-
-    async def close(self) -> None:
-        """See `Tokens.close`."""
-        await self._run(self._tokens.close)
-        self._threads.shutdown(wait=False)
-
-    async def _run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        import asyncio  # where it runs, it has been loaded
-
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(function, *args, **kwargs))
-
-
-def _some(records: Iterator[Any]) -> list[Any]:
-    return list(islice(records, _BATCH))
 
 
 def _access_token_of(record: TokenRecord) -> str:
     if record.access_token is None:
         raise TokenNotFoundError(f"The token with the id {record.id!r} has no access token. Log in again.")
     return record.access_token
-
-
-def _granted_on_device(
-    accounts_at: Callable[[str], Accounts], accounts_url: str, client: Client, device: Device
-) -> Grant:
-    """Wait until the user has logged in on another device, as long as Zoho lets him."""
-    accounts = accounts_at(accounts_url)
-    code = accounts.start_device(client.id, device.scopes)
-    device.show(code)
-    ends = time.monotonic() + code.expires_in.total_seconds()
-    pause = code.interval.total_seconds()
-    while time.monotonic() < ends:
-        time.sleep(min(pause, max(0.0, ends - time.monotonic())))
-        try:
-            answer = accounts.poll_device(client.id, client.secret, code.device_code)
-        except AccountsUnavailableError:  # the user may still be at it
-            continue
-        if isinstance(answer, Grant):
-            return answer
-        if answer.data_center is not None:
-            accounts = accounts_at(answer.data_center.accounts_url)
-        pause += 5.0 if answer.slow_down else 0.0  # RFC 8628, 3.5
-    raise InvalidGrantError(
-        "The user has not logged in on another device in time. Begin again.", error_code="expired"
-    )

@@ -84,4 +84,4 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True, scope="session")
 def _loaded() -> None:
     """Load the HTTP client before times are taken."""
-    import zoho_tokenstore.renewal.connections  # noqa: F401
+    import zoho_tokenstore.renewal._connections  # noqa: F401

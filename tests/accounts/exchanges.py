@@ -8,7 +8,7 @@ import pytest
 
 from tests.accounts.support import taking_at_most
 from zoho_tokenstore.errors import AccountsUnavailableError
-from zoho_tokenstore.renewal.transport import Answer, Transport
+from zoho_tokenstore.renewal._transport import HTTPAnswer, Transport
 
 LIMIT = 0.3
 SLACK = 0.5  # 0.3 on a machine with nothing else to do
@@ -16,7 +16,7 @@ SECRET = "very-secret"
 SHORT = Transport(timeout=timedelta(seconds=LIMIT), connect=timedelta(seconds=LIMIT))
 
 
-def post(url: str, transport: Transport = SHORT) -> Answer:
+def post(url: str, transport: Transport = SHORT) -> HTTPAnswer:
     with taking_at_most(transport.timeout.total_seconds() + SLACK):
         return transport.post(url, {"client_secret": SECRET})
 

@@ -87,7 +87,7 @@ class RawServer:
 
 
 def answering(answer: bytes) -> Behaviour:
-    """Answer each request with these bytes, and close."""
+    """HTTPAnswer each request with these bytes, and close."""
 
     def behave(connection: socket.socket, server: RawServer) -> None:
         server.read_request(connection)

@@ -20,12 +20,12 @@ from zoho_tokenstore.errors import (
     InvalidGrantError,
     RateLimitedError,
 )
-from zoho_tokenstore.renewal.accounts import Accounts
-from zoho_tokenstore.renewal.answers import Grant
-from zoho_tokenstore.renewal.authorization import pkce_pair
-from zoho_tokenstore.renewal.datacenters import of_location
-from zoho_tokenstore.renewal.device import Pending
-from zoho_tokenstore.renewal.transport import Transport
+from zoho_tokenstore.renewal._accounts import Accounts
+from zoho_tokenstore.renewal._answers import TokenResponse
+from zoho_tokenstore.renewal._authorization import pkce_pair
+from zoho_tokenstore.renewal._datacenters import of_location
+from zoho_tokenstore.renewal._device import Pending
+from zoho_tokenstore.renewal._transport import Transport
 
 QUICK = Transport(timeout=timedelta(seconds=5))
 SHORT = Transport(timeout=timedelta(seconds=0.3))
@@ -200,7 +200,7 @@ class TestAtTheLocalZoho:
             assert device.user_code in (device.verification_url_complete or "")
             assert device.device_code not in repr(device)
 
-            def poll() -> Grant | Pending:
+            def poll() -> TokenResponse | Pending:
                 return accounts.poll_device(client.client_id, client.client_secret, device.device_code)
 
             assert poll() == Pending()
@@ -208,7 +208,7 @@ class TestAtTheLocalZoho:
             zoho.approve_device(device.user_code)
             clock.seconds += 30
             grant = poll()
-            assert isinstance(grant, Grant)
+            assert isinstance(grant, TokenResponse)
             assert grant.refresh_token is not None
 
     def test_a_device_that_is_refused_or_late(

@@ -16,23 +16,23 @@ from zoho_tokenstore.errors import (
     InvalidGrantError,
     RateLimitedError,
 )
-from zoho_tokenstore.renewal.answers import Grant, failure_of, grant_of
-from zoho_tokenstore.renewal.device import Pending, device_code_of, poll_of
-from zoho_tokenstore.renewal.transport import Answer
+from zoho_tokenstore.renewal._answers import TokenResponse, failure_of, parse_token_response
+from zoho_tokenstore.renewal._device import Pending, device_code_of, poll_of
+from zoho_tokenstore.renewal._transport import HTTPAnswer
 
 SUBJECT = "the refresh token"
 TOKEN = "1000.aaaa.bbbb"
 DATE_MS, SENT_MS = 1_795_953_600_000, 1_795_953_000_000
 
 
-def answer(body: object, status: int = 200, *, date_ms: int | None = DATE_MS, **more: Any) -> Answer:
+def answer(body: object, status: int = 200, *, date_ms: int | None = DATE_MS, **more: Any) -> HTTPAnswer:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status, content, "application/json", date_ms, SENT_MS, **more)
+    return HTTPAnswer(status, content, "application/json", date_ms, SENT_MS, **more)
 
 
 def failure(body: object, status: int = 200, *, once: bool = False, **more: Any) -> AccountsError:
     with pytest.raises(AccountsError) as caught:
-        grant_of(answer(body, status, **more), SUBJECT, once=once)
+        parse_token_response(answer(body, status, **more), SUBJECT, once=once)
     return caught.value
 
 
@@ -48,7 +48,7 @@ FULL = {
 
 def test_a_grant_has_all_that_the_answer_has() -> None:
     """Tokens, domain and scopes as they are; the end by the server's own clock."""
-    assert grant_of(answer(FULL), SUBJECT) == Grant(
+    assert parse_token_response(answer(FULL), SUBJECT) == TokenResponse(
         access_token=TOKEN,
         refresh_token="1000.cccc.dddd",
         expires_at_ms=DATE_MS + 3_600_000,
@@ -61,14 +61,14 @@ def test_a_grant_has_all_that_the_answer_has() -> None:
 
 def test_a_grant_does_not_show_its_tokens() -> None:
     """Neither does the answer that it comes from."""
-    shown = f"{grant_of(answer(FULL), SUBJECT)!r} {answer(FULL)!r}"
+    shown = f"{parse_token_response(answer(FULL), SUBJECT)!r} {answer(FULL)!r}"
     assert TOKEN not in shown
     assert "cccc" not in shown
 
 
 def test_without_a_date_this_hosts_clock_counts() -> None:
     """A token then ends an hour after the request was sent."""
-    assert grant_of(answer(FULL, date_ms=None), SUBJECT).expires_at_ms == SENT_MS + 3_600_000
+    assert parse_token_response(answer(FULL, date_ms=None), SUBJECT).expires_at_ms == SENT_MS + 3_600_000
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_without_a_date_this_hosts_clock_counts() -> None:
 )
 def test_the_life_of_a_token(fields: dict[str, object], seconds: int) -> None:
     """`expires_in` is in seconds, but in milliseconds beside `expires_in_sec`; an hour if nothing is said."""
-    found = grant_of(answer({"access_token": TOKEN, **fields}), SUBJECT)
+    found = parse_token_response(answer({"access_token": TOKEN, **fields}), SUBJECT)
     assert found.expires_at_ms == DATE_MS + seconds * 1000
 
 
@@ -110,14 +110,14 @@ def test_a_life_that_makes_no_sense(value: object) -> None:
 )
 def test_scopes_are_read_in_both_spellings(scope: object, expected: tuple[str, ...]) -> None:
     """Blanks and commas separate them; what is no list of scopes says nothing."""
-    assert grant_of(answer({**FULL, "scope": scope}), SUBJECT).scopes == expected
+    assert parse_token_response(answer({**FULL, "scope": scope}), SUBJECT).scopes == expected
 
 
 @pytest.mark.parametrize("name", ["refresh_token", "api_domain"])
 @pytest.mark.parametrize("value", [None, "", False])
 def test_an_empty_value_is_none(name: str, value: object) -> None:
     """A field that is there and empty counts as missing."""
-    assert getattr(grant_of(answer({**FULL, name: value}), SUBJECT), name) is None
+    assert getattr(parse_token_response(answer({**FULL, name: value}), SUBJECT), name) is None
 
 
 NO_TOKEN: list[object] = [
@@ -303,13 +303,14 @@ OBJECTS = st.dictionaries(st.sampled_from(NAMES), JSON).map(lambda value: json.d
 BODIES = st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()) | OBJECTS
 
 
-def outcome(given: Answer, *, once: bool) -> Grant | AccountsError:
+def outcome(given: HTTPAnswer, *, once: bool) -> TokenResponse | AccountsError:
     try:
-        return grant_of(given, SUBJECT, once=once)
+        return parse_token_response(given, SUBJECT, once=once)
     except AccountsError as error:
         return error
 
 
+@pytest.mark.long
 @settings(max_examples=200, deadline=None)
 @given(
     BODIES,
@@ -321,7 +322,7 @@ def outcome(given: Answer, *, once: bool) -> Grant | AccountsError:
 def test_no_body_makes_anything_else(body: bytes, status: int, once: bool, date_ms: int | None) -> None:
     """Whatever comes back is a whole grant or an error of ours, and the error shows none of it."""
     found = outcome(answer(body, status, date_ms=date_ms), once=once)
-    if isinstance(found, Grant):
+    if isinstance(found, TokenResponse):
         assert found.access_token.isprintable()
         assert " " not in found.access_token
     else:
@@ -330,6 +331,7 @@ def test_no_body_makes_anything_else(body: bytes, status: int, once: bool, date_
         assert str(found).isascii()
 
 
+@pytest.mark.long
 @settings(max_examples=100, deadline=None)
 @given(BODIES, st.sampled_from([200, 400, 500]))
 def test_no_body_makes_anything_else_for_a_device(body: bytes, status: int) -> None:

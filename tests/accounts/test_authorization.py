@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from zoho_tokenstore.errors import ConfigurationError
-from zoho_tokenstore.renewal.authorization import authorization_url, pkce_pair
+from zoho_tokenstore.renewal._authorization import authorization_url, pkce_pair
 
 NEEDED: dict[str, Any] = {
     "accounts_url": "https://accounts.zoho.com/oauth/v2/token",

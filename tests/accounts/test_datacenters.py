@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoho_tokenstore.renewal.datacenters import (
+from zoho_tokenstore.renewal._datacenters import (
     DATA_CENTERS,
     DataCenter,
     of_accounts_server,

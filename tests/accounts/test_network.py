@@ -12,7 +12,7 @@ import pytest
 from tests.accounts.conftest import Serve
 from tests.accounts.exchanges import LIMIT, SECRET, SHORT, failure, post
 from tests.accounts.support import Behaviour, RawServer, answering, hang, http, requests_under_way, wait_until
-from zoho_tokenstore.renewal.transport import Transport
+from zoho_tokenstore.renewal._transport import Transport
 
 
 class TestTLS:

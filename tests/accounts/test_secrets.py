@@ -11,8 +11,8 @@ import pytest
 from tests.accounts.conftest import Serve
 from tests.accounts.support import answering, hang, http
 from zoho_tokenstore.errors import AccountsError, AccountsUnavailableError
-from zoho_tokenstore.renewal.accounts import Accounts
-from zoho_tokenstore.renewal.transport import Transport
+from zoho_tokenstore.renewal._accounts import Accounts
+from zoho_tokenstore.renewal._transport import Transport
 
 QUICK = Transport(timeout=timedelta(seconds=5))
 

@@ -25,8 +25,8 @@ from tests.accounts.support import (
     wait_until,
 )
 from zoho_tokenstore.errors import AccountsUnavailableError
-from zoho_tokenstore.renewal.connections import Line
-from zoho_tokenstore.renewal.transport import MOST_BYTES, Answer, Transport
+from zoho_tokenstore.renewal._connections import Line
+from zoho_tokenstore.renewal._transport import MOST_BYTES, HTTPAnswer, Transport
 
 
 def test_what_is_sent_and_what_comes_back(serve: Serve) -> None:
@@ -34,7 +34,7 @@ def test_what_is_sent_and_what_comes_back(serve: Serve) -> None:
     head = "Date: Sun, 29 Nov 2026 12:00:00 GMT\r\nRetry-After: 17\r\n"
     server = serve(answering(http({"a": 1}, 201, head=head)))
     answer = Transport(clock=lambda: 5).post(server.url + "/oauth/v2/token", {"a": "b c&d"})
-    assert answer == Answer(
+    assert answer == HTTPAnswer(
         status=201,
         body=b'{"a": 1}',
         content_type="application/json;charset=UTF-8",

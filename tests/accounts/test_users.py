@@ -11,9 +11,9 @@ import pytest
 from tests.accounts.conftest import Serve
 from tests.accounts.support import RawServer, http, taking_at_most
 from zoho_tokenstore.emulator import Emulator
-from zoho_tokenstore.renewal.accounts import Accounts
-from zoho_tokenstore.renewal.transport import Transport
-from zoho_tokenstore.renewal.users import current_user
+from zoho_tokenstore.renewal._accounts import Accounts
+from zoho_tokenstore.renewal._transport import Transport
+from zoho_tokenstore.renewal._users import current_user
 
 QUICK = Transport(timeout=timedelta(seconds=5))
 USERS = {"users": [{"id": "1", "email": "patricia@zylker.example"}]}
@@ -42,7 +42,7 @@ def test_a_token_without_the_scopes() -> None:
 
 
 def crm(users: bytes, org: bytes) -> Callable[[socket.socket, RawServer], None]:
-    """Answer the two requests."""
+    """HTTPAnswer the two requests."""
 
     def behave(connection: socket.socket, server: RawServer) -> None:
         request = server.read_request(connection)

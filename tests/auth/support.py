@@ -15,10 +15,9 @@ import httpx2
 import requests
 
 from tests.accounts.support import Behaviour, RawServer, http
-from zoho_tokenstore import TokenRecord, open_repository
+from zoho_tokenstore import Client, Code, TokenRecord, open_repository
 from zoho_tokenstore.auth import ZohoAuth
 from zoho_tokenstore.emulator import Emulator
-from zoho_tokenstore.logins import Client, Code
 from zoho_tokenstore.tokens import Tokens
 
 REFUSED = {"code": "INVALID_TOKEN", "details": {}, "message": "invalid oauth token", "status": "error"}

@@ -23,11 +23,11 @@ EU = "https://www.zohoapis.eu"
 GOES = [
     (EU, "https://www.zohoapis.eu/crm/v8/Leads"),
     (EU, "https://www.zohoapis.eu:443/books/v3/invoices"),
-    (EU, "https://desk.zoho.eu/api/v1/tickets"),
+    (EU, "https://services.zoho.eu/api/v1/tickets"),
     (EU, "https://WWW.ZohoAPIs.EU/crm/v8/Leads"),
     ("https://sandbox.zohoapis.eu", "https://sandbox.zohoapis.eu/crm/v8/Leads"),
-    ("https://www.zohoapis.ca", "https://desk.zohocloud.ca/api/v1/tickets"),
-    ("https://www.zohoapis.com.au", "https://desk.zoho.com.au/api/v1/tickets"),
+    ("https://www.zohoapis.ca", "https://services.zohocloud.ca/api/v1/tickets"),
+    ("https://www.zohoapis.com.au", "https://services.zoho.com.au/api/v1/tickets"),
     ("eu", "https://people.zoho.eu/api"),
     (None, "https://www.zohoapis.in/crm/v8/Leads"),
     (EU, "http://127.0.0.1:8085/crm/v8/Leads"),
@@ -131,7 +131,7 @@ def test_the_refusal_says_what_to_do(tokens: Tokens) -> None:
         _by_requests(_auth(tokens, EU), "https://me:password@www.zohoapis.com/crm/v8/Leads?key=1000.x")
     told = str(caught.value)
     assert told.endswith(
-        f"is of Zoho's {EU}, and was not sent to https://www.zohoapis.com. Call its own data centre by "
+        f"is for Zoho's {EU}, and was not sent to https://www.zohoapis.com. Call its own data centre by "
         "https, or name the host in hosts=."
     )
 

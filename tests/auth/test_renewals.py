@@ -14,7 +14,7 @@ from zoho_tokenstore.tokens import AsyncTokens
 APIS = {
     "crm": "/crm/v8/org",
     "books": "/books/v3/organizations",
-    "desk": "/api/v1/tickets",
+    "services": "/api/v1/tickets",
 }
 EVERY_API = pytest.mark.parametrize("path", APIS.values(), ids=APIS)
 EITHER_KIND = pytest.mark.parametrize("kind", ["Tokens", "AsyncTokens"])

@@ -79,8 +79,8 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     sent: set[str] = set()
     original = driver.new_client
 
-    def new_client(service: str, **options: Any) -> Any:
-        client = original(service, **options)
+    def new_client(*args: Any, **options: Any) -> Any:
+        client = original(*args, **options)
         client.meta.events.register("before-call", lambda model, **_: sent.add(model.name))
         return client
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from tests.aws.support import make_dynamodb, make_secretsmanager, requests_of
 from tests.docs.pages import DOCS
+from zoho_tokenstore import RefreshPolicy
 from zoho_tokenstore.emulator import Emulator
-from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal.renewer import Renewer
-from zoho_tokenstore.renewal.steps import Origin
+from zoho_tokenstore.renewal._renewer import Renewer
+from zoho_tokenstore.renewal._steps import Origin
 from zoho_tokenstore.repository import TokenRepository
 
 

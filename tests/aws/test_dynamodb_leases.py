@@ -11,10 +11,10 @@ from tests.aws.between import Between, before, lose, refuse
 from tests.aws.conftest import Clock
 from tests.aws.support import make_dynamodb, reopen_dynamodb
 from tests.aws.test_dynamodb_form import items
-from zoho_tokenstore.backends._dynamodb.leases import DynamoDBLeases
+from zoho_tokenstore.backend import Leases
 from zoho_tokenstore.backends.dynamodb import DynamoDBBackend
+from zoho_tokenstore.backends.dynamodb._leases import DynamoDBLeases
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.leases import Leases
 from zoho_tokenstore.testing import LeasesContract
 
 KEEP_MS = 60_000

@@ -13,11 +13,11 @@ import pytest
 from tests.aws.between import Between, Forward, Reply, after, before, cancel
 from tests.aws.support import reopen_dynamodb
 from tests.aws.test_dynamodb_form import items, living
-from zoho_tokenstore.backends._dynamodb.keys import lookup_keys
 from zoho_tokenstore.backends.dynamodb import DynamoDBBackend
+from zoho_tokenstore.backends.dynamodb._item_keys import lookup_keys
 from zoho_tokenstore.errors import BackendTimeoutError, RowChangedError
 from zoho_tokenstore.records import Row
-from zoho_tokenstore.testing.backend import content, full_row
+from zoho_tokenstore.testing._backend import content, full_row
 
 
 def is_sound(backend: DynamoDBBackend, folder: Path) -> bool:
@@ -129,6 +129,7 @@ def test_a_write_that_is_late_changes_nothing(
     assert is_sound(dynamodb, tmp_path)
 
 
+@pytest.mark.long
 def test_clearing_beside_a_writer(
     dynamodb: DynamoDBBackend, far_dynamodb: DynamoDBBackend, between: Between, tmp_path: Path
 ) -> None:
@@ -197,6 +198,7 @@ def test_conflicting_transactions_are_tried_again(
         far_dynamodb.write(full_row("1"), expect=None)
 
 
+@pytest.mark.long
 def test_threads_that_change_the_same_keys(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
     """Rows of several threads that come to the same keys and leave them end with sound look-up items."""
 
@@ -216,6 +218,7 @@ def test_threads_that_change_the_same_keys(dynamodb: DynamoDBBackend, tmp_path: 
     assert is_sound(dynamodb, tmp_path)
 
 
+@pytest.mark.long
 def test_many_rows_under_one_key(dynamodb: DynamoDBBackend) -> None:
     """More rows than one request may name are found under one key."""
     for number in range(110):

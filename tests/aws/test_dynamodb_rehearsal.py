@@ -20,7 +20,7 @@ from zoho_tokenstore.errors import (
     TokenStoreError,
 )
 from zoho_tokenstore.records import Row
-from zoho_tokenstore.testing.backend import full_row
+from zoho_tokenstore.testing._backend import full_row
 
 
 def test_a_right_that_is_missing(far_dynamodb: DynamoDBBackend, between: Between) -> None:
@@ -31,6 +31,7 @@ def test_a_right_that_is_missing(far_dynamodb: DynamoDBBackend, between: Between
             use(full_row(), expect=None)
 
 
+@pytest.mark.long
 def test_a_rehearsal_sees_what_the_write_would_see(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
     """A row that exists, has changed or is gone, a retired id, and one that is too large are told."""
     etag = dynamodb.write(full_row("1"), expect=None)

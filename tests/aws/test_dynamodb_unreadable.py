@@ -9,11 +9,11 @@ import pytest
 
 from tests.aws.support import requests_of
 from tests.aws.test_dynamodb_form import ALICE, living, put
-from zoho_tokenstore.backends._dynamodb import keys
 from zoho_tokenstore.backends.dynamodb import DynamoDBBackend
+from zoho_tokenstore.backends.dynamodb import _item_keys as item_keys
 from zoho_tokenstore.errors import BackendError, RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, Row, UnreadableRow
-from zoho_tokenstore.testing.backend import content, full_row
+from zoho_tokenstore.testing._backend import content, full_row
 
 GOOD: Final = [full_row(f"{number:02}") for number in range(20)]
 TYPE: Final = "it has an attribute of a wrong type, or none called etag"
@@ -33,8 +33,6 @@ BAD: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "bad-set": ({**ETAG, "user_name": {"SS": [SECRET]}}, TYPE),
     "bad-fraction": ({**ETAG, "created_at_ms": {"N": "1.5"}}, TIME),
     "bad-huge": ({**ETAG, "created_at_ms": {"N": "9" * 30}}, TIME),
-    "bad-full-id": ({**ETAG, "full_id": {"S": "00"}}, "its full_id does not belong to its key"),
-    "bad-full-id-type": ({**ETAG, "full_id": {"N": "1"}}, TYPE),
 }
 
 
@@ -45,11 +43,12 @@ def damaged(dynamodb: DynamoDBBackend, tmp_path: Path) -> DynamoDBBackend:
         dynamodb.write(row, expect=None)
     for row_id, (attributes, _) in BAD.items():
         put(tmp_path, "token", row_id, **{"user_name": {"S": "user_name-a"}, **attributes})
-    kind = keys.lookup_key("user_name", "user_name-a")
+    kind = item_keys.lookup_key("user_name", "user_name-a")
     put(tmp_path, kind, "-", ids={"SS": [*(row.id for row in GOOD), *BAD]})
     return dynamodb
 
 
+@pytest.mark.long
 def test_bad_rows_are_told_beside_the_good_ones(damaged: DynamoDBBackend) -> None:
     """Lists and look-ups yield each bad row with its id and a reason, and all good ones, in order."""
     told = [UnreadableRow(row_id, BAD[row_id][1]) for row_id in sorted(BAD)]
@@ -67,6 +66,7 @@ def test_bad_rows_are_told_beside_the_good_ones(damaged: DynamoDBBackend) -> Non
         assert SECRET not in str(caught.value)
 
 
+@pytest.mark.long
 def test_bad_rows_harm_no_other(damaged: DynamoDBBackend) -> None:
     """Beside bad rows all others are loaded, replaced, made and removed; a bad one is no absence."""
     for row in GOOD[:3]:
@@ -80,6 +80,7 @@ def test_bad_rows_harm_no_other(damaged: DynamoDBBackend) -> None:
         damaged.write(full_row("bad-none"), expect=None)
 
 
+@pytest.mark.long
 def test_bad_rows_are_removed(damaged: DynamoDBBackend) -> None:
     """Bad rows are removed like any other, their ids are retired, and nothing finds them any more."""
     for row_id in BAD:
@@ -90,13 +91,14 @@ def test_bad_rows_are_removed(damaged: DynamoDBBackend) -> None:
     assert list(map(content, damaged.find("user_name", "user_name-a"))) == GOOD
 
 
+@pytest.mark.long
 def test_bad_rows_are_cleared(damaged: DynamoDBBackend, tmp_path: Path) -> None:
     """`clear` deletes bad rows with the others, with what finds them, and retires their ids.
 
     Where the text that finds a row cannot be read, its id stays there, and finds nothing.
     """
     assert damaged.clear() == len(GOOD) + len(BAD)
-    kind = keys.lookup_key("user_name", "user_name-a")
+    kind = item_keys.lookup_key("user_name", "user_name-a")
     assert {key: set(item["ids"]["SS"]) for key, item in living(tmp_path).items()} == {
         (kind, "-"): {"bad-user_name", "bad-user_name-digest", "bad-set"}
     }
@@ -123,7 +125,7 @@ def test_look_up_items_that_others_have_changed(
     put(tmp_path, ALICE, "-", **attributes)
     dynamodb.write(Row("2", user_name="bob"), expect=None)
     for names in (["alice"], ["alice", "bob"]):
-        with pytest.raises(BackendError, match="does not hold what this store has written"):
+        with pytest.raises(BackendError, match="does not hold what this store wrote"):
             dynamodb.find("user_name", *names)
     assert [row.id for row in dynamodb.find("user_name", "bob")] == ["2"]
 
@@ -160,17 +162,6 @@ def test_a_time_of_clearing_that_is_none(
     put(tmp_path, "store", "cleared", **attributes)
     with pytest.raises(BackendError, match="without the time of the last clear"):
         dynamodb.retired.cleared_ms()
-
-
-def test_long_ids_are_retired(dynamodb: DynamoDBBackend) -> None:
-    """Ids that do not fit into a key are retired whole, and listed in order."""
-    ids = sorted(["x" * 899 + end for end in ("", "a" * 300, "b" * 300, "é" * 600)])
-    for row_id in ids:
-        dynamodb.write(Row(row_id), expect=None)
-        dynamodb.remove(row_id)
-    assert [retired.id for retired in dynamodb.retired.scan()] == ids
-    assert dynamodb.retired.add(dynamodb.retired.scan()) == 0
-    assert dynamodb.retired.prune(2**53) == 4
 
 
 def test_what_retiring_costs(dynamodb: DynamoDBBackend) -> None:

@@ -12,7 +12,7 @@ from tests.aws.support import make_dynamodb, make_secretsmanager, reopen_dynamod
 from tests.docs.pages import DOCS, Page
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.records import Row
-from zoho_tokenstore.testing.backend import full_row
+from zoho_tokenstore.testing._backend import full_row
 
 ACTIONS: Final = {
     # A transaction needs the rights for what is in it; it has no action of its own.

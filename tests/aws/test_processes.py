@@ -28,6 +28,7 @@ def together(what: str, backend: DynamoDBBackend) -> list[Any]:
     return processes.together(PROCESSES, "tests.aws.worker", what, backend.location)
 
 
+@pytest.mark.long
 def test_processes_agree_on_one_row_for_each_owner(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
     """Processes that insert and update the same owners at once end with one row for each."""
     saved = [tuple(record) for records in together("save", dynamodb) for record in records]
@@ -38,6 +39,7 @@ def test_processes_agree_on_one_row_for_each_owner(dynamodb: DynamoDBBackend, tm
     assert is_sound(dynamodb, tmp_path)
 
 
+@pytest.mark.long
 def test_no_update_of_a_process_is_lost(dynamodb: DynamoDBBackend) -> None:
     """Processes that count up in one row, and repeat what was refused, lose no count."""
     dynamodb.write(Row("1", user_name="0"), expect=None)
@@ -47,6 +49,7 @@ def test_no_update_of_a_process_is_lost(dynamodb: DynamoDBBackend) -> None:
     assert row.user_name == str(PROCESSES * SAVES)
 
 
+@pytest.mark.long
 def test_look_up_items_of_processes_stay_sound(dynamodb: DynamoDBBackend, tmp_path: Path) -> None:
     """Rows of several processes that come to the same keys and leave them are all found in the end."""
     assert all(together("share", dynamodb))
@@ -55,6 +58,7 @@ def test_look_up_items_of_processes_stay_sound(dynamodb: DynamoDBBackend, tmp_pa
     assert is_sound(dynamodb, tmp_path)
 
 
+@pytest.mark.long
 def test_one_process_replaces_a_lease(dynamodb: DynamoDBBackend) -> None:
     """Of processes that store a first text at once one succeeds, and no count in another is lost."""
     assert together("lease", dynamodb).count(True) == 1

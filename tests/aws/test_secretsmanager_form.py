@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from tests.aws.support import name_for, raw_client, reopen_secretsmanager, requests_of, secret_names
-from zoho_tokenstore.backends._secretsmanager.names import key_of
+from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore.backends.secretsmanager import SecretsManagerBackend
-from zoho_tokenstore.clock import now_ms
+from zoho_tokenstore.backends.secretsmanager._secret_names import SecretNames, key_of
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.records import RetiredId, Row
-from zoho_tokenstore.testing.backend import content, full_row
+from zoho_tokenstore.records import LONGEST_ID, RetiredId, Row
+from zoho_tokenstore.testing._backend import content, full_row
 
 
 def secrets_in(folder: Path) -> dict[str, Any]:
@@ -72,13 +72,19 @@ def test_a_row_stands_under_the_published_names(
     }
 
 
-@pytest.mark.parametrize("row_id", ["A", "a-b", "a/b", "", "a" * 65, "\u00e9", "=x", "None"])
+@pytest.mark.parametrize("row_id", ["A", "a-b", "a/b", "", "\u00e9", "=x", "None"])
 def test_ids_that_are_no_names(secretsmanager: SecretsManagerBackend, tmp_path: Path, row_id: str) -> None:
-    """An id that does not fit into a name is kept in the secret, whose name has a digest."""
+    """An id with other characters than a name's is kept in the secret, whose name has a digest."""
     secretsmanager.write(Row(row_id), expect=None)
     assert list(secrets_in(tmp_path)) == [f"token/={hashlib.sha256(row_id.encode()).hexdigest()}"]
     assert content(secretsmanager.load(row_id)) == Row(row_id)
     assert [row.id for row in secretsmanager.scan()] == [row_id]
+
+
+def test_the_longest_names() -> None:
+    """The longest id fits into a name below the longest prefix: AWS allows 512 characters."""
+    names = SecretNames("p" * 256)
+    assert len(names.row(key_of("1" * LONGEST_ID))) == 256 + len("/token/") + LONGEST_ID < 512
 
 
 def test_names_of_different_ids_differ() -> None:
@@ -164,7 +170,7 @@ def test_versions_of_a_refresh(secretsmanager: SecretsManagerBackend, tmp_path: 
     first = secretsmanager.write(Row("1"), expect=None)
     second = secretsmanager.write(Row("1"), expect=first)
     third = secretsmanager.write(Row("1"), expect=second)
-    with pytest.raises(Exception, match="not as it was"):
+    with pytest.raises(Exception, match="has changed since it was read"):
         secretsmanager.write(Row("1"), expect=first)
     with raw_client("secretsmanager") as client:
         secret = client.describe_secret(SecretId=f"{name_for(tmp_path)}/token/1")

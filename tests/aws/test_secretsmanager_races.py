@@ -16,7 +16,7 @@ from tests.aws.test_secretsmanager_form import by, living_in, secrets_in
 from zoho_tokenstore.backends.secretsmanager import SecretsManagerBackend
 from zoho_tokenstore.errors import BackendError, BackendTimeoutError, RowChangedError
 from zoho_tokenstore.records import Row
-from zoho_tokenstore.testing.backend import content, full_row
+from zoho_tokenstore.testing._backend import content, full_row
 
 
 def move(backend: SecretsManagerBackend, **columns: Any) -> Callable[[], object]:
@@ -182,6 +182,7 @@ def test_one_of_two_removals_tells_that_there_was_a_row(
     assert removed == [True, False]
 
 
+@pytest.mark.long
 def test_threads_that_change_the_same_keys(secretsmanager: SecretsManagerBackend, tmp_path: Path) -> None:
     """Rows of several threads that come to the same keys and leave them are found, and leave nothing."""
 

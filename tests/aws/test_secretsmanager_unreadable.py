@@ -11,11 +11,11 @@ import pytest
 
 from tests.aws.support import name_for, raw_client
 from tests.aws.test_secretsmanager_form import by, living_in, put
-from zoho_tokenstore.backends._secretsmanager.names import key_of
 from zoho_tokenstore.backends.secretsmanager import SecretsManagerBackend
+from zoho_tokenstore.backends.secretsmanager._secret_names import key_of
 from zoho_tokenstore.errors import BackendError, RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import COLUMNS, Row, UnreadableRow
-from zoho_tokenstore.testing.backend import content, full_row
+from zoho_tokenstore.testing._backend import content, full_row
 
 GOOD: Final = [full_row(f"{number:02}") for number in range(5)]
 JSON: Final = "its secret holds no JSON object"
@@ -82,6 +82,7 @@ def told() -> list[UnreadableRow]:
     return [UnreadableRow(key, reasons[key]) for key in sorted(reasons)]
 
 
+@pytest.mark.long
 def test_bad_rows_are_told_beside_the_good_ones(damaged: SecretsManagerBackend) -> None:
     """Lists and look-ups yield each bad row with its id and a reason, and all good ones, in order."""
     found = list(damaged.scan())
@@ -110,6 +111,7 @@ def test_bad_rows_harm_no_other(damaged: SecretsManagerBackend) -> None:
         damaged.write(full_row("bad_empty"), expect=None)
 
 
+@pytest.mark.long
 def test_bad_rows_are_removed(damaged: SecretsManagerBackend) -> None:
     """Bad rows are removed like any other, and their ids are retired; by its key one whose id is lost."""
     for key, _ in told():
@@ -120,6 +122,7 @@ def test_bad_rows_are_removed(damaged: SecretsManagerBackend) -> None:
     assert damaged.find("user_name", "alice") == []
 
 
+@pytest.mark.long
 def test_bad_rows_are_cleared(damaged: SecretsManagerBackend, tmp_path: Path) -> None:
     """`clear` deletes bad rows with the others, and retires their ids."""
     assert damaged.clear() == len(GOOD) + len(told())
@@ -162,7 +165,7 @@ def test_look_up_secrets_that_others_have_changed(
     put(tmp_path, by("user_name", "alice"), text)
     secretsmanager.write(Row("2", user_name="bob"), expect=None)
     for names in (["alice"], ["alice", "bob"]):
-        with pytest.raises(BackendError, match="does not hold what this store has written"):
+        with pytest.raises(BackendError, match="does not hold what this store wrote"):
             secretsmanager.find("user_name", *names)
     assert [found.id for found in secretsmanager.find("user_name", "bob")] == ["2"]
 
@@ -185,7 +188,7 @@ def test_retired_ids_that_others_have_changed(
         lambda: list(secretsmanager.retired.scan()),
     ]
     for use in uses:
-        with pytest.raises(BackendError, match=f"/retired/{shard} does not hold what this store has written"):
+        with pytest.raises(BackendError, match=f"/retired/{shard} does not hold what this store wrote"):
             use()
     secretsmanager.write(Row("7", user_name="bob"), expect=etag)
     free = next(row_id for row_id in map(str, range(100)) if shard_of(row_id) != shard)
@@ -206,7 +209,7 @@ def test_a_time_of_clearing_that_is_none(
 ) -> None:
     """A time of the last clear that is none is told, and the next `clear` mends it."""
     put(tmp_path, "store", text)
-    with pytest.raises(BackendError, match="does not hold what this store has written"):
+    with pytest.raises(BackendError, match="does not hold what this store wrote"):
         secretsmanager.retired.cleared_ms()
     secretsmanager.clear()
     assert secretsmanager.retired.cleared_ms() > 0

@@ -88,7 +88,7 @@ def test_the_key_in_the_url(tmp_path: Path) -> None:
 )
 def test_credentials_in_the_url_are_refused(scheme: str, rest: str) -> None:
     """Between the slashes stands a region; what else stands there is refused, and not shown."""
-    with pytest.raises(ConfigurationError, match="Credentials never stand in the URL") as raised:
+    with pytest.raises(ConfigurationError, match="Credentials never go in the URL") as raised:
         open_url(f"{scheme}://{rest}")
     assert "verysecret" not in str(raised.value)
 
@@ -111,7 +111,7 @@ def test_endpoints_that_are_none(scheme: str, wrong: str) -> None:
         ("dynamodb://eu-central-1", "3 to 255 letters"),
         ("dynamodb://eu-central-1/ab", "3 to 255 letters"),
         ("dynamodb://eu-central-1/tokens/more", "3 to 255 letters"),
-        ("dynamodb:///tokens?create=maybe", "create is true or false"),
+        ("dynamodb:///tokens?create=maybe", "create must be true or false"),
         ("dynamodb:///tokens?timeout=0", "timeout must be"),
         ("dynamodb:///tokens?prefix=a", "options of a dynamodb URL are endpoint_url, timeout, create"),
         ("secretsmanager:///", "prefix of a Secrets Manager store"),

@@ -33,12 +33,14 @@ def figure(key: str, seconds: float) -> Figure:
     return Figure(key, f"the {key}", Timing(seconds, seconds))
 
 
+@pytest.mark.long
 def test_all_figures_come_from_the_calmest_round() -> None:
     """Of three rounds the one with the least noise counts, for all cases, and the warm-up does not."""
     cases = {"a": fixed(0.1, 5, 2, 9), "b": fixed(0.1, 7, 3, 1)}
     assert interleave(cases, rounds=3, turns=1) == {"a": Timing(2, 2), "b": Timing(3, 3)}
 
 
+@pytest.mark.long
 def test_a_round_counts_by_its_median_and_keeps_the_mean() -> None:
     """One slow block of three changes the mean, and not the median."""
     assert interleave({"a": fixed(1, 1, 7)}, rounds=1, turns=3) == {"a": Timing(1, 3)}
@@ -117,7 +119,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Figure]
     return {name: measure(TINY, folder) for name, measure in command.BENCHMARKS.items()}
 
 
+@pytest.mark.long
 @pytest.mark.clear
+@pytest.mark.timeout(600)  # it runs all benchmarks, in small
 def test_every_benchmark_measures_each_figure_once(measured: dict[str, list[Figure]]) -> None:
     """Each benchmark runs, and its figures can be told apart."""
     figures = [figure for name in command.BENCHMARKS for figure in measured[name]]
@@ -126,7 +130,9 @@ def test_every_benchmark_measures_each_figure_once(measured: dict[str, list[Figu
     assert len({figure.key for figure in figures}) == len(figures)
 
 
+@pytest.mark.long
 @pytest.mark.clear
+@pytest.mark.timeout(600)  # it runs all benchmarks, in small
 def test_every_limit_names_figures_that_are_measured(measured: dict[str, list[Figure]]) -> None:
     """No limit waits for a figure that no benchmark measures, but for the sizes of the stores."""
     assert set(LIMITS) <= set(command.BENCHMARKS)

@@ -98,30 +98,27 @@ def _insert_line(path: Path, line: str) -> None:
     path.write_bytes(b"\r\n".join([header, *lines]))
 
 
-def _sql(kind: str) -> Callable[[], dict[str, dict[str, Plant]]]:
-    def planters() -> dict[str, dict[str, Plant]]:
-        from tests.sql import support, test_bad_rows
+def _sql() -> dict[str, dict[str, Plant]]:
+    from tests.sql import support
+    from tests.sql.test_bad_rows import BAD
 
-        def plant(statement: str) -> Plant:
-            def put(_: RepositoryStore, folder: Path) -> None:
-                support.query(ALL["sql" if kind == support.OTHER else kind].url(folder), statement)
+    def plant(statement: str) -> Plant:
+        def put(_: RepositoryStore, folder: Path) -> None:
+            support.query(ALL["sql"].url(folder), statement)
 
-            return put
+        return put
 
-        statements = {
-            name: test_bad_rows.BAD[name][1].replace("'0bad'", f"'{number:03}'")
-            for number, (where, name) in enumerate(test_bad_rows.KINDS)
-            if where == kind
-        }
-        return {"all": {name: plant(statement) for name, statement in statements.items()}}
-
-    return planters
+    statements = {
+        name: statement.replace("'0bad'", f"'{number:03}'")
+        for number, (name, (_, statement)) in enumerate(BAD.items())
+    }
+    return {"all": {name: plant(statement) for name, statement in statements.items()}}
 
 
 def _redis() -> dict[str, dict[str, Plant]]:
     from tests.redis.support import prefix_of, shared
     from tests.redis.test_unreadable import BAD, Damage
-    from zoho_tokenstore.testing.backend import full_row
+    from zoho_tokenstore.testing._backend import full_row
 
     def plant(row_id: str, damage: Damage) -> Plant:
         def put(store: RepositoryStore, folder: Path) -> None:
@@ -159,9 +156,9 @@ _KINDS: Final[dict[str, Callable[[], dict[str, dict[str, Plant]]]]] = {
     "sqlite": _sqlite,
     "memory": _memory,
     "csv": _csv,
-    "sql": _sql("sql+sqlite"),
-    "postgresql": _sql("postgresql"),
-    "mariadb": _sql("mariadb"),
+    "sql": _sql,
+    "postgresql": dict,  # whose columns hold nothing but text and numbers
+    "mariadb": dict,
     "redis": _redis,
     "dynamodb": _dynamodb,
     "secretsmanager": _secretsmanager,

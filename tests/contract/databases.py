@@ -33,7 +33,7 @@ class Database:
     def empty(self) -> None:
         """Delete tokens, leases, and what is known of deleted tokens."""
         with self._engine.connect() as connection:
-            for table in ("oauthtoken", "oauthtoken_retired", "zoho_tokenstore_lease"):
+            for table in ("oauthtoken", "oauthtoken_retired", "oauthtoken_audit", "zoho_tokenstore_lease"):
                 connection.exec_driver_sql(f"DELETE FROM {table}")
             connection.exec_driver_sql("UPDATE zoho_tokenstore SET value = '0' WHERE name LIKE 'cleared%%'")
 

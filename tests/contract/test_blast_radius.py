@@ -12,15 +12,18 @@ from typer.testing import CliRunner
 
 from tests.contract.bad_rows import Plant, kinds, prepare
 from tests.contract.stores import CASES, Case
-from zoho_tokenstore import Event, KeyRing, RepositoryStore, TokenRecord
+from zoho_tokenstore import Event, Keyset, RepositoryStore, TokenRecord
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.cli.app import app
-from zoho_tokenstore.copying import Outcome, Side, copy
-from zoho_tokenstore.crypto.resealing import reseal, take_stock
-from zoho_tokenstore.crypto.sealing import Clear, Sealed
+from zoho_tokenstore.cli._app import app
+from zoho_tokenstore.copying import Outcome
+from zoho_tokenstore.copying._endpoints import Endpoint
+from zoho_tokenstore.copying._passes import copy_rows
 from zoho_tokenstore.records import Row, UnreadableRow
-from zoho_tokenstore.testing.tokens import fields_of, login, make_token
+from zoho_tokenstore.sealing import count_by_key, reseal
+from zoho_tokenstore.sealing._cipher import AESGCMCipher, NullCipher
+from zoho_tokenstore.testing import fields_of, make_token
+from zoho_tokenstore.testing._tokens import login
 
 FEW: Final = {"dynamodb": 20, "secretsmanager": 5}
 """How many good rows there are where a hundred would take too long."""
@@ -28,7 +31,7 @@ FEW: Final = {"dynamodb": 20, "secretsmanager": 5}
 IN_THE_PROCESS: Final = {"list"}
 """Nobody but the code of one process can put anything in there."""
 
-OLD, NEW, NEWEST = (KeyRing.generate() for _ in range(3))
+OLD, NEW, NEWEST = (Keyset.generate() for _ in range(3))
 
 
 def _cases() -> Iterator[Any]:
@@ -55,10 +58,11 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "zoho_tokenstore")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("name", "plants", "keys"), list(_cases()))
 def test_the_good_ones_notice_nothing(
-    name: str, plants: dict[str, Plant], keys: KeyRing | None, tmp_path: Path
+    name: str, plants: dict[str, Plant], keys: Keyset | None, tmp_path: Path
 ) -> None:
     """They log in, are found, renewed, listed, counted, copied, sealed, rotated; each bad row is told."""
     case = CASES[name]
@@ -133,11 +137,11 @@ def check_listed(crowd: Crowd) -> None:
     assert crowd.store.repository.count() == len(crowd.good) + len(crowd.bad)
 
 
-def check_copied(crowd: Crowd, keys: KeyRing | None) -> None:
+def check_copied(crowd: Crowd, keys: Keyset | None) -> None:
     """The good rows are copied to another store, and the bad ones named with their reasons."""
     target = ListBackend()
-    sealing = Clear() if keys is None else Sealed(keys)
-    done = copy(Side(crowd.store.repository._backend, sealing), Side(target, Clear()))
+    cipher = NullCipher() if keys is None else AESGCMCipher(keys)
+    done = copy_rows(Endpoint(crowd.store.repository._backend, cipher), Endpoint(target, NullCipher()))
     assert {row.id: row.access_token for row in target.scan()} == {
         row_id: user["access_token"] for row_id, user in crowd.good.items()
     }
@@ -149,7 +153,7 @@ def check_copied(crowd: Crowd, keys: KeyRing | None) -> None:
     )
 
 
-def check_commands(case: Case, crowd: Crowd, keys: KeyRing | None, folder: Path) -> None:
+def check_commands(case: Case, crowd: Crowd, keys: Keyset | None, folder: Path) -> None:
     """`zoho-tokens` counts and copies the good rows, says how many were not read, and ends with 1."""
     if not case.is_shared:
         return
@@ -157,7 +161,7 @@ def check_commands(case: Case, crowd: Crowd, keys: KeyRing | None, folder: Path)
     target = folder / "copies" / "tokens.csv"
     target.parent.mkdir()
     runs: dict[str, list[str]] = {
-        f"{len(crowd.bad):,} row": ["keys", "status", url, *(["--verify"] if keys else [])],
+        f"{len(crowd.bad):,} row": ["keys", "status", "--store", url, *(["--verify"] if keys else [])],
         f"{len(crowd.good):,} copied": ["copy", url, f"csv:///{target}", "--dst-keys", "clear"],
     }
     for says, arguments in runs.items():
@@ -167,16 +171,16 @@ def check_commands(case: Case, crowd: Crowd, keys: KeyRing | None, folder: Path)
         assert (done.exit_code, says in done.output) == (1, True), done.output
 
 
-def check_sealed(case: Case, crowd: Crowd, keys: KeyRing | None, folder: Path) -> None:
+def check_sealed(case: Case, crowd: Crowd, keys: Keyset | None, folder: Path) -> None:
     """The good rows are sealed, and rotated to a newer key; a new handle reads them under that one alone."""
     backend, count = crowd.store.repository._backend, len(crowd.good)
     before = "clear\n" if keys is None else keys.to_text()
     for text in (NEW.to_text() + before, NEWEST.to_text() + NEW.to_text()):
-        ring = KeyRing.from_text(text)
+        ring = Keyset.from_text(text)
         done = reseal(backend, ring)
-        assert (done.sealed, done.late, done.refused) == (count, 0, set())
+        assert (done.sealed, done.pending, done.refused) == (count, 0, set())
         assert done.unreadable == {row.id for row in crowd.bad}
-        stock = take_stock(backend, ring)
+        stock = count_by_key(backend, ring)
         assert (stock.rows, dict(stock.by_key)) == (count + len(crowd.bad), {ring.ids[0]: count})
         assert (stock.refused, stock.unreadable) == ([], [row.id for row in crowd.bad])
     again = case.reopen_store(crowd.store, folder, keys=NEWEST)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zoho_tokenstore.testing import BackendContract, LeasesContract, TokenStoreContract, clauses
+from zoho_tokenstore.testing import BackendContract, LeasesContract, TokenStoreContract, catalogue, clauses
 
 DOCS = Path(__file__).parents[2] / "docs"
 REFERENCE = (DOCS / "reference" / "contract.md").read_text(encoding="utf-8")
@@ -19,7 +19,14 @@ HOW_TO = (DOCS / "how-to" / "prove-your-own-store.md").read_text(encoding="utf-8
 def listed(heading: str) -> dict[str, str]:
     """Return the clauses listed below a heading of the reference, up to the next of its kind."""
     section = REFERENCE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return dict(re.findall(r"^\| `([\w-]+)` \| (.+) \|$", section, re.MULTILINE))
+    return dict(re.findall(r"^\| (?:\w+ \| )?`([\w-]+)` \| (.+?) \|(?: \*\*.+ \|)?$", section, re.MULTILINE))
+
+
+def test_the_reference_says_what_a_failure_does() -> None:
+    """With the number, the severity and the harm of each clause."""
+    rows = re.findall(r"^\| (\w+) \| `([\w-]+)` \| .+ \| \*\*(.+)\*\*: (.+) \|$", REFERENCE, re.MULTILINE)
+    known = catalogue(TokenStoreContract)
+    assert rows == [(clause.number, clause.name, clause.severity, clause.harm) for clause in known]
 
 
 @pytest.mark.parametrize(
@@ -44,15 +51,18 @@ def test_every_clause_is_a_sentence(contract: type) -> None:
     assert all(statement.endswith(".") for statement in clauses(contract).values())
 
 
+@pytest.mark.long
 def test_the_example_proves_a_store(tmp_path: Path) -> None:
     """The test file of the how-to, run as it stands, passes the clauses; the many texts are left out here."""
-    example = next(block for block in re.findall(r"```python\n(.*?)```", HOW_TO, re.DOTALL))
+    blocks = re.findall(r"```python\n(.*?)```", HOW_TO, re.DOTALL)
+    example = next(block for block in blocks if "TokenStoreContract" in block)
     (tmp_path / "test_my_store.py").write_text(example, encoding="utf-8")
     done = run_pytest(tmp_path, "-k", "not (hostile or lookalike or injections)")
     assert done.returncode == 0, done.stdout
     assert re.search(r"^\d{2,3} passed, \d{3} deselected in", done.stdout, re.MULTILINE), done.stdout
 
 
+@pytest.mark.long
 def test_a_store_without_a_second_handle_must_say_so(tmp_path: Path) -> None:
     """Without `reopen` the clauses about handles fail; with `can_reopen = False` they are skipped, aloud."""
     source = (

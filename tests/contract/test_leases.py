@@ -17,7 +17,8 @@ from tests.contract.lease_worker import TURNS
 from tests.contract.stores import CASES, Case
 from tests.contract.test_teeth import cases_of
 from tests.support import processes
-from zoho_tokenstore.leases import Kept, Leases, LocalLeases
+from zoho_tokenstore._local_leases import LocalLeases
+from zoho_tokenstore.backend import Leases, LeaseState
 from zoho_tokenstore.testing import LeasesContract, clauses
 
 PROCESSES: Final = 4
@@ -55,6 +56,7 @@ class TestLeases(LeasesContract):
         return kept
 
 
+@pytest.mark.long
 @pytest.mark.clear
 @pytest.mark.parametrize("case", HERE)
 def test_processes_lose_no_replacement(case: Case, tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ class Late(LocalLeases):
 class Inserting(LocalLeases):
     """Reading stores something."""
 
-    def read(self, name: str) -> Kept:
+    def read(self, name: str) -> LeaseState:
         kept = super().read(name)
         self._kept.setdefault(name, ("none", kept.now_ms))
         return kept
@@ -134,7 +136,7 @@ class Standing(LocalLeases):
 class Impatient(LocalLeases):
     """Keeps nothing for longer than a moment."""
 
-    def read(self, name: str) -> Kept:
+    def read(self, name: str) -> LeaseState:
         kept = super().read(name)
         return kept._replace(text="") if self._kept.get(name, ("", 0))[1] < kept.now_ms else kept
 

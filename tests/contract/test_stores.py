@@ -8,10 +8,10 @@ from typing import Any, Final
 import pytest
 
 from tests.contract.stores import ALL, CASES, Case
-from zoho_tokenstore import KeyRing, registry
+from zoho_tokenstore import Keyset, registry
 from zoho_tokenstore.testing import TokenStoreContract
 
-OPTIONS: Final[dict[str, dict[str, Any]]] = {"clear": {}, "sealed": {"keys": KeyRing.generate()}}
+OPTIONS: Final[dict[str, dict[str, Any]]] = {"clear": {}, "sealed": {"keys": Keyset.generate()}}
 
 WITH_ALL_TEXTS: Final = {
     "clear": {"sqlite", "memory", "list", "csv", "sql", "postgresql", "mariadb", "redis"},
@@ -61,6 +61,7 @@ class TestStores(Stores):
 class TestStoresWithFewTexts(Stores):
     """All clauses, those about many texts with a few of them."""
 
+    @pytest.mark.long
     @pytest.mark.parametrize("name", FEW_TEXTS)
     def test_hostile_texts_come_back(self, store: Any, name: str) -> None:
         super().test_hostile_texts_come_back(store, name)

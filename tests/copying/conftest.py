@@ -13,7 +13,7 @@ from tests.copying.support import make_backend
 from tests.sqlite.conftest import quick_folder
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto.keyring import KeyRing
+from zoho_tokenstore.sealing import Keyset
 
 __all__ = ["quick_folder"]
 
@@ -51,12 +51,12 @@ def destination() -> Iterator[ListBackend]:
 
 
 @pytest.fixture
-def old() -> KeyRing:
+def old() -> Keyset:
     """The keys of the source."""
-    return KeyRing.generate()
+    return Keyset.generate()
 
 
 @pytest.fixture
-def new() -> KeyRing:
+def new() -> Keyset:
     """The keys of the destination."""
-    return KeyRing.generate()
+    return Keyset.generate()

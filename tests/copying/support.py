@@ -9,17 +9,17 @@ from typing import Any, Final
 
 from typer.testing import CliRunner, Result
 
-from zoho_tokenstore.backend import Backend
+from zoho_tokenstore.backend import Backend, SupportsWriteMany
 from zoho_tokenstore.backends.csv import CSVBackend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.memory import MemoryBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.cli.app import app
-from zoho_tokenstore.copying import Side
-from zoho_tokenstore.crypto.keyring import KeyRing
-from zoho_tokenstore.crypto.sealing import Clear, Sealed, Sealing
+from zoho_tokenstore.cli._app import app
+from zoho_tokenstore.copying._endpoints import Endpoint
 from zoho_tokenstore.errors import RetiredIdError, RowChangedError
 from zoho_tokenstore.records import COLUMNS, NO_DIGESTS, Row
+from zoho_tokenstore.sealing import Keyset
+from zoho_tokenstore.sealing._cipher import AESGCMCipher, Cipher, NullCipher
 
 KINDS: Final = ("sqlite", "memory", "list", "csv")
 CLIENT: Final = {"client_id": "1000.ZYLKER", "client_secret": "the-secret-of-zylker"}
@@ -28,7 +28,7 @@ SECRET: Final = re.compile(r"1000\.(refresh|access|grant)\.\w|the-secret-of|ztk1
 """What no command may print."""
 
 
-class BulkBackend(ListBackend):
+class BulkBackend(ListBackend, SupportsWriteMany):
     """A list that takes many rows at once."""
 
     def write_many(self, rows: Sequence[Row]) -> list[object]:
@@ -50,14 +50,14 @@ def make_backend(kind: str, folder: Path) -> Backend:
     return BulkBackend() if kind == "list" else MemoryBackend()
 
 
-def sealing(keys: KeyRing | None) -> Sealing:
+def sealing(keys: Keyset | None) -> Cipher:
     """Return how a store with these keys, or none, keeps its secrets."""
-    return Clear() if keys is None else Sealed(keys)
+    return NullCipher() if keys is None else AESGCMCipher(keys)
 
 
-def side(backend: Backend, keys: KeyRing | None = None) -> Side:
+def side(backend: Backend, keys: Keyset | None = None) -> Endpoint:
     """Return a store as a side of a copy."""
-    return Side(backend, sealing(keys))
+    return Endpoint(backend, sealing(keys))
 
 
 def row(row_id: str, user: str | None = "alice", **columns: Any) -> Row:
@@ -94,7 +94,7 @@ def numbered(number: int) -> Row:
     )
 
 
-def put(backend: Backend, rows: Iterable[Row], keys: KeyRing | None = None) -> None:
+def put(backend: Backend, rows: Iterable[Row], keys: Keyset | None = None) -> None:
     """Write rows into an empty store, or replace those with their ids."""
     kept = sealing(keys)
     for one in rows:
@@ -102,7 +102,7 @@ def put(backend: Backend, rows: Iterable[Row], keys: KeyRing | None = None) -> N
         backend.write(kept.seal(one), expect=None if stored is None else stored.etag)
 
 
-def rows_of(backend: Backend, keys: KeyRing | None = None) -> list[Row]:
+def rows_of(backend: Backend, keys: Keyset | None = None) -> list[Row]:
     """Return all rows of a store, in clear, as they were before they had etags."""
     kept = sealing(keys)
     return [

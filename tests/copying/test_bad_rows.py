@@ -11,13 +11,14 @@ from typing import Any, Final
 import pytest
 
 from tests.copying.support import in_order, make_backend, numbered, put, row, rows_of, run, side
-from zoho_tokenstore import KeyRing
+from zoho_tokenstore import Keyset
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.cli.shared import shown_id
-from zoho_tokenstore.copying import Copying, OnConflict, Outcome, copy
-from zoho_tokenstore.crypto.sealing import Sealed
+from zoho_tokenstore.cli._texts import shown_id
+from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome
+from zoho_tokenstore.copying._passes import copy_rows
 from zoho_tokenstore.errors import UnreadableRowError
 from zoho_tokenstore.records import Found, Row, UnreadableRow
+from zoho_tokenstore.sealing._cipher import AESGCMCipher
 
 GOOD: Final = in_order(map(numbered, range(1, 101)))
 BAD: Final = row("50bad", "mallory", access_token="1000.access.bad")
@@ -86,7 +87,7 @@ def test_a_bad_row_of_the_source_is_named_and_the_others_are_copied(name: str, t
     damaged(kind, tmp_path / "from", damage)
     with closing(make_backend(kind, tmp_path / "from")) as source, closing(ListBackend()) as to:
         (bad,) = [found for found in source.scan() if isinstance(found, UnreadableRow)]
-        done = copy(side(source), side(to))
+        done = copy_rows(side(source), side(to))
         assert (done.rows, done.copied, done.is_complete) == (101, 100, False)
         tally = done.outcomes[Outcome.UNREADABLE]
         assert (tally.ids, tally.reason) == ([(bad.id, None)], bad.reason)
@@ -120,9 +121,9 @@ def test_a_bad_row_of_the_destination_stays_and_is_named(
         put(source, [one._replace(id=f"{one.id}x", user_name=f"x{one.id}") for one in GOOD[:5]])
         put(source, [BAD._replace(id=bad.id or "none")])
         before = bytes_of(tmp_path)
-        done = copy(side(source), side(to), on_conflict=policy, dry_run=True)
+        done = copy_rows(side(source), side(to), on_conflict=policy, dry_run=True)
         assert bytes_of(tmp_path) == before
-        done = copy(side(source), side(to), on_conflict=policy)
+        done = copy_rows(side(source), side(to), on_conflict=policy)
         assert done.copied >= 5
         assert not done.is_complete
         assert [found for found in to.scan() if isinstance(found, UnreadableRow)] != []
@@ -147,12 +148,12 @@ def test_a_destinations_bad_row_of_another_id_is_told(source: ListBackend) -> No
     destination = Rotten()
     put(source, GOOD)
     for dry_run in (True, False):
-        done = copy(side(source), side(destination), dry_run=dry_run)
+        done = copy_rows(side(source), side(destination), dry_run=dry_run)
         assert (done.copied, done.others, done.is_complete) == (100, 1, False)
         assert (done.damaged.ids, done.damaged.reason) == ([(BAD.id, None)], REASON)
     assert done.count(Outcome.EQUAL) == 100
     destination.bad = None
-    assert copy(side(source), side(destination)).is_complete
+    assert copy_rows(side(source), side(destination)).is_complete
 
 
 @pytest.mark.parametrize("policy", OnConflict)
@@ -162,7 +163,7 @@ def test_a_bad_row_that_is_found_by_its_owner_gets_no_second_one(
     """It may be the same login. The owner's row is told as locked, and nobody else's."""
     destination = Rotten(is_found=True)
     put(source, [*GOOD, BAD._replace(id="0")])
-    done = copy(side(source), side(destination), on_conflict=policy)
+    done = copy_rows(side(source), side(destination), on_conflict=policy)
     assert done.outcomes[Outcome.LOCKED].ids == [("0", None)]
     assert REASON in done.outcomes[Outcome.LOCKED].reason
     assert done.copied == 100
@@ -174,7 +175,7 @@ def test_a_bad_row_of_the_source_stands_in_no_other_rows_way(policy: OnConflict)
     source, destination = Rotten(is_found=True), ListBackend()
     put(source, [*GOOD, BAD._replace(id="0")])
     put(destination, [BAD._replace(updated_at_ms=1)])
-    done = copy(side(source), side(destination), on_conflict=policy)
+    done = copy_rows(side(source), side(destination), on_conflict=policy)
     assert done.outcomes[Outcome.UNREADABLE].ids == [(BAD.id, None)]
     assert done.count(Outcome.EQUAL) == 100
     (kept,) = (one for one in rows_of(destination) if one.user_name == BAD.user_name)
@@ -182,18 +183,18 @@ def test_a_bad_row_of_the_source_stands_in_no_other_rows_way(policy: OnConflict)
 
 
 def test_sealed_rows_of_other_owners_that_do_not_open_are_in_nobodys_way(
-    source: ListBackend, destination: ListBackend, new: KeyRing
+    source: ListBackend, destination: ListBackend, new: Keyset
 ) -> None:
     """A row of the same user name, of another client under a lost key: hers is copied."""
     put(source, [row("1")])
-    put(destination, [row("8", client_id="1000.OTHER")], KeyRing.generate())
+    put(destination, [row("8", client_id="1000.OTHER")], Keyset.generate())
     put(destination, [row("9", api_domain="https://www.zohoapis.com")])
-    done = copy(side(source), side(destination, new))
+    done = copy_rows(side(source), side(destination, new))
     assert (done.copied, done.is_complete) == (1, True)
 
 
 def test_an_edited_sealed_row_is_not_copied(
-    source: ListBackend, destination: ListBackend, old: KeyRing, new: KeyRing
+    source: ListBackend, destination: ListBackend, old: Keyset, new: Keyset
 ) -> None:
     """Whoever has no key and changes an owner or expiry has the row refused; the others are copied."""
     put(source, GOOD, old)
@@ -205,9 +206,9 @@ def test_an_edited_sealed_row_is_not_copied(
         "e": {"redirect_url": "https://elsewhere.example"},
     }
     for row_id, edit in edits.items():
-        sealed = Sealed(old).seal(row(row_id, f"user {row_id}"))
+        sealed = AESGCMCipher(old).seal(row(row_id, f"user {row_id}"))
         source.write(sealed._replace(**edit), expect=None)
-    done = copy(side(source, old), side(destination, new))
+    done = copy_rows(side(source, old), side(destination, new))
     assert [row_id for row_id, _ in done.outcomes[Outcome.UNREADABLE].ids] == list(edits)
     assert not done.is_complete
     assert rows_of(destination, new) == GOOD
@@ -218,7 +219,7 @@ def test_an_edited_sealed_row_is_not_copied(
 
 @pytest.mark.clear
 @pytest.mark.parametrize("kind", ["sqlite", "csv", "list"])
-def test_odd_expiries_are_copied_as_they_are(kind: str, tmp_path: Path, new: KeyRing) -> None:
+def test_odd_expiries_are_copied_as_they_are(kind: str, tmp_path: Path, new: Keyset) -> None:
     """What other programs wrote there says that the token has ended, at the destination as at the source."""
     odd = ["x", "2026-11-24T10:00:00Z", "1700000000000.0", "1.79E+12", "None", "9" * 40, "-1", " 7 "]
     rows = [row(str(number), f"user {number}", expiry_time=text) for number, text in enumerate(odd)]
@@ -227,12 +228,12 @@ def test_odd_expiries_are_copied_as_they_are(kind: str, tmp_path: Path, new: Key
         folder.mkdir()
     with closing(make_backend(kind, folders[0])) as from_, closing(make_backend(kind, folders[1])) as to:
         put(from_, rows)
-        assert copy(side(from_), side(to, new)).is_complete
+        assert copy_rows(side(from_), side(to, new)).is_complete
         assert rows_of(to, new) == rows
 
 
 @pytest.mark.parametrize("name", ["identified_at_ms", "created_at_ms", "last_used_at_ms"])
-def test_every_time_is_copied_and_read_back(source: ListBackend, new: KeyRing, name: str) -> None:
+def test_every_time_is_copied_and_read_back(source: ListBackend, new: Keyset, name: str) -> None:
     """A destination that drops one is told as one that does not keep what it is given."""
 
     class Dropping(ListBackend):
@@ -243,10 +244,10 @@ def test_every_time_is_copied_and_read_back(source: ListBackend, new: KeyRing, n
     noted: dict[str, Any] = {name: 1_700_000_000_005}
     put(source, [row("1", **noted)])
     good = ListBackend()
-    assert copy(side(source), side(good, new)).is_complete
+    assert copy_rows(side(source), side(good, new)).is_complete
     assert getattr(rows_of(good, new)[0], name) == 1_700_000_000_005
-    done: Copying = copy(side(source), side(Dropping()))
-    assert done.count(Outcome.SPOILT) == 1
+    done: CopyReport = copy_rows(side(source), side(Dropping()))
+    assert done.count(Outcome.VERIFY_FAILED) == 1
 
 
 def test_a_login_is_copied_as_a_whole_or_not_at_all(source: ListBackend, destination: ListBackend) -> None:
@@ -257,5 +258,5 @@ def test_a_login_is_copied_as_a_whole_or_not_at_all(source: ListBackend, destina
     theirs = row("1", grant_token="1000.grant.x", redirect_url="https://x.example", updated_at_ms=1)
     put(source, [ours])
     put(destination, [theirs._replace(access_token="1000.access.x", identified_at_ms=1)])
-    assert copy(side(source), side(destination), on_conflict=OnConflict.NEWER).overwritten == 1
+    assert copy_rows(side(source), side(destination), on_conflict=OnConflict.NEWER).overwritten == 1
     assert rows_of(destination) == [ours]

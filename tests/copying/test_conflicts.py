@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import pytest
 
 from tests.copying.support import put, row, rows_of, side
-from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository
+from zoho_tokenstore import Keyset, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.copying import Copying, OnConflict, Outcome, copy
+from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome
+from zoho_tokenstore.copying._passes import copy_rows
 from zoho_tokenstore.records import Row
 
 FAIL, SKIP, NEWER, OVERWRITE = OnConflict
@@ -36,14 +37,14 @@ class Copied:
     """The end of a copy of some rows into a store with some others."""
 
     def __init__(self, ours: Iterable[Row], there: Iterable[Row], policy: OnConflict, *, dry: bool = False):
-        source, destination, keys = ListBackend(), ListBackend(), KeyRing.generate()
+        source, destination, keys = ListBackend(), ListBackend(), Keyset.generate()
         put(source, ours)
         put(destination, there, keys)
         before = list(destination.scan())
-        self.done = copy(side(source), side(destination, keys), on_conflict=policy, dry_run=dry)
+        self.done = copy_rows(side(source), side(destination, keys), on_conflict=policy, dry_run=dry)
         self.rows = rows_of(destination, keys)
         self.is_untouched = list(destination.scan()) == before
-        self.again: Copying = copy(side(source), side(destination, keys), on_conflict=policy)
+        self.again: CopyReport = copy_rows(side(source), side(destination, keys), on_conflict=policy)
         self.is_stable = rows_of(destination, keys) == self.rows
 
     def ids(self, outcome: Outcome) -> list[tuple[str, str | None]]:
@@ -65,7 +66,7 @@ def test_skip_leaves_it_and_is_complete(updated: int) -> None:
     """Whichever is the newer one."""
     copied = Copied([row("1"), row("2", "bob")], [theirs(updated_at_ms=updated)], SKIP)
     assert copied.rows == [theirs(updated_at_ms=updated), row("2", "bob")]
-    assert copied.ids(Outcome.LEFT) == [("1", None)]
+    assert copied.ids(Outcome.KEPT_DESTINATION) == [("1", None)]
     assert copied.done.is_complete
 
 
@@ -85,7 +86,7 @@ def test_newer_takes_the_one_that_was_updated_later(updated: int, stays: bool) -
     there = theirs(updated_at_ms=updated)
     copied = Copied([row("1", updated_at_ms=EARLY)], [there], NEWER)
     assert copied.rows == [there if stays else row("1", updated_at_ms=EARLY)]
-    assert copied.done.count(Outcome.LEFT) == stays
+    assert copied.done.count(Outcome.KEPT_DESTINATION) == stays
     assert copied.done.overwritten == (not stays)
     assert copied.done.is_complete
 
@@ -106,7 +107,7 @@ def test_an_id_of_another_user_is_never_overwritten(policy: OnConflict) -> None:
     bob = theirs("1", EARLY - 1, "bob")
     copied = Copied([row("1"), row("2", "carol")], [bob], policy)
     assert copied.rows == [bob, row("2", "carol")]
-    outcome = Outcome.LEFT if policy is SKIP else Outcome.TAKEN
+    outcome = Outcome.KEPT_DESTINATION if policy is SKIP else Outcome.ID_IN_USE
     assert copied.ids(outcome) == [("1", None)]
     assert copied.done.is_complete is (policy is SKIP)
 
@@ -127,7 +128,7 @@ def test_a_row_without_a_name_is_the_same_user_if_a_token_proves_it() -> None:
     for ours, there in ((row("1"), theirs(user=None)), (nameless, theirs())):
         copied = Copied([ours], [there], OVERWRITE)
         assert copied.rows == [there]
-        assert copied.ids(Outcome.TAKEN) == [("1", None)]
+        assert copied.ids(Outcome.ID_IN_USE) == [("1", None)]
 
 
 def test_rows_without_names_are_told_apart_by_their_tokens() -> None:
@@ -142,7 +143,7 @@ def test_rows_without_names_are_told_apart_by_their_tokens() -> None:
 # ---- the owner has a row of another id
 
 
-@pytest.mark.parametrize(("policy", "outcome"), [(FAIL, Outcome.CONFLICT), (SKIP, Outcome.LEFT)])
+@pytest.mark.parametrize(("policy", "outcome"), [(FAIL, Outcome.CONFLICT), (SKIP, Outcome.KEPT_DESTINATION)])
 def test_an_owner_keeps_one_row(policy: OnConflict, outcome: Outcome) -> None:
     """Alice has logged in there under another id: no second row of hers is made."""
     copied = Copied([row("1"), row("2", "bob")], [theirs("9")], policy)
@@ -197,10 +198,10 @@ def test_an_owners_row_may_have_the_id_of_somebody_elses_in_the_source() -> None
     hers = theirs("2", LATE)
     copied = Copied([row("1"), row("2", "bob")], [hers], FAIL)
     assert copied.rows == [hers]
-    assert (copied.ids(Outcome.CONFLICT), copied.ids(Outcome.TAKEN)) == ([("1", "2")], [("2", None)])
+    assert (copied.ids(Outcome.CONFLICT), copied.ids(Outcome.ID_IN_USE)) == ([("1", "2")], [("2", None)])
     copied = Copied([row("1"), row("2", "bob")], [hers], OVERWRITE)
     assert copied.rows == [row("1")._replace(id="2")]
-    assert copied.ids(Outcome.TAKEN) == [("2", None)]
+    assert copied.ids(Outcome.ID_IN_USE) == [("2", None)]
 
 
 def test_of_an_owners_rows_there_the_one_with_this_login_is_enough() -> None:
@@ -229,7 +230,7 @@ def test_of_two_rows_of_an_owner_the_later_one_goes_into_the_owners_row(later: s
     copied = Copied(ours, [theirs("9", EARLY - 1)], OVERWRITE)
     (left,) = copied.rows
     assert (left.id, left.access_token) == ("9", f"1000.access.{later}")
-    assert copied.done.count(Outcome.ELSEWHERE) == copied.done.count(Outcome.LEFT) == 1
+    assert copied.done.count(Outcome.ELSEWHERE) == copied.done.count(Outcome.KEPT_DESTINATION) == 1
     assert copied.is_stable
     assert copied.again.overwritten == 0
 
@@ -251,7 +252,7 @@ def test_a_dry_run_writes_nothing_and_tells_what_a_run_does(policy: OnConflict) 
     dry, wet = (Copied(ours, there, policy, dry=dry) for dry in (True, False))
     assert dry.is_untouched
     assert (dry.done.copied, dry.done.overwritten) == (wet.done.copied, wet.done.overwritten)
-    asked = (Outcome.LEFT, Outcome.CONFLICT, Outcome.TAKEN, Outcome.ELSEWHERE)
+    asked = (Outcome.KEPT_DESTINATION, Outcome.CONFLICT, Outcome.ID_IN_USE, Outcome.ELSEWHERE)
     assert [dry.ids(outcome) for outcome in asked] == [wet.ids(outcome) for outcome in asked]
     assert dry.done.is_complete == wet.done.is_complete
     assert dry.done.passes == 1
@@ -259,10 +260,10 @@ def test_a_dry_run_writes_nothing_and_tells_what_a_run_does(policy: OnConflict) 
 
 def test_what_was_overwritten_is_found_by_its_new_tokens() -> None:
     """The look-ups of the destination follow, and the old login finds nothing any more."""
-    source, destination, keys = ListBackend(), ListBackend(), KeyRing.generate()
+    source, destination, keys = ListBackend(), ListBackend(), Keyset.generate()
     put(source, [row("1")])
     put(destination, [theirs()], keys)
-    copy(side(source), side(destination, keys), on_conflict=OVERWRITE)
+    copy_rows(side(source), side(destination, keys), on_conflict=OVERWRITE)
     tokens = TokenRepository(destination, keys=keys)
     found = tokens.find(TokenRecord(access_token="1000.access.1"))
     assert found is not None

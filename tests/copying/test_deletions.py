@@ -20,10 +20,11 @@ from tests.copying.support import (
     run,
     side,
 )
-from zoho_tokenstore import KeyRing, TokenRepository
+from zoho_tokenstore import Keyset, TokenRepository
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.copying import Copying, OnConflict, Outcome, copy
+from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome
+from zoho_tokenstore.copying._passes import copy_rows
 from zoho_tokenstore.errors import RetiredIdError
 from zoho_tokenstore.records import RetiredId, Row, record_from_row
 
@@ -42,14 +43,14 @@ def retired(backend: Backend) -> list[str]:
     return [row_id for row_id, _ in backend.retired.scan()]
 
 
-def told(done: Copying, outcome: Outcome) -> list[str]:
+def told(done: CopyReport, outcome: Outcome) -> list[str]:
     return [row_id for row_id, _ in done.outcomes[outcome].ids]
 
 
-def at(passes: int, rows: int, act: Callable[[], object]) -> Callable[[Copying], None]:
+def at(passes: int, rows: int, act: Callable[[], object]) -> Callable[[CopyReport], None]:
     """Return what acts once, when so many rows of that pass are done."""
 
-    def use(state: Copying) -> None:
+    def use(state: CopyReport) -> None:
         if (state.passes, state.rows) == (passes, rows):
             act()
 
@@ -65,10 +66,10 @@ def test_a_row_that_was_deleted_there_does_not_come_back(make: Make, kind: str, 
     """However often the copy is run; it is listed, and is no failure. A dry run tells the same."""
     source, destination = make("list"), make(kind)
     put(source, ROWS)
-    copy(side(source), side(destination), on_conflict=policy)
+    copy_rows(side(source), side(destination), on_conflict=policy)
     destination.remove(ONE.id)
     for dry_run in (True, False, False):
-        done = copy(side(source), side(destination), on_conflict=policy, dry_run=dry_run)
+        done = copy_rows(side(source), side(destination), on_conflict=policy, dry_run=dry_run)
         assert told(done, Outcome.DELETED) == [ONE.id]
         assert (done.copied, done.is_complete) == (0, True)
         assert rows_of(destination) == without(ONE)
@@ -80,14 +81,14 @@ def test_a_deleted_login_does_not_come_back_in_another_row_of_its_owner(
 ) -> None:
     """She logs out there and in again: her new login stays as it is, though the old store's is refreshed."""
     put(source, [row("1")])
-    copy(side(source), side(destination))
+    copy_rows(side(source), side(destination))
     destination.remove("1")
     tokens = TokenRepository(destination, keys=None)
     login = record_from_row(row("1", refresh_token="1000.refresh.new")).changed(id=None)
     new = tokens.save(login)
     assert new.id != "1"
     put(source, [row("1", access_token="1000.access.later", updated_at_ms=LATER)])
-    done = copy(side(source), side(destination), on_conflict=policy)
+    done = copy_rows(side(source), side(destination), on_conflict=policy)
     assert told(done, Outcome.DELETED) == ["1"]
     assert done.is_complete
     assert [(one.id, one.refresh_token) for one in rows_of(destination)] == [(new.id, "1000.refresh.new")]
@@ -98,7 +99,7 @@ def test_who_logs_out_there_and_in_again_meanwhile_keeps_the_new_login(make: Mak
     """Also if he does so after this pass has asked what is deleted, and under `overwrite`."""
     source, destination = make("list"), make(kind)
     put(source, [row("1", "aaron"), row("2")])
-    copy(side(source), side(destination))
+    copy_rows(side(source), side(destination))
     put(source, [row("1", "aaron"), row("2", access_token="1000.access.refreshed", updated_at_ms=LATER)])
     new = row("9", refresh_token="1000.refresh.new", updated_at_ms=5)
 
@@ -106,7 +107,7 @@ def test_who_logs_out_there_and_in_again_meanwhile_keeps_the_new_login(make: Mak
     put(destination, [new])
     destination.retired.prune(LATER)  # so that the run does not know at its beginning
     at_once = at(1, 1, lambda: destination.retired.add([RetiredId("2", LATER)]))
-    done = copy(side(source), side(destination), on_conflict=OnConflict.OVERWRITE, on_progress=at_once)
+    done = copy_rows(side(source), side(destination), on_conflict=OnConflict.OVERWRITE, on_progress=at_once)
     assert told(done, Outcome.DELETED) == ["2"]
     assert rows_of(destination) == [row("1", "aaron"), new]
 
@@ -121,7 +122,7 @@ def test_a_later_login_under_a_deleted_id_is_a_failure(
     destination.remove("1")
     later: dict[str, Any] = {time: LATER}
     put(source, [row("1", **later), row("2", "bob")])
-    done = copy(side(source), side(destination), on_conflict=policy)
+    done = copy_rows(side(source), side(destination), on_conflict=policy)
     assert told(done, Outcome.REUSED) == ["1"]
     assert not done.is_complete
     assert rows_of(destination) == [row("2", "bob")]
@@ -131,10 +132,10 @@ def test_a_cleared_destination_stays_clear(make: Make) -> None:
     """Everything that was deleted there at once stays deleted; new rows are copied."""
     source, destination = make("list"), make("sqlite")
     put(source, ROWS)
-    copy(side(source), side(destination))
+    copy_rows(side(source), side(destination))
     destination.clear()
     put(source, [row("new", "zoe")])
-    done = copy(side(source), side(destination))
+    done = copy_rows(side(source), side(destination))
     assert (done.count(Outcome.DELETED), done.copied, done.is_complete) == (10, 1, True)
     assert rows_of(destination) == [row("new", "zoe")]
 
@@ -150,26 +151,26 @@ def test_ids_that_the_source_has_deleted_are_retired_there(make: Make, kind: str
     source.remove("7gone")
     source.remove("8gone")
     known = sorted(source.retired.scan())
-    done = copy(side(source), side(destination), dry_run=True)
+    done = copy_rows(side(source), side(destination), dry_run=True)
     assert (done.retired, retired(destination)) == (2, [])
-    done = copy(side(source), side(destination))
+    done = copy_rows(side(source), side(destination))
     assert (done.retired, done.removed, done.is_complete) == (2, 0, True)
     assert sorted(destination.retired.scan()) == known
     with pytest.raises(RetiredIdError):
         destination.write(row("7gone", "mallory"), expect=None)
-    assert copy(side(source), side(destination)).retired == 0
+    assert copy_rows(side(source), side(destination)).retired == 0
 
 
 @pytest.mark.parametrize("kind", PLACES)
 @pytest.mark.parametrize("rows", [1, 9])
 @pytest.mark.parametrize("passes", [1, 2])
 def test_who_logs_out_at_the_source_while_it_is_copied_is_logged_out_there(
-    make: Make, kind: str, passes: int, rows: int, new: KeyRing
+    make: Make, kind: str, passes: int, rows: int, new: Keyset
 ) -> None:
     """Whether his row was copied by then or not. His id is retired there too."""
     source, destination = make(kind), make(kind)
     put(source, ROWS)
-    done = copy(
+    done = copy_rows(
         side(source),
         side(destination, new),
         on_progress=at(passes, rows, lambda: source.remove(ONE.id)),
@@ -194,7 +195,7 @@ def test_who_logs_out_between_two_passes_too(source: ListBackend, destination: L
             return super().scan(**limits)
 
     watched = Watched()
-    done = copy(side(source), side(watched))
+    done = copy_rows(side(source), side(watched))
     assert rows_of(watched) == without(ONE)
     assert (done.removed, done.is_complete) == (1, True)
 
@@ -210,7 +211,7 @@ def test_a_login_that_was_refreshed_there_meanwhile_goes_too(
         TokenRepository(destination, keys=None).save(refreshed)
         source.remove(ONE.id)
 
-    done = copy(side(source), side(destination), on_progress=at(1, 9, use))
+    done = copy_rows(side(source), side(destination), on_progress=at(1, 9, use))
     assert (done.removed, done.is_complete) == (1, True)
     assert rows_of(destination) == without(ONE)
 
@@ -233,12 +234,12 @@ def test_who_has_logged_in_there_again_stays_logged_in(
         put(destination, [ONE._replace(updated_at_ms=LATER, **login)])
         source.remove(ONE.id)
 
-    done = copy(side(source), side(destination), on_progress=at(1, 9, use))
+    done = copy_rows(side(source), side(destination), on_progress=at(1, 9, use))
     assert (done.removed, done.is_complete) == (0, True)
     assert done.outcomes.get(Outcome.DELETED) is None
     (kept,) = (one for one in rows_of(destination) if one.id == ONE.id)
     assert kept.access_token == "1000.access.other"
-    assert copy(side(source), side(destination)).outlived.ids == [(ONE.id, None)]
+    assert copy_rows(side(source), side(destination)).outlived.ids == [(ONE.id, None)]
 
 
 @pytest.mark.parametrize(
@@ -250,7 +251,7 @@ def test_a_row_of_somebody_else_under_that_id_stays(
     """Zoho's own code numbers rows in each store from 1: an id alone proves nothing."""
     put(source, ROWS)
     put(destination, [other])
-    done = copy(side(source), side(destination), on_progress=at(1, 9, lambda: source.remove(ONE.id)))
+    done = copy_rows(side(source), side(destination), on_progress=at(1, 9, lambda: source.remove(ONE.id)))
     assert done.removed == 0
     assert rows_of(destination) == in_order([*without(ONE), other])
 
@@ -260,14 +261,14 @@ def test_a_row_that_the_source_deleted_before_is_told_and_stays(
 ) -> None:
     """Between two runs nobody can tell whose it is. It is listed, by every run, and is no failure."""
     put(source, ROWS)
-    copy(side(source), side(destination))
+    copy_rows(side(source), side(destination))
     source.remove(ONE.id)
     for _ in range(2):
-        done = copy(side(source), side(destination))
+        done = copy_rows(side(source), side(destination))
         assert (done.outlived.ids, done.removed, done.is_complete) == ([(ONE.id, None)], 0, True)
     assert ONE.id not in retired(destination)
     destination.remove(ONE.id)
-    assert not copy(side(source), side(destination)).outlived.count
+    assert not copy_rows(side(source), side(destination)).outlived.count
 
 
 def test_a_retired_id_whose_row_lives_is_copied_and_not_retired(
@@ -276,7 +277,7 @@ def test_a_retired_id_whose_row_lives_is_copied_and_not_retired(
     """So a storage without transactions looks in the middle of a deletion; the row is there until its end."""
     put(source, ROWS)
     source.retired.add([RetiredId(ONE.id, 1)])
-    done = copy(side(source), side(destination))
+    done = copy_rows(side(source), side(destination))
     assert (done.is_complete, done.retired, done.removed) == (True, 0, 0)
     assert rows_of(destination) == ROWS
     assert retired(destination) == []
@@ -288,7 +289,7 @@ def test_clearing_the_source_while_it_is_copied_clears_the_copies(
     """And nothing but the copies."""
     put(source, ROWS)
     put(destination, [row("0", "zoe")])
-    done = copy(side(source), side(destination), on_progress=at(1, 6, source.clear))
+    done = copy_rows(side(source), side(destination), on_progress=at(1, 6, source.clear))
     assert rows_of(destination) == [row("0", "zoe")]
     assert done.removed > 0
     assert set(retired(destination)) == {one.id for one in ROWS}

@@ -16,9 +16,10 @@ from tests.sqlite import published
 from zoho_tokenstore.backends.csv import CSVBackend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.copying import OnConflict, Outcome, copy
-from zoho_tokenstore.crypto.keyring import KeyRing
+from zoho_tokenstore.copying import OnConflict, Outcome
+from zoho_tokenstore.copying._passes import copy_rows
 from zoho_tokenstore.records import COLUMNS
+from zoho_tokenstore.sealing import Keyset
 
 pytestmark = pytest.mark.clear
 
@@ -56,18 +57,18 @@ def db_store(tmp_path: Path) -> str:
     return url
 
 
-def test_the_published_samples_database(sample: Path, tmp_path: Path, new: KeyRing) -> None:
+def test_the_published_samples_database(sample: Path, tmp_path: Path, new: Keyset) -> None:
     """Every column of every row arrives, sealed; the sample goes on reading and writing its file."""
     before = columns_in(sample)
     with closing(SQLiteBackend(sample)) as source, closing(CSVBackend(tmp_path / "to.csv")) as to:
-        done = copy(side(source), side(to, new))
+        done = copy_rows(side(source), side(to, new))
         assert (done.copied, done.is_complete) == (len(before), True)
         assert columns_of(in_order(rows_of(to, new))) == before
         assert columns_in(sample) == before
         row = published.find_by_id(sample, "2")
         assert row in before
         added = published.insert(sample, "somebody new", tokens="new")
-        again = copy(side(source), side(to, new))
+        again = copy_rows(side(source), side(to, new))
         assert (again.copied, again.is_complete) == (1, True)
         assert to.load(added) is not None
 
@@ -76,10 +77,10 @@ def test_what_the_sample_saves_meanwhile_is_newer(sample: Path) -> None:
     """Its triggers note when a row changed, so that `newer` copies it at the next run."""
     destination = ListBackend()
     with closing(SQLiteBackend(sample)) as source:
-        copy(side(source), side(destination))
+        copy_rows(side(source), side(destination))
         with published.connection(sample) as connection:
             connection.execute("UPDATE oauthtoken SET access_token = '1000.access.refreshed' WHERE id = '2'")
-        done = copy(side(source), side(destination), on_conflict=OnConflict.NEWER)
+        done = copy_rows(side(source), side(destination), on_conflict=OnConflict.NEWER)
     assert (done.overwritten, done.is_complete) == (1, True)
     (found,) = destination.find("access_token", "1000.access.refreshed")
     assert found.id == "2"
@@ -100,16 +101,16 @@ def test_what_file_store_saves_meanwhile_has_no_time(file_store: Path) -> None:
     """It writes a row anew without our columns: `newer` tells of it as a conflict, `overwrite` copies it."""
     destination = ListBackend()
     with closing(CSVBackend(file_store)) as source:
-        copy(side(source), side(destination))
+        copy_rows(side(source), side(destination))
         lines = file_store.read_text(encoding="utf-8").splitlines()
         at = next(at for at, line in enumerate(lines) if line.startswith("2,"))
         cells = lines[at].split(",")[: len(COLUMNS)]
         cells[5] = "1000.access.refreshed"
         lines[at] = ",".join(cells)
         file_store.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        told = copy(side(source), side(destination), on_conflict=OnConflict.NEWER)
+        told = copy_rows(side(source), side(destination), on_conflict=OnConflict.NEWER)
         assert told.outcomes[Outcome.CONFLICT].ids == [("2", None)]
-        assert copy(side(source), side(destination), on_conflict=OnConflict.OVERWRITE).is_complete
+        assert copy_rows(side(source), side(destination), on_conflict=OnConflict.OVERWRITE).is_complete
     assert [found.id for found in destination.find("access_token", "1000.access.refreshed")] == ["2"]
 
 
@@ -126,7 +127,7 @@ def test_a_copy_of_a_file_can_be_copied_instead(sample: Path, file_store: Path, 
     assert columns_in(tmp_path / "from-sqlite.db") == columns_in(sample)
 
 
-def test_db_stores_table(db_store: str, tmp_path: Path, new: KeyRing) -> None:
+def test_db_stores_table(db_store: str, tmp_path: Path, new: Keyset) -> None:
     """Every row of the MySQL table arrives; the published columns stay the first ten, as they were."""
     before = sorted(sql.query(db_store, TEN))
     keys = tmp_path / "new.keys"

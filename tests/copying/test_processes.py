@@ -16,13 +16,13 @@ import pytest
 
 from tests.copying.support import SECRET, in_order, make_backend, numbered, put, rows_of
 from tests.support.processes import Worker
-from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository
+from zoho_tokenstore import Keyset, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.records import Row
 
 KILLS = 20
 WORKERS = 3
-PATIENCE = 300.0  # seconds for one run; only a failing test waits so long
+CONFLICT_TIMEOUT = 300.0  # seconds for one run; only a failing test waits so long
 
 
 def command(*arguments: object) -> list[str]:
@@ -37,7 +37,9 @@ def command(*arguments: object) -> list[str]:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=CONFLICT_TIMEOUT, check=False
+    )
     assert not SECRET.search(done.stdout + done.stderr)
     return done
 
@@ -53,19 +55,20 @@ def run_killed(*arguments: object) -> bool:
     return cut_off
 
 
-def keys_in(path: Path) -> KeyRing:
+def keys_in(path: Path) -> Keyset:
     """Make a key file; return its ring."""
     path.touch(mode=0o600)
-    path.write_text(KeyRing.generate().to_text())
-    return KeyRing.from_file(path)
+    path.write_text(Keyset.generate().to_text())
+    return Keyset.from_file(path)
 
 
-def filled(kind: str, folder: Path, rows: list[Row], keys: KeyRing) -> None:
+def filled(kind: str, folder: Path, rows: list[Row], keys: Keyset) -> None:
     folder.mkdir()
     with closing(make_backend(kind, folder)) as backend:
         put(backend, rows, keys)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("kind", "name", "count"), [("sqlite", "tokens.db", 10_000), ("csv", "tokens.csv", 1200)]
@@ -96,6 +99,7 @@ def test_killed_twenty_times_it_ends_equal(quick_folder: Path, kind: str, name: 
         assert rows_of(source, old) == rows
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_processes_at_the_destination_lose_no_save(quick_folder: Path) -> None:
     """Three processes log users in and refresh their tokens there: each finds what it saved last.
@@ -139,7 +143,7 @@ def test_processes_at_the_destination_lose_no_save(quick_folder: Path) -> None:
     assert all(row_id in done.stderr for row_id in twice[:20])
 
 
-def check(there: Path, keys: KeyRing, rows: list[Row], reports: list[dict[str, Any]]) -> list[str]:
+def check(there: Path, keys: Keyset, rows: list[Row], reports: list[dict[str, Any]]) -> list[str]:
     """Nothing went wrong, every last save is found, and everybody else's token is the source's.
 
     Returns the ids of users who logged in in the very moment of their copy: they have two rows.

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from tests.copying import model
 from tests.copying.support import KINDS, make_backend, put, rows_of, side
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.copying import OnConflict, copy
-from zoho_tokenstore.crypto.keyring import KeyRing
+from zoho_tokenstore.copying import OnConflict
+from zoho_tokenstore.copying._passes import copy_rows
 from zoho_tokenstore.records import ROW_FIELDS, Row
+from zoho_tokenstore.sealing import Keyset
 
 POOLS: Final[dict[str, list[Any]]] = {
     "user_name": ["alice", "alice", "bob", None],
@@ -29,7 +30,7 @@ POOLS: Final[dict[str, list[Any]]] = {
     "updated_at_ms": [1, 2, 3, None],
 }
 IDS: Final = ("1", "2", "3", "30", "4")
-KEYS: Final = (None, KeyRing.generate(), KeyRing.generate())
+KEYS: Final = (None, Keyset.generate(), Keyset.generate())
 
 ROWS: Final = st.fixed_dictionaries({name: st.sampled_from(pool) for name, pool in POOLS.items()})
 STORES: Final = st.dictionaries(st.sampled_from(IDS), ROWS, max_size=4).map(
@@ -50,7 +51,7 @@ def test_a_copy_leaves_what_the_model_says(
     theirs: list[Row],
     policy: OnConflict,
     kinds: tuple[str, str],
-    keys: tuple[KeyRing | None, KeyRing | None],
+    keys: tuple[Keyset | None, Keyset | None],
 ) -> None:
     """The source stays as it is, a dry run has told what is done, and a second run finds nothing to do."""
     ours_plain, theirs_plain = _plain(ours), _plain(theirs)
@@ -61,15 +62,15 @@ def test_a_copy_leaves_what_the_model_says(
         put(destination, theirs, keys[1])
         sides = side(source, keys[0]), side(destination, keys[1])
 
-        told = copy(*sides, on_conflict=policy, dry_run=True)
+        told = copy_rows(*sides, on_conflict=policy, dry_run=True)
         assert rows_of(destination, keys[1]) == theirs
-        done = copy(*sides, on_conflict=policy)
+        done = copy_rows(*sides, on_conflict=policy)
 
         assert rows_of(source, keys[0]) == ours
         expected = model.copied(ours_plain, theirs_plain, policy)
         assert _plain(rows_of(destination, keys[1])) == expected
         assert (told.copied, told.overwritten) == model.planned(ours_plain, theirs_plain, policy)
-        again = copy(*sides, on_conflict=policy)
+        again = copy_rows(*sides, on_conflict=policy)
         assert (again.copied, again.overwritten) == (0, 0)
         assert again.is_complete == done.is_complete
         assert again.others == sum(row_id not in ours_plain for row_id in expected)

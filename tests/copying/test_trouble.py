@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.copying.support import in_order, numbered, put, row, rows_of, side
-from zoho_tokenstore import BackendTimeoutError, BackendUnavailableError, ConfigurationError, KeyRing
+from zoho_tokenstore import BackendTimeoutError, BackendUnavailableError, ConfigurationError, Keyset
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.copying import Copying, OnConflict, Outcome, copy
-from zoho_tokenstore.crypto.sealing import Sealed
+from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome
+from zoho_tokenstore.copying._passes import copy_rows
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import Row
+from zoho_tokenstore.sealing._cipher import AESGCMCipher
 
 ROWS = in_order(map(numbered, range(12)))
 LATE = ROWS[7].id
@@ -49,7 +50,7 @@ class Broken(ListBackend):
             yield one
 
 
-def told(done: Copying, outcome: Outcome) -> list[str]:
+def told(done: CopyReport, outcome: Outcome) -> list[str]:
     return [row_id for row_id, _ in done.outcomes[outcome].ids]
 
 
@@ -58,7 +59,7 @@ def test_what_the_destination_cannot_hold_is_told_and_nothing_else_is_lost(sourc
     destination = Narrow()
     long = row("6", "eve", redirect_url="https://" + "x" * 100)
     put(source, [*ROWS, long])
-    done = copy(side(source), side(destination))
+    done = copy_rows(side(source), side(destination))
     assert told(done, Outcome.REFUSED) == ["6"]
     assert "too long for this store" in done.outcomes[Outcome.REFUSED].reason
     assert not done.is_complete
@@ -72,7 +73,7 @@ def test_what_cannot_be_kept_anywhere_is_told(source: ListBackend, destination: 
     source.write(row("2", "bob", access_token="1000.access.\ud800"), expect=None)
     source.write(row("3", "carol"), expect=None)
     for dry_run in (True, False):
-        done = copy(side(source), side(destination), dry_run=dry_run)
+        done = copy_rows(side(source), side(destination), dry_run=dry_run)
         assert told(done, Outcome.REFUSED) == ["1", "2"]
         assert done.outcomes[Outcome.REFUSED].reason == (
             "user_name holds a lone surrogate, which is not valid Unicode text."
@@ -83,7 +84,7 @@ def test_what_cannot_be_kept_anywhere_is_told(source: ListBackend, destination: 
 def test_a_store_that_refuses_everything_is_told_of_row_by_row(source: ListBackend) -> None:
     """As long as it can be read, it may be the rows' fault."""
     put(source, ROWS)
-    done = copy(side(source), side(Broken(BackendError("It refuses."), "write")))
+    done = copy_rows(side(source), side(Broken(BackendError("It refuses."), "write")))
     assert done.count(Outcome.REFUSED) == len(ROWS)
     assert (done.copied, done.passes) == (0, 1)
 
@@ -92,9 +93,9 @@ def test_a_store_that_is_broken_ends_the_run(source: ListBackend) -> None:
     """If it cannot be read any more, it is no row's fault."""
     put(source, ROWS)
     destination = Broken(BackendError("The table is gone."), "write", "scan", at=LATE)
-    seen = Copying()
+    seen = CopyReport()
     with pytest.raises(BackendError, match="The table is gone"):
-        copy(side(source), side(destination), on_progress=lambda state: vars(seen).update(vars(state)))
+        copy_rows(side(source), side(destination), on_progress=lambda state: vars(seen).update(vars(state)))
     assert (seen.passes, seen.rows, seen.copied) == (1, 7, 7)
     destination.broken = ()
     assert rows_of(destination) == ROWS[:7]
@@ -106,10 +107,10 @@ def test_a_store_that_cannot_be_reached_ends_the_run(source: ListBackend, error:
     put(source, ROWS)
     destination = Broken(error("It is away."), "write", at=LATE)
     with pytest.raises(error, match="It is away"):
-        copy(side(source), side(destination))
+        copy_rows(side(source), side(destination))
     assert rows_of(destination) == ROWS[:7]
     destination.broken = ()
-    done = copy(side(source), side(destination))
+    done = copy_rows(side(source), side(destination))
     assert (done.copied, done.is_complete) == (5, True)
     assert rows_of(destination) == ROWS
 
@@ -119,7 +120,7 @@ def test_a_source_that_cannot_be_read_completely_ends_the_run(destination: ListB
     source = Broken(BackendError("The disk cannot be read."), "scan", at=LATE)
     put(source, ROWS)
     with pytest.raises(BackendError, match="The disk cannot be read"):
-        copy(side(source), side(destination))
+        copy_rows(side(source), side(destination))
     assert rows_of(destination) == ROWS[:7]
 
 
@@ -127,15 +128,15 @@ def test_a_source_that_cannot_be_read_completely_ends_the_run(destination: ListB
 
 
 def test_rows_that_do_not_open_at_the_source_are_told(
-    source: ListBackend, destination: ListBackend, old: KeyRing, new: KeyRing
+    source: ListBackend, destination: ListBackend, old: Keyset, new: Keyset
 ) -> None:
     """One under another key, one that was moved, and a clear one; the others are copied."""
     put(source, ROWS, old)
     foreign, moved, clear = row("a", "a"), row("b", "b"), row("c", "c")
-    put(source, [foreign], KeyRing.generate())
-    source.write(Sealed(old).seal(moved)._replace(id="b2"), expect=None)
+    put(source, [foreign], Keyset.generate())
+    source.write(AESGCMCipher(old).seal(moved)._replace(id="b2"), expect=None)
     put(source, [clear])
-    done = copy(side(source, old), side(destination, new))
+    done = copy_rows(side(source, old), side(destination, new))
     assert told(done, Outcome.UNREADABLE) == ["a", "b2", "c"]
     assert not done.is_complete
     assert rows_of(destination, new) == ROWS
@@ -143,13 +144,13 @@ def test_rows_that_do_not_open_at_the_source_are_told(
 
 @pytest.mark.parametrize("policy", OnConflict)
 def test_rows_that_do_not_open_at_the_destination_are_left(
-    source: ListBackend, destination: ListBackend, new: KeyRing, policy: OnConflict
+    source: ListBackend, destination: ListBackend, new: Keyset, policy: OnConflict
 ) -> None:
     """Under every policy: what cannot be read is not overwritten. The others are copied."""
     put(source, ROWS)
-    put(destination, [ROWS[3]._replace(access_token="1000.access.other")], KeyRing.generate())
+    put(destination, [ROWS[3]._replace(access_token="1000.access.other")], Keyset.generate())
     locked = destination.load(ROWS[3].id)
-    done = copy(side(source), side(destination, new), on_conflict=policy)
+    done = copy_rows(side(source), side(destination, new), on_conflict=policy)
     assert told(done, Outcome.LOCKED) == [ROWS[3].id]
     assert not done.is_complete
     assert destination.load(ROWS[3].id) == locked
@@ -158,24 +159,24 @@ def test_rows_that_do_not_open_at_the_destination_are_left(
 
 
 def test_an_owners_row_that_does_not_open_is_left(
-    source: ListBackend, destination: ListBackend, new: KeyRing
+    source: ListBackend, destination: ListBackend, new: Keyset
 ) -> None:
     """Whether it is the same login cannot be known, so none is made beside it."""
     put(source, [row("1")])
-    put(destination, [row("9")], KeyRing.generate())
-    done = copy(side(source), side(destination, new), on_conflict=OnConflict.OVERWRITE)
+    put(destination, [row("9")], Keyset.generate())
+    done = copy_rows(side(source), side(destination, new), on_conflict=OnConflict.OVERWRITE)
     assert told(done, Outcome.LOCKED) == ["1"]
     assert [stored.id for stored in destination.scan()] == ["9"]
 
 
 def test_sealed_text_in_a_clear_source_is_not_copied(
-    source: ListBackend, destination: ListBackend, old: KeyRing
+    source: ListBackend, destination: ListBackend, old: Keyset
 ) -> None:
     """A clear side takes no sealed row for clear, to seal it twice or to give it away as a token."""
     put(source, [row("1")], old)
     put(source, [row("2", "bob")])
-    for keys in (None, KeyRing.generate()):
-        assert told(copy(side(source), side(destination, keys)), Outcome.UNREADABLE) == ["1"]
+    for keys in (None, Keyset.generate()):
+        assert told(copy_rows(side(source), side(destination, keys)), Outcome.UNREADABLE) == ["1"]
         destination.clear()
 
 
@@ -201,9 +202,9 @@ class Deaf(ListBackend):
 def test_rows_that_are_not_kept_as_written_are_told(source: ListBackend, policy: OnConflict) -> None:
     """A column, a time, a secret: whatever comes back differently, with what to do about it."""
     put(source, [row(str(number), f"user{number}") for number in range(1, 6)])
-    done = copy(side(source), side(Forgetful()), on_conflict=policy)
-    assert sorted(set(told(done, Outcome.SPOILT))) == ["2", "3", "4"]
-    assert "has not kept row '2' as it was written" in done.outcomes[Outcome.SPOILT].reason
+    done = copy_rows(side(source), side(Forgetful()), on_conflict=policy)
+    assert sorted(set(told(done, Outcome.VERIFY_FAILED))) == ["2", "3", "4"]
+    assert "has not kept row '2' as it was written" in done.outcomes[Outcome.VERIFY_FAILED].reason
     assert done.copied == 2
     assert not done.is_complete
 
@@ -211,8 +212,8 @@ def test_rows_that_are_not_kept_as_written_are_told(source: ListBackend, policy:
 def test_rows_that_are_not_found_are_told(source: ListBackend) -> None:
     """A row that is there by its id alone would be a user who is asked to log in again."""
     put(source, [row("1"), row("2", "bob")])
-    done = copy(side(source), side(Deaf()))
-    assert told(done, Outcome.SPOILT) == ["2"]
+    done = copy_rows(side(source), side(Deaf()))
+    assert told(done, Outcome.VERIFY_FAILED) == ["2"]
     assert not done.is_complete
 
 
@@ -221,7 +222,7 @@ def test_a_row_that_only_its_id_finds_is_read_back_by_that(
 ) -> None:
     """Without user, client and tokens there is nothing else."""
     put(source, [Row("1"), Row("2", client_id="1000.ZYLKER")])
-    assert copy(side(source), side(destination)).is_complete
+    assert copy_rows(side(source), side(destination)).is_complete
     assert rows_of(destination) == [Row("1"), Row("2", client_id="1000.ZYLKER")]
 
 
@@ -238,12 +239,12 @@ def test_an_order_of_its_own_costs_no_row(source: ListBackend) -> None:
     put(source, ROWS)
     put(destination, [row("0", "zoe"), row("77", "yan")])
     for dry_run, copied in ((True, 12), (False, 12), (True, 0), (False, 0)):
-        done = copy(side(source), side(destination), dry_run=dry_run)
+        done = copy_rows(side(source), side(destination), dry_run=dry_run)
         assert (done.copied, done.others, done.is_complete) == (copied, 2, True)
     assert done.source_digest == done.destination_digest
 
 
 def test_one_store_is_refused(source: ListBackend) -> None:
     """Source and destination are two."""
-    with pytest.raises(ConfigurationError, match="one store"):
-        copy(side(source), side(source))
+    with pytest.raises(ConfigurationError, match="same store"):
+        copy_rows(side(source), side(source))

@@ -10,8 +10,8 @@ import pytest
 from tests.copying.support import CLIENT, in_order, numbered, put, row, rows_of, side
 from zoho_tokenstore import TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.copying import Copying, OnConflict, Outcome, copy
-from zoho_tokenstore.copying.passes import MOST_PASSES, RECENT_MS
+from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome
+from zoho_tokenstore.copying._passes import MAX_PASSES, RECENT_MS, copy_rows
 from zoho_tokenstore.records import Row
 
 ROWS = in_order(map(numbered, range(10)))
@@ -62,14 +62,14 @@ def test_a_save_between_reading_and_writing_stays(source: ListBackend, policy: O
     put(destination, [row("1", access_token="1000.access.early", updated_at_ms=1)])
     destination._row_id = "1"
     destination._before = save(destination, id="1", access_token="1000.access.saved")
-    done = copy(side(source), side(destination), on_conflict=policy)
+    done = copy_rows(side(source), side(destination), on_conflict=policy)
     assert destination.overtaken
     (kept,) = rows_of(destination)
     assert kept.access_token == "1000.access.saved"
-    assert done.count(Outcome.LEFT) == 1
+    assert done.count(Outcome.KEPT_DESTINATION) == 1
 
 
-@pytest.mark.parametrize(("policy", "outcome"), [(FAIL, Outcome.CONFLICT), (SKIP, Outcome.LEFT)])
+@pytest.mark.parametrize(("policy", "outcome"), [(FAIL, Outcome.CONFLICT), (SKIP, Outcome.KEPT_DESTINATION)])
 def test_a_row_that_appears_before_it_is_copied_stays(
     source: ListBackend, policy: OnConflict, outcome: Outcome
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_row_that_appears_before_it_is_copied_stays(
     destination = Overtaken("1")
     theirs = row("1", access_token="1000.access.theirs")
     destination._before = lambda: put(destination, [theirs])
-    done = copy(side(source), side(destination), on_conflict=policy)
+    done = copy_rows(side(source), side(destination), on_conflict=policy)
     assert rows_of(destination) == [theirs]
     assert done.count(outcome) == 1
 
@@ -88,7 +88,7 @@ def test_two_copies_at_once_are_one(source: ListBackend) -> None:
     put(source, ROWS)
     destination = Overtaken(ROWS[3].id)
     destination._before = lambda: put(destination, [ROWS[3]])
-    done = copy(side(source), side(destination))
+    done = copy_rows(side(source), side(destination))
     assert (done.copied, done.is_complete) == (9, True)
     assert rows_of(destination) == ROWS
 
@@ -98,7 +98,7 @@ def test_a_refresh_right_after_the_copy_of_a_row_stays(source: ListBackend) -> N
     put(source, ROWS)
     destination = Overtaken(ROWS[3].id)
     destination._after = save(destination, id=ROWS[3].id, access_token="1000.access.saved")
-    done = copy(side(source), side(destination), on_conflict=NEWER)
+    done = copy_rows(side(source), side(destination), on_conflict=NEWER)
     kept = destination.load(ROWS[3].id)
     assert kept is not None
     assert kept.access_token == "1000.access.saved"
@@ -114,11 +114,11 @@ def test_a_refresh_between_two_passes_stays(
     put(source, ROWS)
     put(destination, [ROWS[0]._replace(access_token="1000.access.early", updated_at_ms=2**53)])
 
-    def use(state: Copying) -> None:
+    def use(state: CopyReport) -> None:
         if state.passes == 1 and state.rows == len(ROWS):
             save(destination, id=ROWS[0].id, access_token="1000.access.saved")()
 
-    copy(side(source), side(destination), on_conflict=policy, on_progress=use)
+    copy_rows(side(source), side(destination), on_conflict=policy, on_progress=use)
     kept = destination.load(ROWS[0].id)
     assert kept is not None
     assert kept.access_token == "1000.access.saved"
@@ -129,7 +129,7 @@ def test_a_removal_right_after_the_copy_of_a_row_is_no_failure(source: ListBacke
     put(source, ROWS)
     destination = Overtaken(ROWS[3].id)
     destination._after = lambda: destination.remove(ROWS[3].id)
-    done = copy(side(source), side(destination))
+    done = copy_rows(side(source), side(destination))
     assert (done.copied, done.is_complete) == (10, True)
     assert done.outcomes[Outcome.DELETED].ids == [(ROWS[3].id, None)]
     assert rows_of(destination) == [one for one in ROWS if one is not ROWS[3]]
@@ -147,30 +147,30 @@ def test_a_login_in_the_same_moment_is_told_of(source: ListBackend) -> None:
     fields = {name: login[name] for name in ("user_name", "client_id", "api_domain", "access_token")}
     destination._before = save(destination, **fields)
     for _ in range(2):
-        done = copy(side(source), side(destination), on_conflict=NEWER)
+        done = copy_rows(side(source), side(destination), on_conflict=NEWER)
         assert not done.is_complete
-        ((row_id, other),) = done.outcomes[Outcome.TWICE].ids
+        ((row_id, other),) = done.outcomes[Outcome.DUPLICATE_OWNER].ids
         assert row_id == one.id
         assert done.others == 1
     found = TokenRepository(destination).find(TokenRecord(user_name=one.user_name))
     assert found is not None
     assert (found.id, found.access_token) == (other, "1000.access.login")
     destination.remove(one.id)
-    assert copy(side(source), side(destination), on_conflict=NEWER).is_complete
+    assert copy_rows(side(source), side(destination), on_conflict=NEWER).is_complete
 
 
 def test_only_new_rows_are_looked_at_for_that(source: ListBackend, destination: ListBackend) -> None:
     """Rows of one owner that have been there for long are the destination's own affair."""
     put(source, [row("1")])
     put(destination, [row("1"), row("9", created_at_ms=5_000_000), row("8", created_at_ms=4_999_999)])
-    done = copy(side(source), side(destination), clock=lambda: 5_000_000 + RECENT_MS)
-    assert done.outcomes[Outcome.TWICE].ids == [("1", "9")]
-    assert copy(side(source), side(destination)).is_complete
+    done = copy_rows(side(source), side(destination), clock=lambda: 5_000_000 + RECENT_MS)
+    assert done.outcomes[Outcome.DUPLICATE_OWNER].ids == [("1", "9")]
+    assert copy_rows(side(source), side(destination)).is_complete
 
 
 def test_a_row_that_never_rests_is_left(source: ListBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a bounded time the run goes on with the others, and tells."""
-    monkeypatch.setattr("zoho_tokenstore.copying.passes.PATIENCE", 0.1)
+    monkeypatch.setattr("zoho_tokenstore.copying._passes.CONFLICT_TIMEOUT", 0.1)
 
     class Restless(ListBackend):
         def write(self, row: Row, *, expect: object) -> object:
@@ -182,7 +182,7 @@ def test_a_row_that_never_rests_is_left(source: ListBackend, monkeypatch: pytest
 
     put(source, ROWS)
     destination = Restless()
-    done = copy(side(source), side(destination), on_conflict=NEWER)
+    done = copy_rows(side(source), side(destination), on_conflict=NEWER)
     assert [row_id for row_id, _ in done.outcomes[Outcome.REFUSED].ids] == [ROWS[3].id]
     assert "kept changing" in done.outcomes[Outcome.REFUSED].reason
     assert done.count(Outcome.EQUAL) == 9
@@ -197,12 +197,12 @@ def test_what_is_saved_in_the_source_meanwhile_is_copied_too(
     """New rows behind the place that was reached, and before it; and a refresh, where newer ones win."""
     put(source, ROWS)
 
-    def use(state: Copying) -> None:
+    def use(state: CopyReport) -> None:
         if (state.passes, state.rows) == (1, 5):
             put(source, [row("0", "new"), row("99999999999", "newer")])
             save(source, id=ROWS[1].id, access_token="1000.access.saved")()
 
-    done = copy(side(source), side(destination), on_conflict=NEWER, on_progress=use)
+    done = copy_rows(side(source), side(destination), on_conflict=NEWER, on_progress=use)
     assert done.is_complete
     assert done.passes == 3
     assert (done.copied, done.overwritten) == (12, 1)
@@ -215,11 +215,11 @@ def test_a_refresh_in_the_source_is_a_conflict_where_nothing_else_is_said(
     """It differs from what has been copied; the run tells, and ends incomplete."""
     put(source, ROWS)
 
-    def use(state: Copying) -> None:
+    def use(state: CopyReport) -> None:
         if (state.passes, state.rows) == (1, 5):
             save(source, id=ROWS[1].id, access_token="1000.access.saved")()
 
-    done = copy(side(source), side(destination), on_progress=use)
+    done = copy_rows(side(source), side(destination), on_progress=use)
     assert [row_id for row_id, _ in done.outcomes[Outcome.CONFLICT].ids] == [ROWS[1].id]
     assert done.source_digest != done.destination_digest
 
@@ -229,7 +229,7 @@ def test_a_source_that_is_always_written_is_told_of(source: ListBackend, destina
     put(source, ROWS)
     count = 0
 
-    def use(state: Copying) -> None:
+    def use(state: CopyReport) -> None:
         nonlocal count
         if state.rows == len(ROWS):
             count += 1
@@ -238,7 +238,7 @@ def test_a_source_that_is_always_written_is_told_of(source: ListBackend, destina
             later = stored._replace(access_token=f"1000.access.later-{count}", updated_at_ms=2**50 + count)
             source.write(later, expect=stored.etag)
 
-    done = copy(side(source), side(destination), on_conflict=NEWER, on_progress=use)
-    assert (done.passes, done.late, done.is_complete) == (MOST_PASSES, 1, False)
-    assert copy(side(source), side(destination), on_conflict=NEWER).is_complete
+    done = copy_rows(side(source), side(destination), on_conflict=NEWER, on_progress=use)
+    assert (done.passes, done.pending, done.is_complete) == (MAX_PASSES, 1, False)
+    assert copy_rows(side(source), side(destination), on_conflict=NEWER).is_complete
     assert rows_of(destination) == rows_of(source)

@@ -16,7 +16,7 @@ import traceback
 
 from tests.copying.support import numbered
 from tests.support.processes import ready
-from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository
+from zoho_tokenstore import Keyset, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.records import record_from_row
 
@@ -25,7 +25,7 @@ def main(path: str, key_file: str, users: str, workers: str, worker: str) -> Non
     saved: dict[str, str] = {}
     trouble: list[str] = []
     own = [one for one in map(numbered, range(int(worker), int(users), int(workers))) if one.user_name]
-    with TokenRepository(SQLiteBackend(path), keys=KeyRing.from_file(key_file)) as tokens:
+    with TokenRepository(SQLiteBackend(path), keys=Keyset.from_file(key_file)) as tokens:
         ready()
         count = 0
         while not select.select([sys.stdin], [], [], 0)[0]:

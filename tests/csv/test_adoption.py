@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
 
 from tests.csv import support
 from tests.csv.support import FIXTURE, NAME, SDK_NAMES, beside, lines_of, open_tokens, token, write_in_place
-from zoho_tokenstore.backends._csv.content import is_whole
 from zoho_tokenstore.backends.csv import CSVBackend
+from zoho_tokenstore.backends.csv._content import is_whole
 from zoho_tokenstore.errors import BackendError, ConfigurationError
 from zoho_tokenstore.records import Row, TokenRecord
 
@@ -126,14 +127,14 @@ def test_a_header_alone_is_an_empty_store(path: Path) -> None:
 REFUSED = {
     "nothing": ("", r"empty \(0 bytes\).*Restore it"),
     "a byte order mark alone": ("\ufeff", r"empty"),
-    "a blank line": ("\r\n", "no token file of Zoho's SDK"),
-    "another program's file": ("name,value\r\na,1\r\n", "no token file of Zoho's SDK"),
-    "no header": (f"{ALICE}\r\n{BOB}\r\n", "no token file of Zoho's SDK"),
+    "a blank line": ("\r\n", "not a token file of Zoho's SDK"),
+    "another program's file": ("name,value\r\na,1\r\n", "not a token file of Zoho's SDK"),
+    "no header": (f"{ALICE}\r\n{BOB}\r\n", "not a token file of Zoho's SDK"),
     "columns in another order": (
         f"{SDK_NAMES.replace('user_name,client_id', 'client_id,user_name')}\r\n{ALICE}\r\n",
-        "no token file of Zoho's SDK",
+        "not a token file of Zoho's SDK",
     ),
-    "semicolons": (f"{SDK_NAMES}\r\n{ALICE}\r\n".replace(",", ";"), "no token file of Zoho's SDK"),
+    "semicolons": (f"{SDK_NAMES}\r\n{ALICE}\r\n".replace(",", ";"), "not a token file of Zoho's SDK"),
     "columns of somebody else": (
         f"{SDK_NAMES},note\r\n{ALICE},mine\r\n",
         "columns that this release does not know",
@@ -151,15 +152,17 @@ SECRETS = ("refresh-", "access-", "grant-2", "secret", "refr\n")
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_read_is_refused_and_kept(path: Path, name: str) -> None:
-    """Opening says what is wrong and what to do, shows no secret, and leaves every byte as it was."""
+    """Opening says what is wrong and what to do, shows no secret, and changes no byte and no right."""
     text, said = REFUSED[name]
     write_in_place(path, text)
+    path.chmod(0o644)
     for _ in range(2):
         with pytest.raises(BackendError, match=said) as refused:
             CSVBackend(path)
         assert not any(secret in f"{refused.value!r} {refused.value.__cause__!r}" for secret in SECRETS)
     assert path.read_bytes() == text.encode()
-    assert beside(path) == {"*.lock"}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert beside(path) == set()
 
 
 def test_another_encoding_is_refused_and_kept(path: Path) -> None:
@@ -202,14 +205,18 @@ def test_a_file_that_is_gone(path: Path) -> None:
 
 
 def test_paths_that_are_no_files(tmp_path: Path) -> None:
-    """A folder, something that is no regular file, and a folder that is not there are refused as settings."""
+    """A folder, a pipe, and a folder that is not there are refused as settings."""
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    for path, said in (("folder", "no file"), ("pipe", "no file"), ("none/tokens.txt", "does not exist")):
+    for path, said in (
+        ("folder", "not a file"),
+        ("pipe", "not a file"),
+        ("none/tokens.txt", "does not exist"),
+    ):
         with pytest.raises(ConfigurationError, match=said):
             CSVBackend(tmp_path / path)
     for wrong in ("", "a\0b"):
-        with pytest.raises(ConfigurationError, match="non-empty text without NUL"):
+        with pytest.raises(ConfigurationError, match="non-empty string without NUL"):
             CSVBackend(wrong)
     assert {entry.name for entry in tmp_path.iterdir()} == {"folder", "pipe"}
 

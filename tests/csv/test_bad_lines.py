@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.csv.support import NAME, SDK_NAMES
-from zoho_tokenstore.backends._csv.cells import cells_of
-from zoho_tokenstore.backends._csv.content import to_bytes
-from zoho_tokenstore.backends._csv.form import Form
 from zoho_tokenstore.backends.csv import CSVBackend
+from zoho_tokenstore.backends.csv._cells import cells_of
+from zoho_tokenstore.backends.csv._content import to_bytes
+from zoho_tokenstore.backends.csv._form import Form
 from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import Row, UnreadableRow
 
@@ -194,6 +194,7 @@ def test_texts_with_line_ends_are_no_bad_lines(path: Path) -> None:
         assert [row.id for row in found if isinstance(row, UnreadableRow)] == ["bad"]
 
 
+@pytest.mark.long
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     line=st.binary(min_size=1, max_size=60).filter(lambda data: not {10, 13} & {*data}),

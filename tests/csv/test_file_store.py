@@ -200,9 +200,9 @@ def test_its_clearing_is_seen(path: Path, file_store: FileStore) -> None:
 
 
 def test_it_keeps_the_odd_texts_of_other_rows(path: Path, file_store: FileStore) -> None:
-    """Line ends and NUL in rows that it does not write survive, although it reads them otherwise."""
+    """Line ends and quotes in rows that it does not write survive, although it reads them otherwise."""
     backend = CSVBackend(path)
-    odd = Row("1", "a\r\nb\rc\nd", "\\r", "", "\0", "=1+1", '"', "1", "\ufeffx", "\\")
+    odd = Row("1", "a\r\nb\rc\nd", "\\r", "", None, "=1+1", '"', "1", "\ufeffx", "\\")
     backend.write(odd, expect=None)
     file_store(("save_token", login("bob")))
     row = backend.load("1")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.csv import support
 from tests.csv.support import NAME, ROOT, SDK_NAMES, open_tokens, token
-from zoho_tokenstore.backends._csv.content import is_whole, parse
 from zoho_tokenstore.backends.csv import CSVBackend
+from zoho_tokenstore.backends.csv._content import is_whole, parse
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import Row, TokenRecord
 
@@ -135,7 +135,7 @@ def test_a_file_of_the_first_sdks_is_refused_by_name(path: Path) -> None:
     assert path.read_bytes() == (FILES / "pylegacy.txt").read_bytes()
 
 
-@pytest.mark.parametrize("text", ["x,y", 'x"y', "x\n9,eve", "x\r", "x\0", "\\x"])
+@pytest.mark.parametrize("text", ["x,y", 'x"y', "x\n9,eve", "x\r", "\\x"])
 @pytest.mark.parametrize("column", ["user_name", "refresh_token", "redirect_url"])
 def test_a_text_that_those_programs_would_take_for_several_cells(path: Path, text: str, column: str) -> None:
     """It is refused, also by a rehearsal, and names the column; in a file of Python's it is kept."""
@@ -145,7 +145,7 @@ def test_a_text_that_those_programs_would_take_for_several_cells(path: Path, tex
     held: dict[str, Any] = {column: text}
     row = Row("9", **held)
     for call in (backend.write, backend.rehearse):
-        with pytest.raises(BackendError, match=rf"{column} of row '9' has a comma") as refused:
+        with pytest.raises(BackendError, match=rf"{column} of row '9' contains a comma") as refused:
             call(row, expect=None)
         assert text not in str(refused.value)
     assert path.read_bytes() == before
@@ -204,6 +204,7 @@ def test_a_file_that_was_cut_in_its_last_cell(path: Path, header: str, left: str
     assert path.read_bytes() == cut
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("header", ["ours", "Python's"])
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 1))

@@ -11,8 +11,8 @@ import pytest
 from tests.csv import support
 from tests.csv.support import NAME, beside, open_tokens, token
 from tests.unit.renewal.support import NOW, FakeClock
-from zoho_tokenstore.backends._csv.leases import CSVLeases
 from zoho_tokenstore.backends.csv import CSVBackend
+from zoho_tokenstore.backends.csv._leases import CSVLeases
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError
 
 KEEP_MS = 60_000

@@ -27,7 +27,7 @@ NEEDS_ROOT = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away, and mounts them"
 )
 BESIDE = (".lock", ".leases", ".leases.lock", ".retired")
-LEFT = (f".{NAME}.0123456789abcdef.new", f".{NAME}.retired.0123456789abcdef.new")
+KEPT_DESTINATION = (f".{NAME}.0123456789abcdef.new", f".{NAME}.retired.0123456789abcdef.new")
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_file_that_is_mounted_by_itself(path: Path, tmp_path: Path) -> None:
 
 
 @NEEDS_ROOT
-@pytest.mark.parametrize("name", [NAME, *(f"{NAME}{end}" for end in BESIDE), *LEFT])
+@pytest.mark.parametrize("name", [NAME, *(f"{NAME}{end}" for end in BESIDE), *KEPT_DESTINATION])
 def test_a_file_of_another_user_in_everybodys_folder(everybodys: Path, name: str) -> None:
     """Whoever put it there could read what we write, or make us wait: refused, with its name; it stays."""
     planted = everybodys / name
@@ -92,7 +92,7 @@ def test_another_users_file_in_the_place_of_an_open_one(everybodys: Path) -> Non
 def test_a_folder_that_everybody_may_write(path: Path) -> None:
     """There everybody may replace the file: refused, with the command that mends it."""
     path.parent.chmod(0o777)
-    with pytest.raises(BackendUnavailableError, match=r"Every user may write the folder.*chmod o-w"):
+    with pytest.raises(BackendUnavailableError, match=r"Every user may write to the folder.*chmod o-w"):
         CSVBackend(path)
     path.parent.chmod(0o700)
     CSVBackend(path)

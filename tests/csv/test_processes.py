@@ -8,6 +8,8 @@ import pytest
 
 from tests.csv import support
 from tests.csv.support import NAME, beside, open_tokens
+from tests.support.durability import check_acknowledged
+from tests.support.processes import run
 
 FORKS = 50
 
@@ -17,12 +19,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / NAME
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("half", [1, 2])
 def test_two_hundred_saves_of_eight_processes_are_all_there(tmp_path: Path, half: int) -> None:
     """From the first opening of a new file on, in each of twice ten times; nobody is refused."""
     assert support.run("crowd", tmp_path, 10) == [[200, []]] * 10
 
 
+@pytest.mark.long
 def test_readers_beside_a_writer(path: Path) -> None:
     """Of all look-ups of two readers none misses a token, or finds an older one than before."""
     told = support.run("readers", path, 500)
@@ -31,31 +35,25 @@ def test_readers_beside_a_writer(path: Path) -> None:
     assert min(told["look_ups"]) > 100
 
 
+@pytest.mark.long
 def test_what_a_killed_process_acknowledged_is_there(path: Path) -> None:
     """200 processes are killed at random moments, four at work at any time.
 
     After every kill the file is whole. Of every owner there is one row, with the newest
     acknowledged token or a newer one. The next opening leaves nothing of the killed ones' work.
     """
-    told = support.run("nursery", path, 200, 20261125)
-    assert told["unsound"] == 0
-    newest = told["newest"]
-    assert [owner for owner in newest if not owner.startswith("place")] == []
-    assert len(newest) > 10
+    killed = run("tests.support.nursery", f"csv:///{path}", 4, 0.2, 200, 20261125)
+    assert killed["torn"] == 0
+    assert len(killed["newest"]) > 10
     with open_tokens(path) as tokens:
-        rows = [(one.user_name, int(str(one.access_token).removeprefix("access-"))) for one in tokens.scan()]
-    stored = dict(rows)
-    assert len(rows) == len(stored)
-    lost = {owner: number for owner, number in newest.items() if stored.get(owner, -1) < number}
-    assert lost == {}
-    with open_tokens(path) as tokens:
-        assert tokens.count() == len(rows)
+        check_acknowledged(killed["newest"], tokens)
         assert tokens.leases.replace("free", "", "one", 1)
     assert beside(path) == {"*.lock", "*.leases", "*.leases.lock"}
     for file in path.parent.iterdir():
         assert file == path or b"access-" not in file.read_bytes()
 
 
+@pytest.mark.long
 def test_killed_at_every_single_operation(tmp_path: Path) -> None:
     """The old or the new token is there, the lock is free, and the next opening clears up."""
     *killed, last = support.run("victim", tmp_path)
@@ -71,7 +69,7 @@ def test_killed_at_every_single_operation(tmp_path: Path) -> None:
 
 def test_forks_in_the_middle_of_everything(path: Path) -> None:
     """Threads save, look up and open while the process forks: parent and children all go on."""
-    told = support.run("forker", f"csv:///{path.with_name('tokens')}")
+    told = run("forker", f"csv:///{path.with_name('tokens')}")
     assert told["statuses"] == [0] * FORKS
     assert told["trouble"] == []
     expected = {"busy0", "busy1"} | {f"child{number}" for number in range(FORKS)}

@@ -14,8 +14,10 @@ import pytest
 
 from tests.csv import support
 from tests.csv.support import NAME, write_in_place
-from zoho_tokenstore.backends._csv import content, files, tokenfile
+from zoho_tokenstore._util import atomic_files
 from zoho_tokenstore.backends.csv import CSVBackend
+from zoho_tokenstore.backends.csv import _content as content
+from zoho_tokenstore.backends.csv import _tokenfile as tokenfile
 from zoho_tokenstore.errors import BackendTimeoutError
 from zoho_tokenstore.records import COLUMNS, Found, Row
 
@@ -92,7 +94,9 @@ def test_changes_of_the_same_size_in_the_same_moment(
     path: Path, backend: CSVBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the file system's clock has not ticked in between: each is seen by the next look-up."""
-    monkeypatch.setattr(files, "fingerprint", lambda stat: (0, stat.st_size, stat.st_ino, stat.st_dev, 0))
+    monkeypatch.setattr(
+        atomic_files, "fingerprint", lambda stat: (0, stat.st_size, stat.st_ino, stat.st_dev, 0)
+    )
     form, lines, _ = content.parse(path.read_bytes(), NAME)
     for number in range(100):
         cells = [*lines["0"]]
@@ -151,7 +155,7 @@ Foreign = Callable[[Iterable[bytes]], None]
 @pytest.fixture
 def written_meanwhile(path: Path, monkeypatch: pytest.MonkeyPatch) -> Foreign:
     """Lets another program write the file in place, as FileStore does, just before each reading."""
-    native = files.read
+    native = atomic_files.read
 
     def let(contents: Iterable[bytes]) -> None:
         left = iter(contents)
@@ -162,7 +166,7 @@ def written_meanwhile(path: Path, monkeypatch: pytest.MonkeyPatch) -> Foreign:
                 path.write_bytes(content)
             return native(file)
 
-        monkeypatch.setattr(files, "read", read)
+        monkeypatch.setattr(atomic_files, "read", read)
 
     return let
 
@@ -213,7 +217,7 @@ def test_a_program_that_never_stops_writing(
     path: Path, backend: CSVBackend, written_meanwhile: Foreign, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """Then a look-up ends after a bounded time, and says what to stop; it never guesses."""
-    monkeypatch.setattr(backend._file, "_patience", 0.3)
+    monkeypatch.setattr(backend._file, "_quiet_timeout", 0.3)
     half, rest = rewritten(path)
     whole = half + rest
     contents = {

@@ -54,7 +54,7 @@ def test_another_process_refuses_them(path: Path) -> None:
     """Every handle on the file knows them at once, whichever removed the row."""
     other, backend = CSVBackend(path), filled(path)
     assert backend.remove("2") is True
-    with pytest.raises(RetiredIdError, match="'2' is that of a row that was deleted"):
+    with pytest.raises(RetiredIdError, match="'2' belongs to a deleted row"):
         other.write(Row("2", "late"), expect=None)
     with pytest.raises(RetiredIdError):
         other.rehearse(Row("2", "late"), expect=None)
@@ -178,6 +178,6 @@ def test_nothing_is_written_for_nothing(path: Path, retired: Path) -> None:
 def test_a_clock_that_is_set_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every `clear` has a later time than the one before."""
     backend, times = filled(path), iter([5_000, 4_000, 4_000])
-    monkeypatch.setattr("zoho_tokenstore.backends._csv.retired.now_ms", lambda: next(times))
+    monkeypatch.setattr("zoho_tokenstore.backends.csv._retired.now_ms", lambda: next(times))
     cleared = [(backend.clear(), backend.retired.cleared_ms())[1] for _ in range(3)]
     assert cleared == [5_000, 5_001, 5_002]

@@ -226,7 +226,7 @@ def test_a_user_without_rights_is_refused() -> None:
             os.chown(file, -1, NOBODY)
             file.chmod(0o660)
         path.chmod(0o640)
-        assert "is read-only. Give this user the right to write the file and its folder" in without_rights(
+        assert "is read-only. Give this user permission to write the file and its folder" in without_rights(
             lambda: refusal(path)
         )
         path.chmod(0o660)

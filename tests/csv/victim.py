@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from tests.csv.support import NAME, beside, open_tokens, token
 from tests.support import Faults, os_faults
-from zoho_tokenstore.backends._csv.content import is_whole
+from zoho_tokenstore.backends.csv._content import is_whole
 from zoho_tokenstore.records import TokenRecord
 
 

@@ -19,7 +19,7 @@ from tests.defects.marks import ALL, FILE, defect
 from tests.defects.processes import cut_off_in_the_middle, in_a_child, save_at_once, save_with_an_ascii_locale
 from tests.sqlite import published
 from tests.unit.renewal.support import Line, Zoho
-from zoho_tokenstore.renewal import renewer
+from zoho_tokenstore.renewal import _renewer as renewer
 from zoho_tokenstore.sdk._zoho import SDKException
 from zoho_tokenstore.testing import fields_of, make_token
 

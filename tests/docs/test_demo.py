@@ -14,16 +14,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from demos.portal import steps
-from demos.portal.steps import Checks
 from tests.docs.pages import ROOT
+from zoho_tokenstore._demo import steps
+from zoho_tokenstore._demo.steps import Checks
 
 BROKEN = """
 from zoho_tokenstore.repository import TokenRepository
-from zoho_tokenstore.sdk.token_store import RepositoryStore
+from zoho_tokenstore.sdk._token_store import RepositoryStore
 {defect}
-from demos.portal.__main__ import main
-raise SystemExit(main())
+from zoho_tokenstore._demo import run
+raise SystemExit(run())
 """
 
 DEFECTS = {
@@ -45,7 +45,7 @@ DEFECTS = {
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUTF8": "1"},
         cwd=folder,
         capture_output=True,
         text=True,
@@ -62,6 +62,7 @@ def secrets_in(database: Path) -> set[str]:
     return {value for row in rows for value in row if value}
 
 
+@pytest.mark.long
 @pytest.mark.clear
 def test_demo_passes_and_shows_no_secret(tmp_path: Path) -> None:
     """The demo ends with status 0, also over what an earlier run left, and prints no secret.
@@ -71,10 +72,11 @@ def test_demo_passes_and_shows_no_secret(tmp_path: Path) -> None:
     left = tmp_path / "demo-output" / "zohooauth.db"
     left.parent.mkdir()
     left.write_text("an earlier run, cut short")
-    done = run(tmp_path, "-m", "demos.portal")
+    done = run(tmp_path, "-m", "zoho_tokenstore", "demo")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert "✗" not in done.stdout
     assert "\x1b" not in done.stdout
+    assert "make portal" in done.stdout.splitlines()[-2]
     secrets = secrets_in(left) | secrets_in(left.with_name("published.db"))
     assert len(secrets) > 30
     assert [secret for secret in secrets if secret in done.stdout] == []
@@ -83,6 +85,7 @@ def test_demo_passes_and_shows_no_secret(tmp_path: Path) -> None:
     assert run(tmp_path, "-c", source).stdout.count("@zylker.example") == 3
 
 
+@pytest.mark.long
 @pytest.mark.clear
 @pytest.mark.parametrize("name", DEFECTS)
 def test_demo_fails_at_the_step_that_shows_a_defect(name: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.sdk import RepositoryStore
 
-ERRORS = [error for error in vars(errors).values() if isinstance(error, type)]
+ERRORS = [error for name in errors.__all__ if isinstance(error := getattr(errors, name), type)]
 
 
 def page(name: str) -> Page:

@@ -125,6 +125,42 @@ def test_page_forbids_scripts_and_frames(caller: Caller) -> None:
     assert headers["referrer-policy"] == "no-referrer"
 
 
+@pytest.mark.parametrize(
+    ("uri", "targets"),
+    [
+        (CHECKED_ORIGIN, "'self' http://localhost:8000"),
+        ("https://portal.example/cb?tenant=7", "'self' https://portal.example"),
+        ("http://[::1]:9000/cb", "'self' http://[::1]:9000"),
+        ("com.example.app:/callback", "'self' com.example.app:"),
+        ("https://portal.example;script-src *//cb", "'self' https:"),
+    ],
+)
+def test_form_of_the_page_leads_to_the_client_alone(caller: Caller, uri: str, targets: str) -> None:
+    """The page's policy names where its form may lead, and nothing can be smuggled into it."""
+    client = caller.zoho.add_client(redirect_uris=[uri])
+    page = ask(caller, client_id=client.client_id, redirect_uri=uri).text
+    assert f'http-equiv="Content-Security-Policy" content="form-action {targets}">' in page
+
+
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [
+        ("ZohoCRM.modules.ALL", "CRM: see, add, change and delete records of all modules"),
+        ("ZohoCRM.modules.Leads.READ", "CRM: see records of Leads"),
+        ("ZohoCRM.settings.fields.READ", "CRM: see fields in the settings"),
+        ("ZohoCRM.users.READ", "CRM: see users"),
+        ("ZohoBooks.fullaccess.all", "Books: everything"),
+        ("Desk.tickets.UPDATE", "Desk: change tickets"),
+        ("email", "See your e-mail address"),
+        ("ZohoProjects.portals.READ", ""),
+        ("ZohoCRM.coql.READ", ""),
+    ],
+)
+def test_page_says_in_words_what_is_asked_for(caller: Caller, scope: str, words: str) -> None:
+    """The usual scopes have a sentence; every scope is shown as it is."""
+    assert f"<li>{words}<code>{scope}</code></li>" in ask(caller, scope=scope).text
+
+
 @pytest.mark.parametrize("uri", ["javascript:alert(1)", "data:text/html,x"])
 def test_script_uris_are_never_redirected_to(caller: Caller, uri: str) -> None:
     """Not even when somebody registered one."""

@@ -109,7 +109,7 @@ def test_missing_extra_is_named() -> None:
 def test_importing_the_command_line_loads_neither_sdk_nor_framework() -> None:
     """The command answers before the SDK would have been imported."""
     code = (
-        "import sys, zoho_tokenstore.cli, zoho_tokenstore.cli.app;"
+        "import sys, zoho_tokenstore.cli, zoho_tokenstore.cli._app;"
         "print([m for m in ('zohocrmsdk', 'starlette', 'uvicorn', 'requests') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

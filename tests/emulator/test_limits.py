@@ -8,12 +8,12 @@ import pytest
 
 from tests.emulator.support import FakeClock
 from zoho_tokenstore.emulator import EmulatorOptions
-from zoho_tokenstore.emulator.ledger import CodeTerms
-from zoho_tokenstore.emulator.limits import WindowLimit
-from zoho_tokenstore.emulator.model import RefreshToken
-from zoho_tokenstore.emulator.options import EmulatorOverrides
-from zoho_tokenstore.emulator.refusals import RefusalError, ThrottledError
-from zoho_tokenstore.emulator.zoho import Zoho
+from zoho_tokenstore.emulator._ledger import CodeTerms
+from zoho_tokenstore.emulator._limits import WindowLimit
+from zoho_tokenstore.emulator._model import RefreshToken
+from zoho_tokenstore.emulator._options import EmulatorOverrides
+from zoho_tokenstore.emulator._refusals import RefusalError, ThrottledError
+from zoho_tokenstore.emulator._zoho import Zoho
 
 
 def make(clock: FakeClock, **options: object) -> Zoho:

@@ -10,9 +10,10 @@ from typing import get_type_hints
 
 import pytest
 
-from zoho_tokenstore.cli.emulator import emulator, parse_duration, parse_limit, parse_offset
+from zoho_tokenstore.cli._durations import parse_age, parse_duration
+from zoho_tokenstore.cli._emulator import emulator, parse_limit, parse_offset
 from zoho_tokenstore.emulator import Emulator, EmulatorOptions, create_app
-from zoho_tokenstore.emulator.options import EmulatorOverrides, option_names
+from zoho_tokenstore.emulator._options import EmulatorOverrides, option_names
 
 
 def test_command_has_every_option_and_no_other() -> None:
@@ -92,7 +93,7 @@ def test_taken_port_is_an_error_at_once() -> None:
 
 def test_emulator_runs_once() -> None:
     """Starting twice is a mistake that is told; stopping twice is none."""
-    with Emulator() as zoho, pytest.raises(RuntimeError, match="runs"):
+    with Emulator() as zoho, pytest.raises(RuntimeError, match="is running"):
         zoho.start()
     zoho.stop()
     with pytest.raises(RuntimeError, match="another one"):
@@ -100,18 +101,26 @@ def test_emulator_runs_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("0.5", 0.5)]
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("0.5", 0.5), ("30d", 2_592_000)],
 )
 def test_durations_on_the_command_line(text: str, seconds: float) -> None:
-    """Seconds, minutes or hours."""
+    """Seconds, minutes, hours, days or weeks."""
     assert parse_duration(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "1d", "1e3"])
+@pytest.mark.parametrize("text", ["", "x", "-1", "1y", "1e3", "999999999w"])
 def test_wrong_durations_are_refused(text: str) -> None:
     """The message says how to write it."""
     with pytest.raises(Exception, match="write 90s, 3m or 1h"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["30", "", "x", "-1d", "1.5"])
+def test_an_age_needs_its_unit(text: str) -> None:
+    """What deletes by age takes no bare number for seconds."""
+    with pytest.raises(Exception, match="write 30d, 12h or 45m"):
+        parse_age(text)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("10m", 600), ("-10m", -600), ("-1.5", -1.5), ("0", 0)])
@@ -124,5 +133,5 @@ def test_limits_on_the_command_line() -> None:
     """A number from 1, or off."""
     assert (parse_limit("10"), parse_limit("off")) == (10, 0)
     for wrong in ("0", "-1", "none", "1.5"):
-        with pytest.raises(Exception, match="is no limit"):
+        with pytest.raises(Exception, match="is not a limit"):
             parse_limit(wrong)

@@ -11,7 +11,7 @@ import pytest
 from tests.languages import peers
 from tests.languages.conftest import NODE_ALONE, Login, Start
 from tests.languages.peers import NODE_2, Peer, Program
-from zoho_tokenstore import CSVStore, KeyRing
+from zoho_tokenstore import CSVStore, Keyset
 
 pytestmark = pytest.mark.clear  # the other languages read no sealed file
 
@@ -216,7 +216,7 @@ def test_what_we_deleted_comes_back_by_their_save(
 
 def test_their_save_over_a_sealed_row(theirs: Peer, opened: Open, path: Path, login: Login) -> None:
     """They put secrets in clear where sealed ones were; we refuse that row, and serve all others."""
-    ours = opened(CSVStore(path, keys=KeyRing.generate()))
+    ours = opened(CSVStore(path, keys=Keyset.generate()))
     save(ours, login("ann"))
     save(ours, login("bob"))
     sealed = seen(theirs)["ann"]

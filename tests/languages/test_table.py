@@ -12,7 +12,7 @@ from tests.languages.conftest import NODE_ALONE, Login
 from tests.languages.peers import NODE, PHP, Died, Peer, Program
 from tests.languages.test_file import Open, row, save, seen
 from tests.sql import published, support
-from zoho_tokenstore import KeyRing, SQLStore
+from zoho_tokenstore import Keyset, SQLStore
 
 pytestmark = pytest.mark.clear  # where a test is about a sealed store, it has its own key
 
@@ -172,7 +172,7 @@ def test_one_user_of_two_clients_is_one_row_for_them(
 
 def test_a_sealed_row(theirs: Peer, opened: Open, url: str, login: Login) -> None:
     """Of a sealed row they see the names; the secrets are one text in client_secret, the others are null."""
-    ours = opened(SQLStore(url, keys=KeyRing.generate()))
+    ours = opened(SQLStore(url, keys=Keyset.generate()))
     save(ours, login("ann"))
     (token_id,) = stored(url)
     (found,) = theirs(("find_token_by_id", token_id))
@@ -184,7 +184,7 @@ def test_a_sealed_row(theirs: Peer, opened: Open, url: str, login: Login) -> Non
 
 def test_their_save_over_a_sealed_row(theirs: Peer, opened: Open, url: str, login: Login) -> None:
     """They put their secrets in clear where ours were sealed; we refuse that row, and serve all others."""
-    ours = opened(SQLStore(url, keys=KeyRing.generate()))
+    ours = opened(SQLStore(url, keys=Keyset.generate()))
     save(ours, login("ann"))
     save(ours, login("bob"))
     theirs(("save_token", login("ann", "2")))
@@ -196,7 +196,7 @@ def test_their_save_over_a_sealed_row(theirs: Peer, opened: Open, url: str, logi
 
 def test_a_login_of_ours_after_that(theirs: Peer, opened: Open, url: str, login: Login) -> None:
     """The user whose sealed row they overwrote logs in with us again, and is found."""
-    ours = opened(SQLStore(url, keys=KeyRing.generate()))
+    ours = opened(SQLStore(url, keys=Keyset.generate()))
     save(ours, login("ann"))
     theirs(("save_token", login("ann", "2")))
     save(ours, login("ann", "3"))
@@ -206,7 +206,7 @@ def test_a_login_of_ours_after_that(theirs: Peer, opened: Open, url: str, login:
 
 def test_clear_before_the_key(theirs: Peer, opened: Open, url: str, login: Login) -> None:
     """With `clear` first in the ring all goes on as without keys: each finds what the other saved."""
-    ours = opened(SQLStore(url, keys=KeyRing.from_text(f"clear {KeyRing.generate().to_text()}")))
+    ours = opened(SQLStore(url, keys=Keyset.from_text(f"clear {Keyset.generate().to_text()}")))
     save(ours, login("ann"))
     save(theirs, login("bob"))
     save(theirs, login("ann", "2"))
@@ -218,7 +218,7 @@ def test_clear_before_the_key(theirs: Peer, opened: Open, url: str, login: Login
 def test_clear_behind_the_key(theirs: Peer, opened: Open, url: str, login: Login) -> None:
     """With `clear` last we find what they saved; from our next save of it on they see no secret."""
     theirs(("save_token", login("ann")))
-    ours = opened(SQLStore(url, keys=KeyRing.generate().accepting_clear()))
+    ours = opened(SQLStore(url, keys=Keyset.generate().accepting_clear()))
     assert ours(("find_token_by_id", "1")) == [row("1", login("ann"))]
     save(ours, login("ann", "2"))
     assert ours(("find_token_by_id", "1")) == [row("1", login("ann", "2"))]

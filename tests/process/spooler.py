@@ -11,9 +11,9 @@ import sys
 import time
 from typing import NoReturn
 
+from zoho_tokenstore import Client, Code
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.errors import BackendUnavailableError
-from zoho_tokenstore.logins import Client, Code
 from zoho_tokenstore.registry import open_tokens
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.sqlite.conftest import FIXTURE
 from tests.sqlite.tokens import holds_a_token, is_sound, query
 from tests.support import processes
+from tests.support.durability import check_acknowledged
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.repository import TokenRepository
 
@@ -47,6 +48,7 @@ def test_two_hundred_saves_for_five_owners_leave_five_rows(tmp_path: Path) -> No
     assert beside(path) == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_what_a_killed_process_acknowledged_is_there(tmp_path: Path) -> None:
     """200 processes are killed at random moments, eight at work at any time.
@@ -55,21 +57,17 @@ def test_what_a_killed_process_acknowledged_is_there(tmp_path: Path) -> None:
     database is sound, and nothing that holds a token is left beside it after the next opening.
     """
     path = tmp_path / "tokens.db"
-    newest = processes.run("nursery", path, 200, 20260512)
-    assert [owner for owner in newest if not owner.startswith("place")] == []
+    newest = processes.run("tests.support.nursery", f"sqlite:///{path}", 8, 0.3, 200, 20260512)["newest"]
     assert sum(1 for owner in newest if "new" in owner) > 20
     assert len(newest) > 50
-    rows = [(name, int(str(access).removeprefix("access-"))) for _, name, access in stored(path)]
-    numbers = dict(rows)
-    assert len(rows) == len(numbers)
-    lost = {owner: number for owner, number in newest.items() if numbers.get(owner, -1) < number}
-    assert lost == {}
+    with TokenRepository(SQLiteBackend(path)) as tokens:
+        count = check_acknowledged(newest, tokens)
     assert is_sound(path)
-    assert processes.together(1, "opener", path) == [len(rows)]
+    assert processes.together(1, "opener", path) == [count]
     for abandoned in beside(path):  # the first processes were killed while they created the database
         assert not holds_a_token(abandoned)
         os.utime(abandoned, (0, 0))
-    assert processes.together(1, "opener", path) == [len(rows) + 1]
+    assert processes.together(1, "opener", path) == [count + 1]
     assert beside(path) == []
 
 

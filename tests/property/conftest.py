@@ -12,6 +12,7 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("quick", parent=settings.get_profile("short"), max_examples=10)
 settings.register_profile(
     "thorough", parent=settings.get_profile("short"), max_examples=5000, stateful_step_count=100
 )

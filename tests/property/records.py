@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.hostile import KEPT_TEXTS
 from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.testing._hostile import short_id
 
 POOLS: Final[dict[str, list[str]]] = {
     "id": ["1", "2", "chosen"],
@@ -61,5 +62,7 @@ def lookups(draw: st.DrawFn) -> tuple[TokenRecord, list[TokenRecord]]:
     return TokenRecord(**fields), stored
 
 
-HOSTILE_RECORDS: Final = _records(dict.fromkeys(TEXT_FIELDS, KEPT_TEXTS), TIMES)
+HOSTILE_RECORDS: Final = _records(
+    dict.fromkeys(TEXT_FIELDS, KEPT_TEXTS) | {"id": KEPT_TEXTS.map(short_id)}, TIMES
+)
 """Records of texts that break stores."""

@@ -22,18 +22,18 @@ from hypothesis.stateful import (
 
 from tests.property.test_stateful import REFUSED, refusing
 from tests.unit.renewal.support import Zoho
-from zoho_tokenstore import KeyRing, RefreshPolicy, RepositoryStore, TokenRecord, TokenRepository
+from zoho_tokenstore import Keyset, RefreshPolicy, RepositoryStore, TokenRecord, TokenRepository
+from zoho_tokenstore._matching import SpentCodes
+from zoho_tokenstore._saving import Fence
+from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.errors import BackendUnavailableError, ConflictError
-from zoho_tokenstore.matching import SpentCodes
 from zoho_tokenstore.records import Row
-from zoho_tokenstore.renewal.late import Late
-from zoho_tokenstore.repository import Fence
+from zoho_tokenstore.renewal._pending_saves import PendingSaves
 from zoho_tokenstore.testing import fields_of, make_token
-from zoho_tokenstore.testing.tokens import SDKException
+from zoho_tokenstore.testing._tokens import SDKException
 
 __all__ = ["refusing"]
 
@@ -42,7 +42,7 @@ ZOHOS_NAMES = {account: f"{account}@zylker.example:7" for account in ACCOUNTS}
 NAMES = ("tenant-7", *ZOHOS_NAMES.values())
 """What an application names users: by names of its own, or of whomever as Zoho writes them."""
 
-KEYS = KeyRing.generate()
+KEYS = Keyset.generate()
 LATER = 4_102_444_800_000
 CLIENT = {"client_id": "A", "client_secret": "secret of A"}
 SECRETS = ("access_token", "refresh_token", "grant_token")
@@ -416,10 +416,10 @@ class Logins(RuleBasedStateMachine):
         kept = [kept.record for kept in self._late(handle).kept]
         return any(record.access_token is None for record in [*self.repositories[handle].scan(), *kept])
 
-    def _late(self, handle: int) -> Late:
+    def _late(self, handle: int) -> PendingSaves:
         renewer = self.stores[handle]._renewer
         assert renewer is not None
-        return renewer.late
+        return renewer.pending_saves
 
 
 @pytest.mark.clear

@@ -24,15 +24,15 @@ from tests.property.model import Fields, Model, Refused
 from tests.property.records import POOLS
 from tests.unit.renewal.support import Line, Zoho
 from zoho_tokenstore import ConfigurationError, RefreshPolicy, RepositoryStore, TokenRepository
+from zoho_tokenstore._policies import DEFAULT_POLICY
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.memory import MemoryBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.errors import ConflictError, InvalidGrantError, InvalidTokenError
-from zoho_tokenstore.policies import DEFAULT_POLICY
-from zoho_tokenstore.renewal import renewer
+from zoho_tokenstore.renewal import _renewer as renewer
 from zoho_tokenstore.testing import fields_of, make_token
-from zoho_tokenstore.testing.tokens import SDKException, none_is_an_answer
+from zoho_tokenstore.testing._tokens import SDKException, none_is_an_answer
 
 CLIENT = ["client_id", "client_secret"]
 EXPIRIES = ["4102444800000", "4102444800001"]

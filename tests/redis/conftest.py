@@ -12,8 +12,8 @@ import pytest
 from tests.redis.support import make, shared
 from tests.support.servers.redis import LocalRedis, start_local
 from tests.unit.renewal.support import FakeClock
-from zoho_tokenstore.backends._redis import checks
 from zoho_tokenstore.backends.redis import RedisBackend
+from zoho_tokenstore.backends.redis import _checks as checks
 
 Open = Callable[..., RedisBackend]
 

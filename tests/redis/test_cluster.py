@@ -19,8 +19,8 @@ from zoho_tokenstore.backends.redis import RedisBackend
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError
 from zoho_tokenstore.records import Row
 from zoho_tokenstore.testing import BackendContract
+from zoho_tokenstore.testing._backend import full_row
 from zoho_tokenstore.testing._subject import together
-from zoho_tokenstore.testing.backend import full_row
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,7 @@ def test_one_node_of_the_url_is_enough(shared_cluster: Cluster, open_store: Open
     assert store.clear() == 1
 
 
+@pytest.mark.long
 def test_the_store_follows_a_failover(own_cluster: Cluster, open_store: Open) -> None:
     """When the primary of the store's slot dies and its replica takes over, the same handle goes on."""
     store = open_store(own_cluster.url, prefix=prefix_on(own_cluster, 0), timeout=1)
@@ -93,6 +94,7 @@ def test_the_store_follows_a_failover(own_cluster: Cluster, open_store: Open) ->
     assert [found.etag for found in rows_in(store.find("user_name", "bob"))] == [newer]
 
 
+@pytest.mark.long
 def test_a_slot_that_was_moved(own_cluster: Cluster, open_store: Open) -> None:
     """When the slot is moved to another node the same handle goes on there, without an error."""
     store, slot = _filled(own_cluster, open_store)
@@ -103,6 +105,7 @@ def test_a_slot_that_was_moved(own_cluster: Cluster, open_store: Open) -> None:
     assert len(own_cluster.drivers[0].keys()) == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_slot_that_is_being_moved(own_cluster: Cluster, open_store: Open, order: int) -> None:
     """While some of the keys have moved a call works or is an error: no row is missed, none is half done."""
@@ -163,6 +166,7 @@ def _answer(use: Any) -> Any:
         return str(error)
 
 
+@pytest.mark.long
 def test_a_cluster_that_is_down(own_cluster: Cluster, open_store: Open) -> None:
     """Without some of its slots a cluster is down: told in bounded time, by a handle and at opening."""
     store = open_store(own_cluster.url, prefix=prefix_on(own_cluster, 0), timeout=1)

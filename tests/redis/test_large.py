@@ -36,6 +36,7 @@ def large(local: LocalRedis) -> LocalRedis:
     return local
 
 
+@pytest.mark.long
 def test_rows_are_read_page_by_page_and_cleared_in_one_step(large: LocalRedis) -> None:
     """All rows are read, in order, in the memory of a few pages, and cleared by one call."""
     told = run("tests.redis.worker", "scan_and_clear", f"{large.url}?timeout={PATIENCE}")
@@ -49,6 +50,7 @@ def test_rows_are_read_page_by_page_and_cleared_in_one_step(large: LocalRedis) -
         assert keys_of(driver, "zoho-tokens") == ["{zoho-tokens}:meta", "{zoho-tokens}:retired"]
 
 
+@pytest.mark.long
 def test_one_row_of_many_is_found(large: LocalRedis, open_store: Open) -> None:
     """A row is loaded, found, and listed after another one, beside so many others."""
     store = open_store(large.url)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.redis.support import prefix_of
-from zoho_tokenstore.backends._redis.leases import RedisLeases
 from zoho_tokenstore.backends.redis import RedisBackend
+from zoho_tokenstore.backends.redis._leases import RedisLeases
 from zoho_tokenstore.errors import BackendError
 
 KEEP_MS = 60_000

@@ -11,11 +11,11 @@ import pytest
 from tests.redis.conftest import Open
 from tests.redis.support import keys_of, shared
 from tests.support.servers.redis import LocalRedis, start_local
-from zoho_tokenstore.backends._redis import watch
 from zoho_tokenstore.backends.redis import RedisBackend
+from zoho_tokenstore.backends.redis import _watch as watch
 from zoho_tokenstore.errors import UnreadableRowError
 from zoho_tokenstore.records import Row, UnreadableRow
-from zoho_tokenstore.testing.backend import content, full_row
+from zoho_tokenstore.testing._backend import content, full_row
 
 LOST = "has lost what it held"
 KEPT = "{zoho-tokens}:"
@@ -24,7 +24,7 @@ KEPT = "{zoho-tokens}:"
 @pytest.fixture
 def store(local: LocalRedis, open_store: Open, monkeypatch: pytest.MonkeyPatch) -> RedisBackend:
     """A store that looks at its server at every write."""
-    monkeypatch.setattr(watch, "EVERY", 0.0)
+    monkeypatch.setattr(watch, "RECHECK_INTERVAL", 0.0)
     return open_store(local.url)
 
 
@@ -58,7 +58,7 @@ def test_a_policy_that_keeps_tokens_is_not_told(
     """What takes no token is no news."""
     set_policy(local, policy)
     store.write(Row(id="1"), expect=None)
-    assert not told(caplog, "throws keys away")
+    assert not told(caplog, "evicts keys")
 
 
 def test_evicted_keys_are_told(
@@ -83,10 +83,10 @@ def test_a_store_that_may_lose_tokens_is_not_told_so(
     local: LocalRedis, open_store: Open, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With `allow_eviction` the policy is nobody's business."""
-    monkeypatch.setattr(watch, "EVERY", 0.0)
+    monkeypatch.setattr(watch, "RECHECK_INTERVAL", 0.0)
     set_policy(local, "allkeys-lru")
     open_store(local.url, allow_eviction=True).write(Row(id="1"), expect=None)
-    assert not told(caplog, "throws keys away")
+    assert not told(caplog, "evicts keys")
 
 
 def test_the_server_is_asked_once_a_minute(local: LocalRedis, open_store: Open) -> None:

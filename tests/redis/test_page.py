@@ -16,10 +16,10 @@ from tests.redis.support import shared, teach
 from tests.redis.test_cluster import prefix_on
 from tests.support.servers.redis import LocalRedis, start_local
 from tests.support.servers.redis_groups import cluster, sentinel_pair, until
-from zoho_tokenstore.backends._redis import failures
+from zoho_tokenstore.backends.redis import _failures as failures
 from zoho_tokenstore.errors import BackendUnavailableError
 from zoho_tokenstore.records import Row
-from zoho_tokenstore.testing.backend import full_row
+from zoho_tokenstore.testing._backend import full_row
 
 PAGE = Page(DOCS / "reference" / "stores" / "redis.md")
 TEXTS = [block.source for block in PAGE.blocks("text")]
@@ -81,6 +81,7 @@ def test_the_rights_for_another_database(local: LocalRedis, open_store: Open) ->
     open_store(url).write(Row(id="1"), expect=None)
 
 
+@pytest.mark.long
 def test_the_rights_in_a_cluster(open_store: Open) -> None:
     """With the rights that the page adds for a cluster, the user works there."""
     shared()
@@ -93,6 +94,7 @@ def test_the_rights_in_a_cluster(open_store: Open) -> None:
         teach(open_store(login, prefix=prefix))
 
 
+@pytest.mark.long
 def test_the_rights_of_sentinels(open_store: Open) -> None:
     """The user of the Sentinels needs no more than the page says."""
     shared()

@@ -28,6 +28,7 @@ def url(backend: RedisBackend, tmp_path: Path) -> str:
     return url_of(tmp_path)
 
 
+@pytest.mark.long
 def test_processes_compete(backend: RedisBackend, url: str) -> None:
     """Of eight processes that insert one row, one does; then all change it, and no change is lost."""
     told = together(8, WORKER, "compete", url)
@@ -40,6 +41,7 @@ def test_processes_compete(backend: RedisBackend, url: str) -> None:
     assert list(backend.scan()) == backend.find("user_name", str(8 * TURNS)) == [row]
 
 
+@pytest.mark.long
 def test_a_killed_process_leaves_whole_rows(backend: RedisBackend, url: str) -> None:
     """Processes killed in the middle of their writes leave whole rows, found by what is in them alone."""
     with ExitStack() as stack:
@@ -62,6 +64,7 @@ def test_a_killed_process_leaves_whole_rows(backend: RedisBackend, url: str) -> 
             assert backend.find(index, f"{other}-{number}") == []
 
 
+@pytest.mark.long
 def test_forks(backend: RedisBackend, url: str) -> None:
     """Children forked while threads are in the middle of calls use the store, and so does the parent."""
     told = run(WORKER, "fork", url)
@@ -85,6 +88,7 @@ def test_a_connection_is_used_again(local: LocalRedis, open_store: Open) -> None
         assert _come_to_none(driver)
 
 
+@pytest.mark.long
 def test_a_store_that_is_forgotten_leaves_no_connection(local: LocalRedis) -> None:
     """A store that is dropped without `close` closes its connections when it is collected."""
     store = RedisBackend(local.url)

@@ -20,7 +20,7 @@ from zoho_tokenstore.errors import (
     RowChangedError,
 )
 from zoho_tokenstore.records import Row
-from zoho_tokenstore.testing.backend import content, full_row
+from zoho_tokenstore.testing._backend import content, full_row
 
 STATES: dict[str, tuple[Callable[[Any], object], str]] = {
     "memory is full": (lambda driver: driver.config_set("maxmemory", "1"), "memory is full"),

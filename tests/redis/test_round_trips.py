@@ -12,7 +12,7 @@ from tests.redis.support import teach
 from tests.support.servers.redis import LocalRedis
 from zoho_tokenstore.backends.redis import RedisBackend
 from zoho_tokenstore.records import RetiredId, Row
-from zoho_tokenstore.testing.backend import full_row
+from zoho_tokenstore.testing._backend import full_row
 
 
 @contextmanager

@@ -56,6 +56,7 @@ def has_caught_up(group: Group, store: RedisBackend, row_id: str) -> bool:
         return bool(driver.exists(f"{{zoho-tokens}}:row:{row_id}"))
 
 
+@pytest.mark.long
 def test_the_store_follows_a_failover(group: Group, open_store: Open) -> None:
     """When the primary dies the same handle goes on with the new one: rows, look-ups, writes and leases."""
     store = open_store(group.url, timeout=1)
@@ -73,6 +74,7 @@ def test_the_store_follows_a_failover(group: Group, open_store: Open) -> None:
         assert driver.exists("{zoho-tokens}:lease:a")
 
 
+@pytest.mark.long
 def test_a_primary_that_stepped_down_is_not_written(group: Group, open_store: Open) -> None:
     """A primary that stepped down is a replica: a handle that still has its connection writes elsewhere."""
     store = open_store(group.url, timeout=1)
@@ -85,6 +87,7 @@ def test_a_primary_that_stepped_down_is_not_written(group: Group, open_store: Op
         assert new.exists("{zoho-tokens}:row:2")
 
 
+@pytest.mark.long
 def test_what_sentinels_do_not_know(group: Group, open_store: Open) -> None:
     """A service that no Sentinel knows, or no Sentinel at all, is told at opening."""
     with pytest.raises(BackendUnavailableError, match="no Sentinel knows its primary"):
@@ -93,6 +96,7 @@ def test_what_sentinels_do_not_know(group: Group, open_store: Open) -> None:
         open_store(f"redis+sentinel://127.0.0.1:{free_port()}/tokens", timeout=1)
 
 
+@pytest.mark.long
 def test_logins_of_servers_and_sentinels(open_store: Open) -> None:
     """The login in the URL is for the servers, and the Sentinels have one of their own."""
     shared()
@@ -111,6 +115,7 @@ def test_logins_of_servers_and_sentinels(open_store: Open) -> None:
             assert "hunter" not in texts_of(caught.value)
 
 
+@pytest.mark.long
 def test_checks_ask_the_primary(group: Group, open_store: Open) -> None:
     """What a server must be is asked of the one that the Sentinel names."""
     with group.primary.driver() as driver:

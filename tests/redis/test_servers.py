@@ -13,7 +13,8 @@ from tests.redis.conftest import Open
 from tests.redis.support import keys_of
 from tests.support.servers.redis import LocalRedis, start_local
 from tests.support.servers.redis_groups import replica_of
-from zoho_tokenstore.backends._redis import scripts
+from zoho_tokenstore.backends.redis import _checks, _leases, _read_scripts, _write_scripts
+from zoho_tokenstore.backends.redis._lua import LuaScript
 from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
 from zoho_tokenstore.records import Row
 
@@ -26,7 +27,7 @@ FORBIDDING = {
 }
 
 
-def commands_of(script: scripts.Script) -> set[str]:
+def commands_of(script: LuaScript) -> set[str]:
     return {name.lower() for name in re.findall(r"redis\.p?call\('(\w+)'", script.text)}
 
 
@@ -108,7 +109,7 @@ def test_a_server_that_keeps_nothing_is_told_once(
     with start_local(**PERSISTENCE[kept_by]) as server:
         open_store(server.url)
         open_store(server.url)
-        told = [text for text in warnings(caplog) if "keeps nothing on a disk" in text]
+        told = [text for text in warnings(caplog) if "keeps nothing on disk" in text]
         assert len(told) == (kept_by == "nothing")
         assert len(warnings(caplog)) == len(told)
 
@@ -122,12 +123,13 @@ def test_a_server_that_does_not_tell(
     with start_local(**PERSISTENCE[kept_by]) as server:
         open_store(with_user(server, *FORBIDDING[forbidden]))
         unknown = forbidden == "CONFIG and INFO" or (forbidden == "CONFIG" and kept_by != "appendonly")
-        assert any("does not tell whether" in text for text in warnings(caplog)) is unknown
+        assert any("does not say whether" in text for text in warnings(caplog)) is unknown
         assert any("keeps nothing" in text for text in warnings(caplog)) is (
             kept_by == "nothing" and forbidden == "INFO"
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("read_only", ["yes", "no"])
 def test_a_replica_is_refused(local: LocalRedis, open_store: Open, read_only: str) -> None:
     """A replica does not open, even one that could be written: what is written there is lost."""
@@ -136,6 +138,7 @@ def test_a_replica_is_refused(local: LocalRedis, open_store: Open, read_only: st
         open_store(replica.url)
 
 
+@pytest.mark.long
 def test_a_replica_that_does_not_tell_is_refused(local: LocalRedis, open_store: Open) -> None:
     """Where INFO is forbidden, the trial at opening finds out that nothing can be written."""
     refused = pytest.raises(BackendUnavailableError, match=r"replica.*the address of the primary")
@@ -145,12 +148,14 @@ def test_a_replica_that_does_not_tell_is_refused(local: LocalRedis, open_store: 
 
 def test_the_trial_covers_all_scripts() -> None:
     """The trial at opening uses every command that any script uses, and those that are sent by themselves."""
-    used = [commands_of(script) for script in vars(scripts).values() if isinstance(script, scripts.Script)]
+    modules = (_checks, _leases, _read_scripts, _write_scripts)
+    scripts = [value for module in modules for value in vars(module).values() if isinstance(value, LuaScript)]
+    used = [commands_of(script) for script in scripts]
     assert len(used) == 11
-    assert set().union(*used, {"zscan", "zremrangebyscore"}) == commands_of(scripts.PROBE)
+    assert set().union(*used, {"zscan", "zremrangebyscore"}) == commands_of(_checks.PROBE)
 
 
-@pytest.mark.parametrize("command", sorted({"evalsha", "eval"} | commands_of(scripts.PROBE)))
+@pytest.mark.parametrize("command", sorted({"evalsha", "eval"} | commands_of(_checks.PROBE)))
 def test_a_missing_right_is_told_at_once(local: LocalRedis, open_store: Open, command: str) -> None:
     """A user who may not do what some call will need is refused when the store is opened."""
     with pytest.raises(BackendUnavailableError, match=r"may not do what the store needs"):

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 import redis
+from redis.cluster import RedisCluster
 from redis.sentinel import SentinelManagedSSLConnection
 
 from tests.redis.certificates import write_certificates
 from tests.redis.conftest import Open
 from tests.redis.support import shared
 from tests.support.servers.redis import LocalRedis, start_local
-from zoho_tokenstore.backends._redis import clients
-from zoho_tokenstore.backends._redis.settings import settings_of
 from zoho_tokenstore.backends.redis import RedisBackend
+from zoho_tokenstore.backends.redis import _clients as clients
+from zoho_tokenstore.backends.redis._urls import settings_of
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError
 from zoho_tokenstore.records import Row
 
@@ -76,7 +77,7 @@ def test_a_server_that_asks_for_a_certificate(certificates: Path, open_store: Op
 @pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
 def test_a_file_that_is_not_there(tmp_path: Path, option: str) -> None:
     """A file that an option names and that is not there is told, before anything is connected to."""
-    with pytest.raises(ConfigurationError, match=f"no file .*, which {option} names"):
+    with pytest.raises(ConfigurationError, match=f"file .* that {option} names"):
         RedisBackend(f"rediss://localhost?{option}={tmp_path / 'none'}")
 
 
@@ -94,14 +95,15 @@ def test_options_reach_every_connection(
 ) -> None:
     """Servers behind Sentinels, the Sentinels, and the nodes of a cluster are spoken to by TLS likewise."""
     made: dict[str, Any] = {}
-    monkeypatch.setattr(clients, "RedisCluster", lambda **options: made.update(options))
+    monkeypatch.setattr(RedisCluster, "from_url", lambda url, **options: made.update(options, url=url))
     path = "/tokens/0" if kind == "sentinel" else ""
     authority = str(certificates / "ca.crt")
     url = f"rediss+{kind}://one,two{path}?ssl_ca_certs={authority}"
     settings = settings_of(url, prefix="p", timeout=1.0, allow_eviction=False)
     client: Any = clients.make(settings)
     if kind == "cluster":
-        assert (made["ssl"], made["ssl_ca_certs"], made["ssl_check_hostname"]) == (True, authority, True)
+        assert made["url"].startswith("rediss://")
+        assert (made["ssl_ca_certs"], made["ssl_check_hostname"]) == (authority, True)
         return
     pools = [
         client.connection_pool,

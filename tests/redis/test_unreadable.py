@@ -12,7 +12,7 @@ from tests.redis.support import keys_of, prefix_of, texts_of
 from zoho_tokenstore.backends.redis import RedisBackend
 from zoho_tokenstore.errors import BackendError, RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import ROW_FIELDS, Row, UnreadableRow
-from zoho_tokenstore.testing.backend import content, full_row
+from zoho_tokenstore.testing._backend import content, full_row
 
 Damage = Callable[[Any, str], object]
 """What others do to the key of row ``bad``."""
@@ -62,7 +62,7 @@ BAD: Final[dict[str, tuple[Damage, str]]] = {
     "a stream": (another_type(lambda driver, key: driver.xadd(key, {"a": SECRET})), "its key holds no hash"),
     "nothing": (
         lambda driver, key: driver.delete(key),
-        "it has vanished: evicted by the server, or deleted by something else than this store",
+        "it has vanished: evicted by the server, or deleted by something other than this store",
     ),
 }
 

@@ -10,6 +10,13 @@ from tests.refresh.support import Site
 from zoho_tokenstore.emulator import Emulator
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Fleets on other stores than SQLite take long: each store's own tests prove its leases, too."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and callspec.params.get("site", "sqlite") != "sqlite":
+        item.add_marker("long")
+
+
 @pytest.fixture
 def zoho() -> Iterator[Emulator]:
     with Emulator() as running:

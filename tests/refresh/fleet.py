@@ -1,8 +1,9 @@
 """Many processes and threads that use the unmodified SDK at one moment: `python -m tests.refresh.fleet`.
 
-The SDK is imported once and the workers are forked from here, because importing it 48 times takes
-half a minute. Standard input holds the orders as JSON (`Orders`), standard output what the workers
-told: every call and every event of the store, also of workers that were killed later.
+The SDK is imported once and all workers are forked from here, because importing it takes a second.
+Each line of standard input holds orders as JSON (`Orders`, and `environment`), each line of standard
+output what the workers told: every call and every event of the store, also of workers that were
+killed later.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
 from zohocrmsdk.src.com.zoho.crm.api.sdk_config import SDKConfig
 
 from tests.sdk.app import environment
-from zoho_tokenstore import Event, EventKind, TokenRepository, clock
+from zoho_tokenstore import Event, EventKind, RefreshPolicy, TokenRepository, registry
+from zoho_tokenstore._util import clock
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.errors import BackendUnavailableError
-from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import Row
 from zoho_tokenstore.registry import open_backend
 from zoho_tokenstore.sdk import RepositoryStore
@@ -302,6 +303,8 @@ class Failing:
         self._backend = backend
         self._left = count
 
+    __class__: Any = property(lambda self: type(self._backend))  # what that one declares counts
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
@@ -340,5 +343,37 @@ def _call(fields: dict[str, str]) -> dict[str, Any]:
     return {**outcome, "id": fields.get("id"), "took": time.time() - began, "at": began}
 
 
+def _carry_out(given: dict[str, Any]) -> dict[str, Any]:
+    """Let a fork of this process be the fleet; return its status, what it told, and its error output."""
+    environment = given.pop("environment")
+    orders = Orders(**given)
+    if not orders.file_store:
+        registry._class_for(orders.store.partition("://")[0])  # its driver is imported here, for all fleets
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as errors:
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(errors.fileno(), 2)
+            os.environ.update(environment)
+            _be_a_fleet(orders, answer.fileno())
+        _, status = os.waitpid(pid, 0)
+        answer.seek(0)
+        errors.seek(0)
+        return {"status": status, "told": answer.read().decode(), "errors": errors.read().decode()}
+
+
+def _be_a_fleet(orders: Orders, answer: int) -> None:
+    status = 1
+    try:
+        with open(answer, "w", closefd=False) as told:  # a descriptor
+            json.dump(Fleet(orders).run(), told)
+        status = 0
+    except BaseException:  # noqa: BLE001  # all of it goes to the error output
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
 if __name__ == "__main__":
-    print(json.dumps(Fleet(Orders(**json.load(sys.stdin))).run()))
+    for line in sys.stdin:
+        print(json.dumps(_carry_out(json.loads(line))), flush=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.stores import SHARED
+from tests.support.processes import Worker
 from zoho_tokenstore import TokenRecord, open_repository
 from zoho_tokenstore.emulator import Emulator
 
-ROOT = Path(__file__).resolve().parents[2]
 WITH_LEASES = [name for name in SHARED if name not in ("sql", "secretsmanager")]
 """The stores whose leases are tested with processes: `sql` is PostgreSQL's code on another dialect."""
 
@@ -57,6 +56,23 @@ class Report:
         return sorted(one["at"] for one in self.told if one.get("event") == kind)
 
 
+_fleets: list[Worker] = []
+"""The process that all fleets of this one are forked from, once there is one."""
+
+
+def _carry_out(orders: dict[str, Any], patience: float) -> dict[str, Any]:
+    if not _fleets:
+        _fleets.append(Worker("tests.refresh.fleet"))
+        atexit.register(_fleets[0].kill)
+    _fleets[0].tell(json.dumps(orders))
+    try:
+        done: dict[str, Any] = json.loads(_fleets[0].hear(patience))
+    except BaseException:
+        _fleets.pop().kill()  # the next fleet must not hear what this one tells too late
+        raise
+    return done
+
+
 class Site:
     """A store, the local Zoho, and fleets that use them.
 
@@ -76,20 +92,10 @@ class Site:
         """Run a fleet to its end."""
         place = {"zoho": self.zoho.url, "store": self.url, "folder": str(self.folder)}
         orders = {**place, "tokens": tokens, **orders}
-        environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.refresh.fleet"],
-            input=json.dumps(orders),
-            env=environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=patience,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert "Traceback" not in done.stderr, done.stderr[-3000:]
-        told = json.loads(done.stdout)
+        done = _carry_out({**orders, "environment": dict(os.environ)}, patience)
+        assert done["status"] == 0, done["errors"][-3000:]
+        assert "Traceback" not in done["errors"], done["errors"][-3000:]
+        told = json.loads(done["told"])
         answers = told["answers"]
         return Report(
             [one for answer in answers for one in answer], len(answers), told["killed"], told["started"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.refresh.support import WITH_LEASES, Report, Site
 from zoho_tokenstore import open_repository
-from zoho_tokenstore.renewal.accounts import Accounts
+from zoho_tokenstore.renewal._accounts import Accounts
 
 TIMEOUT, WAIT = 1.5, 2.5
 POLICY = {"timeout": TIMEOUT, "wait": WAIT}
@@ -55,6 +55,7 @@ def test_a_revoked_login_is_told_to_everybody(site: Site) -> None:
     assert site.requests_of_the_sdk == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "answer",
     [
@@ -74,6 +75,7 @@ def test_throttled(site: Site, answer: dict[str, Any]) -> None:
     assert site.requests == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", PASSING)
 def test_a_failure_that_passes(site: Site, fault: str) -> None:
     """Everybody is told at once; requests come after growing pauses, of one process each time."""
@@ -102,6 +104,7 @@ def test_a_single_failure(site: Site, fault: str) -> None:
     assert [call for call in report.failures if call["at"] > renewed] == []
 
 
+@pytest.mark.long
 @on_every_store
 @pytest.mark.parametrize("fault", ["hang", "drip", "endless"])
 def test_zoho_does_not_come_to_an_end(site: Site, fault: str) -> None:
@@ -115,6 +118,7 @@ def test_zoho_does_not_come_to_an_end(site: Site, fault: str) -> None:
     assert site.requests <= 4
 
 
+@pytest.mark.long
 def test_a_late_answer_undoes_nothing(site: Site) -> None:
     """A reply that takes longer than a request may is not waited for."""
     site.zoho.fault(REFRESH, "slow", times=1, seconds=3.0, after=True)

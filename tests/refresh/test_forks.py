@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.refresh.support import ROOT, Site
+from tests.refresh.support import Site
+from tests.support.processes import ROOT
 from tests.unit.renewal.support import ORIGIN, Fleet
 from zoho_tokenstore.emulator import Emulator
 
@@ -126,7 +127,12 @@ def test_no_lock_is_inherited_held() -> None:
     fleet = Fleet()
     token = fleet.login(-1)
     renewer = fleet.first
-    locks = [renewer._flights._lock, renewer.late._lock, renewer.late._trying, fleet.storage.leases._lock]
+    locks = [
+        renewer._renewals._single_flight._lock,
+        renewer.pending_saves._lock,
+        renewer.pending_saves._trying,
+        vars(fleet.storage.leases)["_lock"],
+    ]
     for lock in locks:
         lock.acquire()
 

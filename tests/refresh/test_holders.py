@@ -26,6 +26,7 @@ def test_killed_before_the_request(site: Site) -> None:
     assert len(report.access_tokens) == 1
 
 
+@pytest.mark.long
 @on_every_store
 def test_killed_before_the_save(site: Site) -> None:
     """Killed after Zoho made a token, the holder costs the others that time, and one more request."""
@@ -52,6 +53,7 @@ def test_the_holder_of_a_code_is_killed(site: Site) -> None:
     assert site.requests == 1
 
 
+@pytest.mark.long
 @on_some
 def test_stopped_past_its_lease(site: Site) -> None:
     """A holder that goes on after its lease passed on undoes nothing, and gets the newer token."""

@@ -6,6 +6,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.refresh.support import Site
 from zoho_tokenstore import open_repository
 from zoho_tokenstore.emulator import Emulator
@@ -32,6 +34,7 @@ def _change_expiry(site: Site, token: dict[str, str], seconds: float) -> None:
         repository.save(site.stored(token).changed(expires_at_ms=int((time.time() + seconds) * 1000)))
 
 
+@pytest.mark.long
 def test_eleventh_refresh_is_never_sent(tmp_path: Path) -> None:
     """After ten refreshes the callers get an error with limit and time, unless their token is still valid."""
     with Emulator(access_token_lifetime=SHORT) as zoho:

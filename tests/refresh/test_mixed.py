@@ -9,6 +9,7 @@ from tests.refresh.support import WITH_LEASES, Site
 from tests.support.processes import together
 
 
+@pytest.mark.long  # sixteen interpreters, each with all the libraries
 @pytest.mark.parametrize(
     "site", [name for name in WITH_LEASES if name in ("sqlite", "postgresql", "redis")], indirect=True
 )

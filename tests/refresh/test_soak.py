@@ -18,6 +18,7 @@ TOKENS = 20
 POLICY = {"ahead": AHEAD, "urgent": URGENT, "timeout": 1.0, "wait": 5.0, "budget": 1000}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(SECONDS + 60)
 def test_soak(tmp_path: Path) -> None:
     """Eight processes, killed and replaced at random, refresh about as often as one that never dies."""

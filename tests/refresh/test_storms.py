@@ -73,6 +73,7 @@ def test_without_leases_threads_refresh_once(site: Site) -> None:
     assert site.requests == len(report.access_tokens) == 1
 
 
+@pytest.mark.long
 def test_two_hundred_tokens_are_refreshed_once_each(tmp_path: Path) -> None:
     """Eight processes that touch 200 expired tokens at random refresh each of them exactly once."""
     with Emulator(refresh_tokens=None) as zoho:
@@ -86,6 +87,7 @@ def test_two_hundred_tokens_are_refreshed_once_each(tmp_path: Path) -> None:
         assert set(zoho.counters().refreshes_by_token.values()) == {1}
 
 
+@pytest.mark.long
 @pytest.mark.clear
 def test_the_storm_without_us(site: Site, tmp_path: Path) -> None:
     """With the SDK's own file store every process refreshes, and Zoho refuses from the eleventh on."""

@@ -11,9 +11,16 @@ import pytest
 from tests.contract.stores import CASES
 from tests.sdk.app import check_loopback
 from tests.sdk.portal import Portal, forget_sdk_state
+from tests.support.sample import words_of
 from zoho_tokenstore import Event
 from zoho_tokenstore.emulator import Client, Emulator
 from zoho_tokenstore.sdk import RepositoryStore
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The contract takes the SDK's tokens through every store; in a quick run the SDK itself uses one."""
+    if {*words_of(item)} - {"sqlite"}:
+        item.add_marker("long")
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,12 @@ from tests.contract.stores import SHARED
 from tests.sdk import app
 from tests.sdk.portal import Portal, of_kind
 from tests.sdk.test_outages import breakable, gone_at_the_save
-from zoho_tokenstore import Event, TokenRecord, matching, open_store
-from zoho_tokenstore.clock import now_ms
+from zoho_tokenstore import Event, TokenRecord, open_store
+from zoho_tokenstore._ids import candidate_ids
+from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.sdk import RepositoryStore
-from zoho_tokenstore.testing.tokens import none_is_an_answer
+from zoho_tokenstore.testing._tokens import none_is_an_answer
 
 
 def is_absent(store: RepositoryStore, token_id: str) -> bool:
@@ -35,7 +36,7 @@ def test_an_id_once_held_is_nobody_elses(portal: Portal) -> None:
         api_domain=portal.zoho.url,
         access_token="any",
     )
-    ids = matching.candidate_ids(owner, now_ms() // 3_600_000)
+    ids = candidate_ids(owner, now_ms() // 3_600_000)
     first, second = next(ids), next(ids)
     for taken in (first, second):
         portal.store.save_token(app.token_of("mallory", id=taken, access_token=f"1000.{taken}"))

@@ -33,6 +33,8 @@ class Flaky:
         self._backend = backend
         self.broken: set[str] = set()
 
+    __class__: Any = property(lambda self: type(self._backend))  # what that one declares counts
+
     def __getattr__(self, name: str) -> Any:
         if name in self.broken:
             raise BackendUnavailableError("The storage is not there.")

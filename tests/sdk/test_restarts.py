@@ -63,6 +63,7 @@ def _answer(portal: Portal, **task: Any) -> dict[str, Any]:
     return answer
 
 
+@pytest.mark.long
 def test_other_processes_find_the_login(zoho: Emulator, tmp_path: Path) -> None:
     """A second process with the spent grant, and a third with the id alone, need no login."""
     portal, url = Portal(zoho, tmp_path, ListStore), f"sqlite:///{tmp_path}/tokens.db"
@@ -76,6 +77,7 @@ def test_other_processes_find_the_login(zoho: Emulator, tmp_path: Path) -> None:
     assert (counters.count("token"), counters.minted) == (1, 1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in SHARED.items()])
 def test_two_processes_on_one_store(zoho: Emulator, tmp_path: Path, case: Case) -> None:
     """A running application sees the token that another process has refreshed, and uses it."""

@@ -15,9 +15,9 @@ from tests.contract.stores import CASES, SHARED
 from tests.sdk import app
 from tests.sdk.portal import Portal
 from zoho_tokenstore import ConfigurationError, open_repository, open_store
-from zoho_tokenstore.clock import now_ms
+from zoho_tokenstore._matching import SpentCodes
+from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore.emulator import Emulator
-from zoho_tokenstore.matching import SpentCodes
 from zoho_tokenstore.sdk import RepositoryStore
 
 CALLBACK = {"redirect_url": "https://portal.zylker.example/back"}
@@ -116,6 +116,7 @@ def test_four_callbacks_with_one_code_are_one_login(
     assert len({token.get_access_token() for token in tokens} - {None}) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in SHARED if name in ("sqlite", "postgresql", "redis")])
 def test_processes_with_one_code_are_one_login(zoho: Emulator, tmp_path: Path, name: str) -> None:
     """Four processes that get one code at once make one exchange, and all are served; later ones are not."""
@@ -137,6 +138,6 @@ def test_the_option_stands_in_urls_too(tmp_path: Path) -> None:
     """`?spent_codes=` says the same in a URL; another word is refused by name."""
     url = f"sqlite:///{tmp_path}/tokens.db"
     with open_repository(f"{url}?spent_codes=refuse") as tokens:
-        assert tokens._spent_codes == "refuse"
+        assert tokens.spent_codes == "refuse"
     with pytest.raises(ConfigurationError, match="spent_codes"):
         open_repository(f"{url}?spent_codes=maybe")

@@ -1,7 +1,7 @@
-"""The whole suite with every store sealed, and a search for clear secrets in all that it leaves.
+"""Tests with every store sealed, and a search for the secrets they used in all that they left.
 
-`python -m tests.sealed` (`make test-sealed`) runs every test that is not marked `clear` with a fresh
-key in the environment. A plugin (`recorder`) notes each secret that is sealed. Afterwards every byte
-that the tests wrote to the disk is searched, also of files that they or the stores removed, and all
-that was printed, logged, or stood on a command line.
+`-p tests.sealed.plugin` (`make test-sealed`) puts a fresh key into the environment and registers
+every secret that is sealed as a canary. After the last test one search looks for all canaries: in
+every file that the tests wrote, also those that they or the stores removed, and in all that was
+printed, logged, or stood on a command line. A canary that is found fails the run.
 """

@@ -14,14 +14,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
-from zoho_tokenstore import KeyRing, RepositoryStore, TokenRepository
-from zoho_tokenstore.copying.sides import Side
-from zoho_tokenstore.crypto.sealing import Clear, Sealed
-from zoho_tokenstore.reading import Reader
-from zoho_tokenstore.saving import Saver
+from zoho_tokenstore import Keyset, RepositoryStore, TokenRepository
+from zoho_tokenstore._reading import Reader
+from zoho_tokenstore._saving import Saver
+from zoho_tokenstore.copying._endpoints import Endpoint
+from zoho_tokenstore.sealing._cipher import AESGCMCipher, NullCipher
 
 PACKAGE: Final = "zoho_tokenstore"
-SERVICES: Final = (RepositoryStore, TokenRepository, Reader, Saver, Sealed, Clear, KeyRing, Side)
+SERVICES: Final = (
+    RepositoryStore,
+    TokenRepository,
+    Reader,
+    Saver,
+    AESGCMCipher,
+    NullCipher,
+    Keyset,
+    Endpoint,
+)
 _MOST: Final = 100_000
 
 

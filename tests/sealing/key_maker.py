@@ -11,8 +11,8 @@ import sys
 from typer.testing import CliRunner
 
 from tests.support import processes
-from zoho_tokenstore.cli.app import app
-from zoho_tokenstore.crypto import keyring  # noqa: F401  # now, and not after the word to begin
+from zoho_tokenstore.cli._app import app
+from zoho_tokenstore.sealing import _keyset as keyring  # noqa: F401  # now, and not after the word to begin
 
 
 def main() -> None:

@@ -12,18 +12,18 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository, TokenStoreError
+from zoho_tokenstore import Keyset, TokenRecord, TokenRepository, TokenStoreError
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 
 MAX_AGE = timedelta(seconds=0.2)
 
 
-def ring(kind: str, path: Path) -> KeyRing:
+def ring(kind: str, path: Path) -> Keyset:
     if kind == "file":
-        return KeyRing.from_file(path)
+        return Keyset.from_file(path)
     if kind == "callable":
-        return KeyRing.from_callable(path.read_text, max_age=MAX_AGE)
-    return KeyRing.from_text(path.read_text())
+        return Keyset.from_callable(path.read_text, max_age=MAX_AGE)
+    return Keyset.from_text(path.read_text())
 
 
 class Peer:

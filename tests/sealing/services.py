@@ -8,27 +8,27 @@ import pytest
 
 from tests.sealing.support import OLD
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto import sources
-from zoho_tokenstore.crypto.keys import Key
+from zoho_tokenstore.sealing import SealingKey
+from zoho_tokenstore.sealing import _sources as sources
 
 
 class Time:
     """Seconds that pass only when told."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.current = 1000.0
 
     def monotonic(self) -> float:
-        return self.now
+        return self.current
 
     def pass_(self, seconds: float) -> None:
-        self.now += seconds
+        self.current += seconds
 
 
 class Service:
     """A key service: it counts how often it is asked, and fails on demand."""
 
-    def __init__(self, *keys: Key) -> None:
+    def __init__(self, *keys: SealingKey) -> None:
         self.keys: Any = list(keys)
         self.asked = 0
         self.failure: Exception | None = None

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.crypto.keyring import KeyRing
-from zoho_tokenstore.crypto.sealing import Sealed
 from zoho_tokenstore.records import ROW_FIELDS, Row
+from zoho_tokenstore.sealing import Keyset
+from zoho_tokenstore.sealing._cipher import AESGCMCipher
 
 CLIENT: Final = ("1000.ZYLKER", "the-secret-of-zylker")
 _DIGESTS: Final = ("refresh_token", "access_token", "grant_token")
@@ -42,7 +42,7 @@ def refresh_token(number: int) -> bytes:
     return str(row_of(number).refresh_token).encode()
 
 
-def fill(path: Path, count: int, keys: KeyRing | None) -> None:
+def fill(path: Path, count: int, keys: Keyset | None) -> None:
     """Make a database with so many users, sealed or clear, in one transaction."""
     SQLiteBackend(path).close()
     names = (*ROW_FIELDS, *(f"{name}_digest" for name in _DIGESTS), "etag")
@@ -53,10 +53,10 @@ def fill(path: Path, count: int, keys: KeyRing | None) -> None:
         )
 
 
-def _rows(count: int, keys: KeyRing | None) -> Iterator[tuple[object, ...]]:
-    sealing = None if keys is None else Sealed(keys)
+def _rows(count: int, keys: Keyset | None) -> Iterator[tuple[object, ...]]:
+    cipher = None if keys is None else AESGCMCipher(keys)
     for number in range(count):
-        row = row_of(number) if sealing is None else sealing.seal(row_of(number))
+        row = row_of(number) if cipher is None else cipher.seal(row_of(number))
         yield (*row[: len(ROW_FIELDS)], *map(row.digests.get, _DIGESTS), number)
 
 

@@ -11,15 +11,15 @@ from typing import Any, Final
 
 from tests.contract.stores import CASES
 from tests.support.hostile import TEXTS
-from zoho_tokenstore import KeyRing, SealingError, TokenRecord, TokenRepository
+from zoho_tokenstore import Keyset, SealingError, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.memory import MemoryBackend
-from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.crypto.sealing import Sealed
 from zoho_tokenstore.records import SECRET_COLUMNS, Row, row_from_record
+from zoho_tokenstore.sealing import SealingKey
+from zoho_tokenstore.sealing._cipher import AESGCMCipher
 
-OLD, NEW, FOREIGN = (Key(bytes([number]) * 32) for number in (1, 2, 3))
+OLD, NEW, FOREIGN = (SealingKey(bytes([number]) * 32) for number in (1, 2, 3))
 
 CLIENT: Final[dict[str, Any]] = {"client_id": "1000.ZYLKER", "client_secret": "zylkers-secret-5b1d0c7e9f"}
 DOMAIN: Final = "https://www.zohoapis.eu"
@@ -61,9 +61,9 @@ def make_backend(kind: str, folder: Path) -> Backend:
     return CASES[kind].make_backend(folder)
 
 
-def repository(backend: Backend, *keys: Key | str, **options: Any) -> TokenRepository:
+def repository(backend: Backend, *keys: SealingKey | str, **options: Any) -> TokenRepository:
     """A repository with these keys, newest first."""
-    return TokenRepository(backend, keys=KeyRing(keys), **options)
+    return TokenRepository(backend, keys=Keyset(keys), **options)
 
 
 class _Holding(ListBackend):
@@ -78,9 +78,9 @@ class _Holding(ListBackend):
 class Sealer:
     """Rows sealed as a repository with these keys seals them, and opened as it opens them."""
 
-    def __init__(self, *keys: Key | str) -> None:
-        ring = KeyRing(keys)
-        self._sealing = Sealed(ring)
+    def __init__(self, *keys: SealingKey | str) -> None:
+        ring = Keyset(keys)
+        self._sealing = AESGCMCipher(ring)
         self._storage = _Holding()
         self._tokens = TokenRepository(self._storage, keys=ring)
 

@@ -10,16 +10,18 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from tests.sealing import support
-from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository, TokenStoreError
+from zoho_tokenstore import Keyset, TokenRecord, TokenRepository, TokenStoreError
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto import sources
-from zoho_tokenstore.crypto.keys import Key
+from zoho_tokenstore.registry import open_backend
+from zoho_tokenstore.sealing import SealingKey
+from zoho_tokenstore.sealing import _sources as sources
 
 OLD, NEW, FOREIGN = (key.to_text() for key in (support.OLD, support.NEW, support.FOREIGN))
 LONGEST = 20.0  # seconds for one call; only a failing test takes so long
@@ -41,9 +43,9 @@ def of(access_token: str, **fields: Any) -> TokenRecord:
     return TokenRecord(user_name="alice", access_token=access_token, **fields)
 
 
-def at_once(service: str) -> KeyRing:
+def at_once(service: str) -> Keyset:
     """A ring that takes nothing as current."""
-    return KeyRing(source=sources.Fetched(sources.from_system_keyring(service), timedelta(0)))
+    return Keyset(source=sources.Fetched(sources.from_system_keyring(service), timedelta(0)))
 
 
 def come_back() -> Any:
@@ -54,11 +56,11 @@ def come_back() -> Any:
     saved = TokenRepository(backend).save(of("1000.a"))
     assert TokenRepository(backend, keys=NEW).get(saved.id or "") == saved
     rings = [
-        KeyRing.from_keyring("portal"),
-        KeyRing.of("keyring:portal"),
-        KeyRing.from_environment(),
-        KeyRing.from_keyring(),
-        KeyRing.named("keyring:"),
+        Keyset.from_keyring("portal"),
+        Keyset.of("keyring:portal"),
+        Keyset.from_environment(),
+        Keyset.from_keyring(),
+        Keyset.named("keyring:"),
     ]
     del os.environ[sources.VARIABLE]
     return [ring.ids for ring in rings]
@@ -66,12 +68,12 @@ def come_back() -> Any:
 
 def names() -> Any:
     texts = ["portal:8080", "a b", "é", "e\u0301", "Portal2", "portal2", "x" * 300, "'\"", "a/b"]
-    made = {name: Key.generate() for name in texts}
+    made = {name: SealingKey.generate() for name in texts}
     for name, key in made.items():
         put(name, key.to_text())
-    found = [name for name, key in made.items() if KeyRing.named(f"keyring:{name}").ids == (key.id,)]
+    found = [name for name, key in made.items() if Keyset.named(f"keyring:{name}").ids == (key.id,)]
     put("a b", NEW)
-    return [list(made), found, KeyRing.from_keyring("a b").ids]
+    return [list(made), found, Keyset.from_keyring("a b").ids]
 
 
 def picks_up() -> Any:
@@ -85,7 +87,7 @@ def picks_up() -> Any:
     setattr(sources, "time", clock)  # noqa: B010
     try:
         put("running", OLD)
-        ring, backend = KeyRing.from_keyring("running"), ListBackend()
+        ring, backend = Keyset.from_keyring("running"), ListBackend()
         saved = TokenRepository(backend, keys=f"{NEW},{OLD}").save(of("1000.a"))
         put("running", f"{NEW} {OLD}")
         seen = [ring.ids]
@@ -94,35 +96,39 @@ def picks_up() -> Any:
         seen.append(ring.ids)
         put("running", f"{FOREIGN} {NEW}")
         clock.now += 59
-        assert not ring.renewed()
+        assert not ring.reload()
         clock.now += 1
-        assert ring.renewed()
+        assert ring.reload()
         return [*seen, ring.ids]
     finally:
         setattr(sources, "time", time)  # noqa: B010
 
 
 def no_keys() -> Any:
-    found = [tried(lambda: KeyRing.from_keyring("nobodys"))]
+    found = [tried(lambda: Keyset.from_keyring("nobodys"))]
     for text in (OLD[:-1], "clear", " "):
         put("wrong", text)
-        found.append(tried(lambda: KeyRing.from_keyring("wrong")))
+        found.append(tried(lambda: Keyset.from_keyring("wrong")))
     return found
 
 
 def command() -> Any:
     from typer.testing import CliRunner
 
-    from zoho_tokenstore.cli.app import app
+    from zoho_tokenstore.cli._app import app
 
     def keys(*arguments: str, place: str = "keyring:command") -> list[Any]:
         done = CliRunner().invoke(app, ["keys", *arguments, "--keys", place])
         return [done.exit_code, done.output]
 
     made = [keys("generate"), keys("generate")]
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/tokens.db"
+        open_backend(url).close()
+        status = keys("status", "--store", url)
     return [
-        [*made, keys("status", "memory://"), KeyRing.from_keyring("command").ids],
-        [keys("generate", place="keyring:"), KeyRing.from_keyring().ids, KeyRing.named("keyring:").ids],
+        [*made, status, Keyset.from_keyring("command").ids],
+        [keys("generate", place="keyring:"), Keyset.from_keyring().ids, Keyset.named("keyring:").ids],
     ]
 
 
@@ -138,7 +144,7 @@ def locked() -> Any:
     going_on = tokens.save(of("1000.b")).access_token
     TokenRepository(backend, keys=f"{NEW} {OLD}").save(of("1000.c"))
     return [
-        tried(lambda: KeyRing.from_keyring("portal")),
+        tried(lambda: Keyset.from_keyring("portal")),
         tried(lambda: put("portal", NEW)),
         going_on,
         tried(lambda: tokens.get(saved.id or "")),
@@ -156,7 +162,7 @@ def killed() -> Any:
 
 
 def nothing_there() -> Any:
-    return [tried(lambda: KeyRing.from_keyring("portal")), tried(lambda: put("portal", OLD))]
+    return [tried(lambda: Keyset.from_keyring("portal")), tried(lambda: put("portal", OLD))]
 
 
 def not_installed() -> Any:

@@ -11,15 +11,15 @@ from typer.testing import CliRunner
 
 from tests.copying.support import make_backend, rows_of
 from tests.copying.test_bad_rows import DAMAGE, GOOD, damaged, store_url
-from zoho_tokenstore import KeyRing
-from zoho_tokenstore.cli.app import app
-from zoho_tokenstore.cli.shared import shown_id
-from zoho_tokenstore.crypto.resealing import take_stock
+from zoho_tokenstore import Keyset
+from zoho_tokenstore.cli._app import app
+from zoho_tokenstore.cli._texts import shown_id
 from zoho_tokenstore.records import UnreadableRow
+from zoho_tokenstore.sealing import count_by_key
 
 pytestmark = pytest.mark.clear
 
-NOT_READ: Final = "1 row was not read: these are no rows that can be read, and were left as they are: "
+NOT_READ: Final = "1 row was not read: these are not readable rows, and were left as they are: "
 
 
 @pytest.fixture(autouse=True)
@@ -46,17 +46,17 @@ def test_a_hundred_rows_are_sealed_and_rotated_beside_a_bad_one(name: str, tmp_p
     unread = f"{NOT_READ}{shown_id(bad.id)}"
     for command in ("seal", "rotate"):
         keys("generate", "--keys", "file:the.keys", status=0)
-        told = keys(command, url, "--keys", "file:the.keys", status=1)
-        assert "101 rows, 100 sealed anew" in told
+        told = keys(command, "--store", url, "--keys", "file:the.keys", status=1)
+        assert "101 rows, 100 resealed" in told
         assert unread in told
-        ring = KeyRing.from_file("the.keys")
+        ring = Keyset.from_file("the.keys")
         with closing(make_backend(kind, tmp_path)) as backend:
-            stock = take_stock(backend, ring)
+            stock = count_by_key(backend, ring)
             assert (dict(stock.by_key), stock.refused) == ({ring.ids[0]: 100}, [])
             assert rows_of(backend, ring) == GOOD
-        assert unread in keys("status", url, "--keys", "file:the.keys", "--verify", status=1)
-        again = keys(command, url, "--keys", "file:the.keys", status=1)
-        assert "101 rows, 0 sealed anew" in again
+        assert unread in keys("status", "--store", url, "--keys", "file:the.keys", "--verify", status=1)
+        again = keys(command, "--store", url, "--keys", "file:the.keys", status=1)
+        assert "101 rows, 0 resealed" in again
         assert unread in again
 
 
@@ -66,5 +66,5 @@ def test_an_empty_store_is_pointed_out(tmp_path: Path) -> None:
         pass
     keys("generate", "--keys", "file:the.keys", status=0)
     for command in ("status", "seal", "rotate"):
-        told = keys(command, store_url("sqlite", tmp_path), "--keys", "file:the.keys", status=0)
+        told = keys(command, "--store", store_url("sqlite", tmp_path), "--keys", "file:the.keys", status=0)
         assert "The store is empty" in told

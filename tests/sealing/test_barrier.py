@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,10 +30,10 @@ from tests.sealing.support import (
     stored,
 )
 from tests.unit.renewal.support import ORIGIN, Running, Zoho, renewer, wait_until
-from zoho_tokenstore import ConfigurationError, KeyRing, SealingError, TokenRecord, TokenRepository
+from zoho_tokenstore import ConfigurationError, Keyset, SealingError, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.crypto import values
 from zoho_tokenstore.records import LOOKUPS, SECRET_COLUMNS
+from zoho_tokenstore.sealing import _format as values
 
 READS = sorted(reads(ALICE, ""))
 SAVES = sorted(saves(ALICE, ""))
@@ -280,14 +281,14 @@ class TestKeys:
         encoded = base64.urlsafe_b64encode(material[:length]).decode().rstrip("=")
         for given in (material[:length], [material[:length]], f"ztk1_{encoded}", [f"ztk1_{encoded}"]):
             with pytest.raises(ConfigurationError) as refused:
-                KeyRing(given)
+                Keyset(given)
             assert "QxQ" not in str(refused.value)
             assert encoded[:4] not in str(refused.value) or not encoded
             assert refused.value.__cause__ is None
 
     @pytest.mark.parametrize("keys", [None, FOREIGN], ids=["no key", "another key"])
     def test_every_call_fails_cleanly_while_keys_are_missing(
-        self, backend: Backend, ids: list[str], keys: object
+        self, backend: Backend, ids: list[str], keys: Any
     ) -> None:
         """Reading and saving are refused, counting and deleting are not; then all is as it was."""
         before = rows(backend)

@@ -25,13 +25,14 @@ from tests.sealing.support import (
     with_secrets,
 )
 from tests.unit.renewal.support import ORIGIN, Zoho, renewer
-from zoho_tokenstore import Event, KeyRing, SealingError, TokenRecord, TokenRepository
+from zoho_tokenstore import Event, Keyset, SealingError, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.copying import Side, copy
-from zoho_tokenstore.crypto.resealing import reseal, take_stock
-from zoho_tokenstore.crypto.sealing import Sealed
+from zoho_tokenstore.copying._endpoints import Endpoint
+from zoho_tokenstore.copying._passes import copy_rows
 from zoho_tokenstore.records import Row, row_from_record
+from zoho_tokenstore.sealing import count_by_key, reseal
+from zoho_tokenstore.sealing._cipher import AESGCMCipher
 
 pytestmark = pytest.mark.clear  # some of the bad rows are
 
@@ -108,17 +109,19 @@ def test_a_hundred_users_notice_nothing(storage: Backend, request: pytest.Fixtur
     assert tokens.count() == 100 + len(bad)
 
     target = ListBackend()
-    copied = copy(Side(storage, Sealed(KeyRing([OLD]))), Side(target, Sealed(KeyRing([NEW]))))
+    copied = copy_rows(
+        Endpoint(storage, AESGCMCipher(Keyset([OLD]))), Endpoint(target, AESGCMCipher(Keyset([NEW])))
+    )
     assert copied.copied == 100
     assert not copied.is_complete
     assert sorted(record.id or "" for record in repository(target, NEW).scan()) == sorted(
         record.id or "" for record in saved
     )
 
-    both = KeyRing([NEW, OLD])
+    both = Keyset([NEW, OLD])
     done = reseal(storage, both)
     assert (done.sealed, done.refused, done.is_complete) == (100, bad, False)
-    stock = take_stock(storage, both)
+    stock = count_by_key(storage, both)
     assert (stock.rows, set(stock.refused), stock.by_key[NEW.id]) == (100 + len(bad), bad, 100)
     check_found(repository(storage, NEW), renewed)
     after = [row._replace(etag=None) for row in rows(storage) if row.id in bad]

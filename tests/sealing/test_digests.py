@@ -21,11 +21,11 @@ from tests.sealing.support import (
     rows,
     stored,
 )
-from zoho_tokenstore import Event, KeyRing, SealingError, TokenRecord
+from zoho_tokenstore import Event, Keyset, SealingError, TokenRecord
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto.resealing import reseal, take_stock
 from zoho_tokenstore.records import LOOKUPS, SECRET_COLUMNS
+from zoho_tokenstore.sealing import count_by_key, reseal
 
 DIGESTED = LOOKUPS[1:]
 ANYTHING = [OLD.digest("access_token", "1000.else"), "", "x", ALICE.access_token or ""]
@@ -52,12 +52,12 @@ class TestChanged:
         """`keys status --verify` lists the row, `keys rotate` makes the digest, and so does the next save."""
         for repair in ("rotate", "save"):
             change_digests(backend, ids[0], **{index: None})
-            assert take_stock(backend, KeyRing([OLD])).refused == [ids[0]]
+            assert count_by_key(backend, Keyset([OLD])).refused == [ids[0]]
             if repair == "rotate":
-                assert reseal(backend, KeyRing([OLD])).sealed == 1
+                assert reseal(backend, Keyset([OLD])).sealed == 1
             else:
                 repository(backend, OLD).save(TokenRecord(id=ids[0], access_token=ALICE.access_token))
-            assert take_stock(backend, KeyRing([OLD])).refused == []
+            assert count_by_key(backend, Keyset([OLD])).refused == []
             assert repository(backend, OLD).find(queries(ALICE)[index]) is not None
 
     def test_one_that_leads_to_another_row_brings_nobodys_token(
@@ -67,7 +67,7 @@ class TestChanged:
         alice, bob = (stored(backend, row_id).digests[index] for row_id in ids)
         change_digests(backend, ids[0], **{index: bob})
         change_digests(backend, ids[1], **{index: alice})
-        assert take_stock(backend, KeyRing([OLD])).refused == sorted(ids)
+        assert count_by_key(backend, Keyset([OLD])).refused == sorted(ids)
         before = rows(backend)
         events: list[Event] = []
         tokens = repository(backend, OLD, on_event=events.append)
@@ -105,7 +105,7 @@ class TestChanged:
         tokens = repository(backend, OLD)
         assert tokens.find(queries(ALICE)[index]) is None
         assert tokens.get(ids[0]) is not None
-        assert take_stock(backend, KeyRing([OLD])).refused == [ids[0]]
+        assert count_by_key(backend, Keyset([OLD])).refused == [ids[0]]
 
     def test_one_of_another_column_leads_nowhere(self, backend: Backend, ids: list[str], index: str) -> None:
         """A digest is that of its own look-up: an access token's does not find by a refresh token."""
@@ -122,7 +122,7 @@ class TestChanged:
         """A limit: the same token's digest under a key that is not in the ring is another text."""
         change_digests(backend, ids[0], **{index: FOREIGN.digest(index, getattr(ALICE, index))})
         assert repository(backend, OLD).find(queries(ALICE)[index]) is None
-        assert take_stock(backend, KeyRing([OLD])).refused == [ids[0]]
+        assert count_by_key(backend, Keyset([OLD])).refused == [ids[0]]
 
 
 class TestPlanted:
@@ -134,7 +134,7 @@ class TestPlanted:
         found = repository(backend, OLD).find(queries(ALICE)["grant_token"])
         assert found is not None
         assert found.id == ids[0]
-        assert take_stock(backend, KeyRing([OLD])).refused == [saved.id]
+        assert count_by_key(backend, Keyset([OLD])).refused == [saved.id]
 
     def test_one_for_a_user_name_leads_nowhere(self) -> None:
         """Names are looked up in clear; a storage that holds a digest for one is not believed."""
@@ -185,6 +185,8 @@ class TestWhatTheyTell:
         asked: list[tuple[str, tuple[str, ...]]] = []
 
         class Asked:
+            __class__: Any = property(lambda _: type(backend))
+
             def __getattr__(self, name: str) -> Any:
                 return getattr(backend, name)
 
@@ -234,14 +236,14 @@ class TestStatus:
     def test_good_rows_are_found(self, of_all_kinds: ListBackend) -> None:
         """Each by what its kind is found by; a clear row by its columns."""
         assert [sorted(row.digests) for row in rows(of_all_kinds)] == [[], sorted(DIGESTED), sorted(DIGESTED)]
-        assert take_stock(of_all_kinds, KeyRing([NEW, OLD, "clear"])).refused == []
+        assert count_by_key(of_all_kinds, Keyset([NEW, OLD, "clear"])).refused == []
 
     def test_a_clear_row_with_digests_is_told(self, of_all_kinds: ListBackend) -> None:
         """A program that knows no digests has changed a sealed row: a look-up by the new token misses it."""
         sealed = rows(of_all_kinds)[1]
         clear = dict(zip(SECRET_COLUMNS, ["c", "1000.r", "1000.a", "1000.g"], strict=True))
         change(of_all_kinds, sealed.id, **clear)
-        ring = KeyRing([NEW, OLD, "clear"])
-        assert take_stock(of_all_kinds, ring).refused == [sealed.id]
+        ring = Keyset([NEW, OLD, "clear"])
+        assert count_by_key(of_all_kinds, ring).refused == [sealed.id]
         assert reseal(of_all_kinds, ring).refused == set()
-        assert take_stock(of_all_kinds, ring).refused == []
+        assert count_by_key(of_all_kinds, ring).refused == []

@@ -15,11 +15,10 @@ import pytest
 
 from tests.contract.stores import SHARED, Case
 from tests.sealing.support import CLIENT, FAR, NEW, OLD, login, queries, rows
-from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository
+from zoho_tokenstore import Keyset, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.crypto.resealing import Resealing, reseal, take_stock
 from zoho_tokenstore.records import SECRET_COLUMNS
+from zoho_tokenstore.sealing import ResealReport, SealingKey, count_by_key, reseal
 
 PATIENCE: Final = 60.0
 FIRST, SECOND = OLD, NEW
@@ -92,7 +91,7 @@ class Use:
 def used(use: Use, backend: Backend, key_file: Path) -> Iterator[None]:
     """Let another thread use the store in the block; what failed there is raised after it."""
     with closing(backend), ThreadPoolExecutor(1) as pool:
-        done = pool.submit(use.run, TokenRepository(backend, keys=KeyRing.from_file(key_file)))
+        done = pool.submit(use.run, TokenRepository(backend, keys=Keyset.from_file(key_file)))
         try:
             use.wait_for_a_round()
             yield
@@ -102,7 +101,7 @@ def used(use: Use, backend: Backend, key_file: Path) -> Iterator[None]:
             done.result(PATIENCE)
 
 
-def let_go_on(use: Use, done: Resealing) -> None:
+def let_go_on(use: Use, done: ResealReport) -> None:
     """Let the other thread do something after each row; in later passes there is nothing to do."""
     if done.passes == 1:
         use.wait_for_a_round()
@@ -125,10 +124,10 @@ def check_found(tokens: TokenRepository, row_id: str, user: TokenRecord, name: s
         assert getattr(found, field) == getattr(user, field), (name, field)
 
 
-def check_sealed(backend: Backend, use: Use, key: Key) -> None:
+def check_sealed(backend: Backend, use: Use, key: SealingKey) -> None:
     """All is under this key alone, is found with it alone, and nothing else is stored."""
-    only = KeyRing([key])
-    stock = take_stock(backend, only)
+    only = Keyset([key])
+    stock = count_by_key(backend, only)
     assert (stock.rows, dict(stock.by_key), stock.refused) == (
         len(use.users),
         {key.id: len(use.users)},
@@ -158,14 +157,14 @@ def test_sealing_and_rotating_under_use(case: Case, tmp_path: Path) -> None:
     with closing(case.make_backend(tmp_path)) as backend:
         clear = TokenRepository(backend)
         users = {clear.save(user).id or "": user for user in map(login, ("a", "b", "c", "d"))}
-        assert dict(take_stock(backend).by_key) == {"clear": len(users)}
+        assert dict(count_by_key(backend).by_key) == {"clear": len(users)}
         use = Use(users, [row.id for row in backend.scan()][-1])
         for (before, after), key in ((SEALED, FIRST), (ROTATED, SECOND)):
             write_keys(key_file, before)
             with used(use, case.reopen_backend(backend, tmp_path), key_file):
                 write_keys(key_file, after)
-                keys = KeyRing.from_file(key_file)
+                keys = Keyset.from_file(key_file)
                 done = reseal(backend, keys, on_progress=partial(let_go_on, use))
-                assert (done.rows, done.late, done.refused) == (len(users), 0, set())
+                assert (done.rows, done.pending, done.refused) == (len(users), 0, set())
                 assert done.sealed >= len(users) - 1  # or the other thread was faster at its own
             check_sealed(backend, use, key)

@@ -33,21 +33,21 @@ from zoho_tokenstore import (
     ConflictError,
     Event,
     InvalidTokenError,
-    KeyRing,
+    Keyset,
     SealingError,
     TokenRecord,
     TokenRepository,
     TokenStoreError,
 )
-from zoho_tokenstore.backend import Backend
+from zoho_tokenstore._saving import CONFLICT_TIMEOUT
+from zoho_tokenstore.backend import Backend, SupportsRehearsal
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.copying import Side, copy
-from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.crypto.resealing import reseal
-from zoho_tokenstore.crypto.sealing import Sealed
+from zoho_tokenstore.copying._endpoints import Endpoint
+from zoho_tokenstore.copying._passes import copy_rows
 from zoho_tokenstore.errors import RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import SECRET_COLUMNS, Found, Row, UnreadableRow
-from zoho_tokenstore.saving import CONFLICT_PATIENCE
+from zoho_tokenstore.sealing import SealingKey, reseal
+from zoho_tokenstore.sealing._cipher import AESGCMCipher
 
 KEYS = (OLD, NEW, FOREIGN)
 
@@ -56,7 +56,7 @@ def secrets(*users: TokenRecord) -> set[str]:
     return {str(getattr(user, column)) for user in users for column in SECRET_COLUMNS}
 
 
-def forms_of(key: Key) -> set[str]:
+def forms_of(key: SealingKey) -> set[str]:
     return {key.to_text(), key.to_text().removeprefix("ztk1_"), repr(key._material)}
 
 
@@ -76,7 +76,7 @@ def failing(call: Callable[[], object]) -> TokenStoreError:
     return refused.value
 
 
-class Kept(ListBackend):
+class Kept(ListBackend, SupportsRehearsal):
     """A list that cannot read a row, or has others change every row before it is written."""
 
     unreadable: str | None = None
@@ -96,7 +96,7 @@ class Kept(ListBackend):
 
     def write(self, row: Row, *, expect: object) -> object:
         if self.is_disturbed:
-            raise RowChangedError(f"Row {row.id!r} is not as it was when it was read.")
+            raise RowChangedError(f"Row {row.id!r} has changed since it was read.")
         return super().write(row, expect=expect)
 
 
@@ -124,7 +124,7 @@ def alice(backend: Kept, tokens: TokenRepository) -> str:
     return found.id or ""
 
 
-SPOILT: dict[str, Callable[[Row], Row]] = {
+VERIFY_FAILED: dict[str, Callable[[Row], Row]] = {
     "expiry": lambda row: row._replace(expiry_time="x"),
     "owner": lambda row: row._replace(client_id="mallory"),
     "box": lambda row: row._replace(client_secret=box_of(row)[:-8] + "AAAAAAAA"),
@@ -135,7 +135,7 @@ SPOILT: dict[str, Callable[[Row], Row]] = {
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+    @pytest.mark.parametrize("spoil", VERIFY_FAILED.values(), ids=VERIFY_FAILED)
     def test_of_a_row_that_does_not_open(
         self, backend: Kept, tokens: TokenRepository, alice: str, spoil: Callable[[Row], Row]
     ) -> None:
@@ -195,7 +195,7 @@ class TestRefusals:
         self, backend: Kept, tokens: TokenRepository, alice: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Nor in the frames of the `RowChangedError` behind it, which had the stored token beside the new."""
-        monkeypatch.setattr("zoho_tokenstore.saving.CONFLICT_PATIENCE", CONFLICT_PATIENCE / 1000)
+        monkeypatch.setattr("zoho_tokenstore._saving.CONFLICT_TIMEOUT", CONFLICT_TIMEOUT / 1000)
         backend.is_disturbed = True
         record = TokenRecord(id=alice, access_token="1000.renewed")
         error = failing(lambda: tokens.save(record))
@@ -222,7 +222,7 @@ class TestRefusals:
         error = failing(lambda: tokens.save(record))
         assert isinstance(error, InvalidTokenError)
         check(error)
-        assert reseal(backend, KeyRing([NEW, "clear"])).unreadable == {clear.id}
+        assert reseal(backend, Keyset([NEW, "clear"])).unreadable == {clear.id}
 
     def test_of_a_store_that_fails_under_a_resealing(self, backend: Kept) -> None:
         """A clear row that was to be sealed is not in the frames of the storage's error."""
@@ -236,7 +236,7 @@ class TestRefusals:
 
         repository(backend, "clear", OLD).save(ALICE)
         with pytest.raises(BackendError) as refused:
-            reseal(Failing(), KeyRing([NEW, "clear"]))
+            reseal(Failing(), Keyset([NEW, "clear"]))
         check(refused.value)
 
     def test_of_a_store_that_fails_under_a_copy(self, backend: Kept, tokens: TokenRepository) -> None:
@@ -247,9 +247,9 @@ class TestRefusals:
                 raise BackendUnavailableError("The server is away.")
 
         tokens.save(ALICE)
-        target = Side(Failing(), Sealed(KeyRing([NEW])))
+        target = Endpoint(Failing(), AESGCMCipher(Keyset([NEW])))
         with pytest.raises(BackendUnavailableError) as refused:
-            copy(Side(backend, Sealed(KeyRing([OLD]))), target)
+            copy_rows(Endpoint(backend, AESGCMCipher(Keyset([OLD]))), target)
         check(refused.value)
 
     def test_the_observer_gets_it_like_this(self, backend: Kept, tokens: TokenRepository, alice: str) -> None:
@@ -273,9 +273,9 @@ class TestKeys:
         file.write_text(f"{OLD.to_text()}\n{damaged}\n")
         text = file.read_text()
         makers: list[Callable[[], object]] = [
-            lambda: KeyRing.from_file(file),
-            lambda: KeyRing.from_callable(lambda: [OLD.to_text(), damaged]),
-            lambda: KeyRing.from_callable(lambda: [OLD, OLD]),
+            lambda: Keyset.from_file(file),
+            lambda: Keyset.from_callable(lambda: [OLD.to_text(), damaged]),
+            lambda: Keyset.from_callable(lambda: [OLD, OLD]),
             lambda: TokenRepository(ListBackend(), keys=f"file:{file}"),
         ]
         for make in makers:
@@ -296,8 +296,8 @@ class TestKeys:
         file = tmp_path / "keys"
         file.touch(mode=0o600)
         file.write_bytes(OLD.to_text().encode() + b"\xff")
-        with pytest.raises(ConfigurationError, match="no UTF-8 text") as refused:
-            KeyRing.from_file(file)
+        with pytest.raises(ConfigurationError, match="not UTF-8 text") as refused:
+            Keyset.from_file(file)
         assert refused.value.__context__ is None
         check(refused.value)
 
@@ -306,8 +306,8 @@ class TestKeys:
         backend, file = ListBackend(), tmp_path / "portal.keys"
         row_id = repository(backend, FOREIGN).save(ALICE).id or ""
         file.touch(mode=0o600)
-        file.write_text(KeyRing([OLD, NEW]).to_text())
-        tokens = TokenRepository(backend, keys=KeyRing.from_file(file))
+        file.write_text(Keyset([OLD, NEW]).to_text())
+        tokens = TokenRepository(backend, keys=Keyset.from_file(file))
         check(failing(lambda: tokens.get(row_id)))
         file.write_text(f"{OLD.to_text()} {NEW.to_text()}!")
         error = failing(lambda: tokens.get(row_id))
@@ -328,7 +328,7 @@ class TestTheWalk:
             values,
         )
         row = Row("1", access_token=ALICE.access_token)
-        for thing in (row, ALICE, OLD, [[row]], {"row": (ALICE,)}, KeyRing([OLD]).now):
+        for thing in (row, ALICE, OLD, [[row]], {"row": (ALICE,)}, Keyset([OLD]).current):
             with pytest.raises(RuntimeError) as refused:
                 values["outer"](thing)
             with pytest.raises(AssertionError, match=r"opened secret|a key"):

@@ -12,9 +12,9 @@ import pytest
 
 from tests.sealing.support import ALICE, CLIENT, FOREIGN, NEW, OLD, change, repository, rows
 from tests.support import processes
-from zoho_tokenstore import ConfigurationError, KeyRing, SealingError, TokenRecord, TokenRepository
+from zoho_tokenstore import ConfigurationError, Keyset, SealingError, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto.keys import Key
+from zoho_tokenstore.sealing import SealingKey
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="there, the folder's rights decide")
 ROOT = pytest.mark.skipif(
@@ -29,20 +29,20 @@ def file(tmp_path: Path) -> Path:
     return write(tmp_path / "portal.keys", OLD)
 
 
-def write(path: Path, *keys: Key | str) -> Path:
+def write(path: Path, *keys: SealingKey | str) -> Path:
     """Put keys into a file in place of what is there, as an editor does that writes into it."""
     path.write_text(text_of(*keys), encoding="utf-8")
     path.chmod(0o600)
     return path
 
 
-def put(path: Path, *keys: Key | str) -> Path:
+def put(path: Path, *keys: SealingKey | str) -> Path:
     """Put another file with keys in its place, as `zoho-tokens keys generate` does."""
     write(path.with_name("scratch"), *keys).replace(path)
     return path
 
 
-def text_of(*keys: Key | str) -> str:
+def text_of(*keys: SealingKey | str) -> str:
     return "".join(f"{key if isinstance(key, str) else key.to_text()}\n" for key in keys)
 
 
@@ -52,7 +52,7 @@ class TestRights:
     def test_the_owners_alone_is_read(self, file: Path, mode: int) -> None:
         """Whatever the owner himself may do."""
         file.chmod(mode)
-        assert KeyRing.from_file(file).ids == (OLD.id,)
+        assert Keyset.from_file(file).ids == (OLD.id,)
 
     @pytest.mark.parametrize(
         "mode", [0o660, 0o620, 0o610, 0o644, 0o604, 0o602, 0o601, 0o666, 0o777, 0o444, 0o420]
@@ -61,7 +61,7 @@ class TestRights:
         """The message says what to do, with the path; the store is not opened."""
         file.chmod(mode)
         with pytest.raises(ConfigurationError, match=f"chmod 600 {file}"):
-            KeyRing.from_file(file)
+            Keyset.from_file(file)
 
     @ROOT
     @pytest.mark.parametrize("group", [1, SOMEBODY])
@@ -71,21 +71,21 @@ class TestRights:
         os.chown(file, 0, group)
         file.chmod(mode)
         with pytest.raises(ConfigurationError, match="can be read or written by others"):
-            KeyRing.from_file(file)
+            Keyset.from_file(file)
 
     @ROOT
     def test_what_systemd_hands_over_is_read(self, file: Path) -> None:
         """A credential is root's with mode 0440, and an access list that the mode cannot show."""
         os.chown(file, 0, 0)
         file.chmod(0o440)
-        assert KeyRing.from_file(file).ids == (OLD.id,)
+        assert Keyset.from_file(file).ids == (OLD.id,)
 
     @ROOT
     def test_what_belongs_to_somebody_else_is_refused(self, file: Path) -> None:
         """He can change it, so he can read everything that is sealed from then on."""
         os.chown(file, SOMEBODY, 0)
         with pytest.raises(ConfigurationError, match="belongs to another user"):
-            KeyRing.from_file(file)
+            Keyset.from_file(file)
 
     @ROOT
     def test_a_user_reads_his_own_file_alone(self) -> None:
@@ -94,7 +94,7 @@ class TestRights:
             own, roots = write(folder / "own", OLD), write(folder / "roots", NEW)
             os.chown(own, processes.NOBODY, processes.NOBODY)
             told = processes.without_rights(
-                lambda: f"{KeyRing.from_file(own).ids} {_refusal(lambda: KeyRing.from_file(roots))}"
+                lambda: f"{Keyset.from_file(own).ids} {_refusal(lambda: Keyset.from_file(roots))}"
             )
         assert told == f"('{OLD.id}',) The key file {roots} cannot be read: Permission denied."
 
@@ -103,10 +103,10 @@ class TestRights:
         self, file: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A new file that others can read is not used; the keys of before are, and the log tells."""
-        ring = KeyRing.from_file(file)
+        ring = Keyset.from_file(file)
         put(file, NEW, OLD)
         file.chmod(0o644)
-        assert not ring.renewed()
+        assert not ring.reload()
         assert ring.ids == (OLD.id,)
         assert "chmod 600" in caplog.text
 
@@ -122,11 +122,11 @@ class TestPlaces:
         """What it leads to is looked at, and read again when the link leads elsewhere."""
         link = file.with_name("link")
         link.symlink_to(file)
-        ring = KeyRing.from_file(link)
+        ring = Keyset.from_file(link)
         other = write(file.with_name("other"), NEW, OLD)
         link.unlink()
         link.symlink_to(other)
-        assert ring.renewed()
+        assert ring.reload()
         assert ring.ids == (NEW.id, OLD.id)
 
     @POSIX
@@ -136,7 +136,7 @@ class TestPlaces:
         link.symlink_to(file)
         file.chmod(0o644)
         with pytest.raises(ConfigurationError, match="can be read or written by others"):
-            KeyRing.from_file(link)
+            Keyset.from_file(link)
 
     @pytest.mark.parametrize(
         ("name", "reason"),
@@ -156,16 +156,16 @@ class TestPlaces:
         """With the reason, and the path if there can be one."""
         file.with_name("loop").symlink_to(file.with_name("loop"))
         with pytest.raises(ConfigurationError, match=reason) as refused:
-            KeyRing.from_file(file.parent / name)
+            Keyset.from_file(file.parent / name)
         assert "\0" not in str(refused.value)
 
     def test_a_relative_path_stays_where_it_was(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """After a chdir the file is read again that the path meant at first."""
         monkeypatch.chdir(file.parent)
-        ring = KeyRing.from_file(file.name)
+        ring = Keyset.from_file(file.name)
         monkeypatch.chdir("/")
         put(file, NEW, OLD)
-        assert ring.renewed()
+        assert ring.reload()
         assert ring.ids == (NEW.id, OLD.id)
 
 
@@ -185,7 +185,7 @@ class TestContent:
     def test_texts_of_all_editors_are_read(self, file: Path, content: str) -> None:
         """With a byte order mark or without, with the line ends of any system."""
         file.write_bytes(content.format(old=OLD.to_text()).encode())
-        assert KeyRing.from_file(file).ids == (OLD.id,)
+        assert Keyset.from_file(file).ids == (OLD.id,)
 
     @pytest.mark.parametrize(
         ("content", "reason"),
@@ -193,13 +193,13 @@ class TestContent:
             (b"", "There is no sealing key"),
             (b"\n# nothing\n", "There is no sealing key"),
             (b"clear\n", "There is no sealing key"),
-            (OLD.to_text().encode("utf-16"), "it is no UTF-8 text"),
-            (b"\xff" + OLD.to_text().encode(), "it is no UTF-8 text"),
-            (OLD._material, "is no key|no UTF-8"),
-            (OLD.to_text()[:-1].encode(), "is no key"),
-            (OLD.to_text().encode() + b"\0", "is no key"),
-            (OLD.to_text().encode() * 2, "is no key"),
-            (b"\x7fELF" + bytes(100), "is no key"),
+            (OLD.to_text().encode("utf-16"), "it is not UTF-8 text"),
+            (b"\xff" + OLD.to_text().encode(), "it is not UTF-8 text"),
+            (OLD._material, "is not a key|not UTF-8"),
+            (OLD.to_text()[:-1].encode(), "is not a key"),
+            (OLD.to_text().encode() + b"\0", "is not a key"),
+            (OLD.to_text().encode() * 2, "is not a key"),
+            (b"\x7fELF" + bytes(100), "is not a key"),
         ],
     )
     def test_what_holds_no_keys_is_refused_and_not_shown(
@@ -208,7 +208,7 @@ class TestContent:
         """Empty, cut short, of another encoding, or another file altogether."""
         file.write_bytes(content)
         with pytest.raises(ConfigurationError, match=reason) as refused:
-            KeyRing.from_file(file)
+            Keyset.from_file(file)
         chain = [refused.value, refused.value.__cause__, refused.value.__context__]
         shown = "".join(f"{error!s}{error!r}" for error in chain if not isinstance(error, UnicodeError))
         assert OLD.to_text()[5:15] not in shown
@@ -232,7 +232,7 @@ class TestReadAgain:
         for query in (TokenRecord(user_name=ALICE.user_name), TokenRecord(access_token=ALICE.access_token)):
             backend = ListBackend()
             put(file, OLD)
-            ring = KeyRing.from_file(file)
+            ring = Keyset.from_file(file)
             repository(backend, NEW, OLD).save(ALICE)
             put(file, NEW, OLD)
             found = TokenRepository(backend, keys=ring).find(query)
@@ -242,39 +242,39 @@ class TestReadAgain:
 
     def test_it_is_not_read_while_it_is_the_same(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A look at it costs no reading."""
-        ring = KeyRing.from_file(file)
+        ring = Keyset.from_file(file)
         monkeypatch.setattr(Path, "open", lambda *_args, **_options: pytest.fail("it was read"))
-        assert not ring.renewed()
-        assert not ring.renewed(at_once=True)
-        assert not ring.renewed(missing=True)
+        assert not ring.reload()
+        assert not ring.reload(at_once=True)
+        assert not ring.reload(missing=True)
 
     @POSIX
     def test_another_file_of_the_same_size_and_time_is_noticed(self, file: Path) -> None:
         """By its inode."""
-        ring = KeyRing.from_file(file)
+        ring = Keyset.from_file(file)
         before = file.stat()
         put(file, NEW)
         os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
         after = file.stat()
         assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
-        assert ring.renewed()
+        assert ring.reload()
         assert ring.ids == (NEW.id,)
 
     def test_a_change_in_place_is_noticed(self, file: Path) -> None:
         """By its size or its time, where an editor writes into the file."""
-        ring = KeyRing.from_file(file)
+        ring = Keyset.from_file(file)
         write(file, NEW, OLD)
-        assert ring.renewed()
+        assert ring.reload()
         write(file, OLD, NEW)
         os.utime(file, ns=(1, 1))
-        assert ring.renewed()
+        assert ring.reload()
         assert ring.ids == (OLD.id, NEW.id)
 
     def test_it_tells_whether_the_keys_are_others(self, file: Path) -> None:
         """A file that was only touched holds the same keys."""
-        ring = KeyRing.from_file(file)
+        ring = Keyset.from_file(file)
         os.utime(file, ns=(1, 1))
-        assert not ring.renewed()
+        assert not ring.reload()
 
     @pytest.mark.parametrize(
         "spoil", [Path.unlink, lambda path: path.write_text("ztk1_cut"), lambda path: put(path)]
@@ -301,9 +301,9 @@ class TestReadAgain:
 
     def test_the_log_shows_no_key(self, file: Path, caplog: pytest.LogCaptureFixture) -> None:
         """Also if a key that was cut short stands in the file."""
-        ring = KeyRing.from_file(file)
+        ring = Keyset.from_file(file)
         write(file, OLD.to_text()[:-1])
-        assert not ring.renewed()
+        assert not ring.reload()
         assert told(caplog) == 1
         assert OLD.to_text()[5:15] not in caplog.text
         assert OLD.to_text()[5:15] not in logging.Formatter().format(caplog.records[0])
@@ -311,7 +311,7 @@ class TestReadAgain:
     def test_a_missing_key_in_a_file_that_is_gone_is_a_refusal(self, file: Path) -> None:
         """Then nobody knows what the row holds. The row stays, and a save is kept: it may succeed later."""
         backend = ListBackend()
-        ring = KeyRing.from_file(file)
+        ring = Keyset.from_file(file)
         saved = repository(backend, NEW).save(ALICE)
         before = rows(backend)
         file.unlink()
@@ -349,10 +349,10 @@ class TestReadAgain:
     def test_no_descriptor_is_left_open(self, file: Path) -> None:
         """Neither by reading nor by refusing."""
         before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-        ring = KeyRing.from_file(file)
+        ring = Keyset.from_file(file)
         for number in range(50):
             put(file, NEW, OLD, *([FOREIGN] if number % 2 else ["ztk1_cut"]))
-            ring.renewed()
+            ring.reload()
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from tests.sealing.services import Service, Time, backend, time
 from tests.sealing.support import ALICE, BOB, NEW, OLD, queries, repository
-from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository
+from zoho_tokenstore import Keyset, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto import keyring
-from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.crypto.sealing import Sealed, check_store
 from zoho_tokenstore.records import Row
+from zoho_tokenstore.sealing import SealingKey
+from zoho_tokenstore.sealing import _keyset as keyring
+from zoho_tokenstore.sealing._cipher import AESGCMCipher, check_store
 
 __all__ = ["backend", "time"]
 
@@ -25,7 +25,7 @@ PATIENCE = 10.0  # seconds for another thread; only a failing test waits so long
 class Slow(Service):
     """A service of which an answer comes when it is let."""
 
-    def __init__(self, *keys: Key) -> None:
+    def __init__(self, *keys: SealingKey) -> None:
         super().__init__(*keys)
         self.is_asked, self.may_answer = threading.Event(), threading.Event()
         self.may_answer.set()
@@ -75,9 +75,9 @@ def test_who_finds_nothing_waits_for_a_moment(
     service.keys = [NEW, OLD]
     time.pass_(1)
     first = service.begin_to_ask(lambda: tokens.get("2"))
-    monkeypatch.setattr(keyring, "_GLANCE", 0.01)
+    monkeypatch.setattr(keyring, "_RECHECK_TIMEOUT", 0.01)
     assert tokens.find(queries(ALICE)["access_token"]) is None
-    monkeypatch.setattr(keyring, "_GLANCE", PATIENCE)
+    monkeypatch.setattr(keyring, "_RECHECK_TIMEOUT", PATIENCE)
     found: list[object] = []
     other = threading.Thread(target=lambda: found.append(tokens.find(queries(ALICE)["access_token"])))
     other.start()
@@ -113,9 +113,9 @@ def test_who_needs_a_new_key_waits_for_it(service: Slow, time: Time, backend: Li
 def test_a_key_that_came_meanwhile_is_used(backend: ListBackend) -> None:
     """Another thread has renewed the ring since the key was missed: this one has nothing to renew."""
 
-    class Overtaken(KeyRing):
-        def renewed(self, *, at_once: bool = False, missing: bool = False) -> bool:
-            self.now = KeyRing([NEW, OLD]).now  # by another thread
+    class Overtaken(Keyset):
+        def reload(self, *, at_once: bool = False, missing: bool = False) -> bool:
+            self.current = Keyset([NEW, OLD]).current  # by another thread
             return False
 
     row_id = repository(backend, NEW, OLD).save(ALICE).id or ""
@@ -134,23 +134,23 @@ def test_a_key_that_came_meanwhile_is_used(backend: ListBackend) -> None:
 def test_a_store_is_not_refused_because_another_thread_renewed_the_ring(backend: ListBackend) -> None:
     """Likewise where the first row was found to be under a key that is not here."""
 
-    class Overtaken(KeyRing):
-        def renewed(self, *, at_once: bool = False, missing: bool = False) -> bool:
-            self.now = KeyRing([NEW, OLD]).now  # by another thread
+    class Overtaken(Keyset):
+        def reload(self, *, at_once: bool = False, missing: bool = False) -> bool:
+            self.current = Keyset([NEW, OLD]).current  # by another thread
             return False
 
     repository(backend, NEW, OLD).save(ALICE)
-    check_store(backend, Sealed(Overtaken([OLD])))
+    check_store(backend, AESGCMCipher(Overtaken([OLD])))
 
 
 def test_a_row_is_not_absent_because_another_thread_renewed_the_ring(service: Slow, time: Time) -> None:
     """It is looked for by the old digest alone; when nothing is found, the ring has the new key."""
-    ring = KeyRing.from_callable(service)
+    ring = Keyset.from_callable(service)
 
     class Overtaken(ListBackend):
         def find(self, index: str, *keys: str) -> list[Row]:
             found = super().find(index, *keys)
-            ring.renewed(missing=True)  # by another thread
+            ring.reload(missing=True)  # by another thread
             return found
 
     backend = Overtaken()

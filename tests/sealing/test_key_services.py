@@ -15,13 +15,13 @@ from tests.unit.renewal.support import Zoho, renewer
 from zoho_tokenstore import (
     BackendTimeoutError,
     ConfigurationError,
-    KeyRing,
+    Keyset,
     SealingError,
     TokenRecord,
     TokenRepository,
 )
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto.keys import Key
+from zoho_tokenstore.sealing import SealingKey
 
 __all__ = ["backend", "service", "time"]
 
@@ -58,22 +58,22 @@ class TestHowOften:
         self, service: Service, time: Time, max_age: timedelta, passed: float, asked: int
     ) -> None:
         """Up to it nobody is asked before a save, from it on the next save asks."""
-        ring = KeyRing.from_callable(service, max_age=max_age)
+        ring = Keyset.from_callable(service, max_age=max_age)
         time.pass_(passed)
-        ring.renewed()
+        ring.reload()
         assert service.asked == asked
 
     @pytest.mark.parametrize("max_age", [60, 60.0, None, timedelta(seconds=-1)])
     def test_an_age_that_is_none_is_refused(self, service: Service, max_age: Any) -> None:
         """What is no duration, or a negative one."""
         with pytest.raises(ConfigurationError, match="max_age"):
-            KeyRing.from_callable(service, max_age=max_age)
+            Keyset.from_callable(service, max_age=max_age)
 
     def test_an_unknown_key_makes_it_be_asked_at_once(
         self, service: Service, time: Time, backend: ListBackend
     ) -> None:
         """Another process has begun to use a newer key: its row is read, whatever the keys' age."""
-        ring = KeyRing.from_callable(service, max_age=timedelta(days=1))
+        ring = Keyset.from_callable(service, max_age=timedelta(days=1))
         saved = repository(backend, NEW, OLD).save(ALICE)
         service.keys = [NEW, OLD]
         time.pass_(1)
@@ -204,7 +204,7 @@ class TestFailures:
         """Refused at first; later, the keys of before go on being used. Nothing is stored in clear."""
         service.keys = answer
         with pytest.raises(ConfigurationError):
-            KeyRing.from_callable(service)
+            Keyset.from_callable(service)
         service.keys = [OLD]
         tokens = TokenRepository(backend, keys=service)
         service.keys = answer
@@ -221,14 +221,14 @@ class TestFailures:
     def test_answers_of_all_forms(self, service: Service, answer: Any) -> None:
         """A key, its bytes, its text, or several, or one text of several."""
         service.keys = answer
-        assert KeyRing.from_callable(service).ids == KeyRing.of(service).ids == (OLD.id,)
+        assert Keyset.from_callable(service).ids == Keyset.of(service).ids == (OLD.id,)
 
     def test_a_generator_may_fail_on_its_way(
         self, service: Service, time: Time, backend: ListBackend
     ) -> None:
         """What is fetched key by key fails as a whole; the failure is told like any other."""
 
-        def keys() -> Iterator[Key]:
+        def keys() -> Iterator[SealingKey]:
             yield OLD
             if failing:
                 raise OSError("the second key cannot be fetched")
@@ -239,24 +239,24 @@ class TestFailures:
         time.pass_(60)
         assert tokens.save(ALICE).id
         with pytest.raises(SealingError, match="a OSError"):
-            KeyRing.from_callable(keys)
+            Keyset.from_callable(keys)
 
     def test_an_error_of_ours_is_passed_on(self, service: Service) -> None:
         """A function that reads its keys by means of this package says best what is wrong."""
         service.failure = BackendTimeoutError("The database was busy.")
         with pytest.raises(BackendTimeoutError):
-            KeyRing.from_callable(service)
+            Keyset.from_callable(service)
 
     @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
     def test_an_interrupt_is_not_swallowed(
         self, service: Service, time: Time, stop: type[BaseException]
     ) -> None:
         """And the ring can be used afterwards."""
-        ring = KeyRing.from_callable(service)
+        ring = Keyset.from_callable(service)
         time.pass_(60)
         service.failure = stop()  # type: ignore[assignment]
         with pytest.raises(stop):
-            ring.renewed()
+            ring.reload()
         service.failure, service.keys = None, [NEW, OLD]
         time.pass_(60)
-        assert ring.renewed()
+        assert ring.reload()

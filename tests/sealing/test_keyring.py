@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sealing.support import FOREIGN, NEW, OLD
-from zoho_tokenstore import ConfigurationError, KeyRing, TokenRepository
+from zoho_tokenstore import ConfigurationError, Keyset, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto.keys import Key
+from zoho_tokenstore.sealing import SealingKey
 
 KEYS = {"old": OLD, "new": NEW, "foreign": FOREIGN}
 TEXTS = {name: key.to_text() for name, key in KEYS.items()}
@@ -23,21 +23,21 @@ class TestOrder:
     @given(st.permutations([OLD, NEW, FOREIGN, "clear"]))
     def test_the_first_is_the_newest(self, keys: list[Any]) -> None:
         """The order is kept; the first one seals, and is `None` for "clear"; clear is accepted anywhere."""
-        ring = KeyRing(keys)
+        ring = Keyset(keys)
         assert ring.ids == tuple(key if key == "clear" else key.id for key in keys)
-        assert ring.now.newest is (None if keys[0] == "clear" else keys[0])
-        assert ring.now.accepts_clear
+        assert ring.current.newest is (None if keys[0] == "clear" else keys[0])
+        assert ring.current.accepts_clear
 
     def test_without_clear_none_is_accepted(self) -> None:
         """A ring of keys alone is strict."""
-        assert not KeyRing([NEW, OLD]).now.accepts_clear
+        assert not Keyset([NEW, OLD]).current.accepts_clear
 
     def test_accepting_clear_keeps_the_keys(self) -> None:
         """Clear is put behind them; a ring that accepts it is itself."""
-        ring = KeyRing([NEW, OLD])
+        ring = Keyset([NEW, OLD])
         assert ring.accepting_clear().ids == (NEW.id, OLD.id, "clear")
         assert ring.ids == (NEW.id, OLD.id)
-        lenient = KeyRing(["clear", OLD])
+        lenient = Keyset(["clear", OLD])
         assert lenient.accepting_clear() is lenient
 
 
@@ -60,8 +60,8 @@ class TestForms:
     )
     def test_keys_of_a_text(self, text: str) -> None:
         """Blanks, commas and line ends of any system stand between keys; a remark goes to its line's end."""
-        assert KeyRing.from_text(text.format(**TEXTS)).ids == (NEW.id, OLD.id)
-        assert KeyRing.of(text.format(**TEXTS)).ids == (NEW.id, OLD.id)
+        assert Keyset.from_text(text.format(**TEXTS)).ids == (NEW.id, OLD.id)
+        assert Keyset.of(text.format(**TEXTS)).ids == (NEW.id, OLD.id)
 
     @pytest.mark.parametrize(
         "given_",
@@ -88,39 +88,39 @@ class TestForms:
     )
     def test_keys_one_by_one(self, given_: Any) -> None:
         """Objects, bytes and texts may stand beside each other in anything that can be gone through."""
-        assert KeyRing.of(given_).ids == (NEW.id, OLD.id)
+        assert Keyset.of(given_).ids == (NEW.id, OLD.id)
 
     @pytest.mark.parametrize("given_", [OLD, OLD._material, TEXTS["old"]], ids=["key", "bytes", "text"])
     def test_one_key_alone(self, given_: Any) -> None:
         """Without a list around it."""
-        assert KeyRing.of(given_).ids == KeyRing(given_).ids == (OLD.id,)
+        assert Keyset.of(given_).ids == Keyset(given_).ids == (OLD.id,)
 
     def test_a_ring_is_taken_as_it_is(self) -> None:
         """Stores may share one."""
-        ring = KeyRing([OLD])
-        assert KeyRing.of(ring) is ring
+        ring = Keyset([OLD])
+        assert Keyset.of(ring) is ring
 
     def test_a_text_comes_back(self) -> None:
         """What `to_text` gives is the same ring, a line for each key."""
         orders: list[list[Any]] = [[OLD], [NEW, OLD], ["clear", OLD], [OLD, "clear", NEW]]
         for keys in orders:
-            ring = KeyRing(keys)
-            assert KeyRing.from_text(ring.to_text()).ids == ring.ids
+            ring = Keyset(keys)
+            assert Keyset.from_text(ring.to_text()).ids == ring.ids
             assert len(ring.to_text().splitlines()) == len(keys)
 
     @given(st.binary(min_size=32, max_size=32))
     def test_every_key_has_one_text(self, material: bytes) -> None:
         """The text of a key is that key again, of 48 characters that no separator is among."""
-        key = Key(material)
+        key = SealingKey(material)
         text = key.to_text()
         assert len(text) == 48
         assert not set(text) & set(" ,#\n=+/")
-        assert Key.from_text(text).id == key.id
-        assert KeyRing([material]).ids == KeyRing.from_text(text).ids
+        assert SealingKey.from_text(text).id == key.id
+        assert Keyset([material]).ids == Keyset.from_text(text).ids
 
     def test_generated_keys_are_new(self) -> None:
         """Each time another one, all of it random."""
-        made = {KeyRing.generate().to_text() for _ in range(100)}
+        made = {Keyset.generate().to_text() for _ in range(100)}
         assert len(made) == 100
         materials = [base64.urlsafe_b64decode(text.strip()[5:] + "=") for text in made]
         assert all(len(set(column)) > 30 for column in zip(*materials, strict=True))
@@ -130,11 +130,11 @@ class TestForms:
         file = tmp_path / "keys"
         file.write_text(TEXTS["old"])
         file.chmod(0o600)
-        assert KeyRing.named(f"file:{file}").ids == KeyRing.named(f"  file:{file}\n").ids == (OLD.id,)
-        assert KeyRing.of(f"file:{file}").ids == (OLD.id,)
-        assert KeyRing.named(TEXTS["old"]).ids == (OLD.id,)
+        assert Keyset.named(f"file:{file}").ids == Keyset.named(f"  file:{file}\n").ids == (OLD.id,)
+        assert Keyset.of(f"file:{file}").ids == (OLD.id,)
+        assert Keyset.named(TEXTS["old"]).ids == (OLD.id,)
         with pytest.raises(ConfigurationError, match="cannot be read"):
-            KeyRing.named("file:")
+            Keyset.named("file:")
 
     def test_the_environment(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """The variable holds keys or names their place; another one can be named."""
@@ -143,16 +143,16 @@ class TestForms:
         file.chmod(0o600)
         monkeypatch.setenv("ZOHO_TOKENSTORE_KEYS", f"{TEXTS['new']},{TEXTS['old']}")
         monkeypatch.setenv("PORTAL_KEYS", f"file:{file}")
-        assert KeyRing.from_environment().ids == (NEW.id, OLD.id)
-        assert KeyRing.from_environment("PORTAL_KEYS").ids == (NEW.id,)
+        assert Keyset.from_environment().ids == (NEW.id, OLD.id)
+        assert Keyset.from_environment("PORTAL_KEYS").ids == (NEW.id,)
 
     def test_a_store_takes_the_environments_keys(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without `keys=` they seal; with it, they do not count."""
         backend = ListBackend()
         monkeypatch.setenv("ZOHO_TOKENSTORE_KEYS", TEXTS["old"])
-        assert "old" not in repr(TokenRepository(backend)._sealing)
-        assert TokenRepository(backend)._sealing.keys.ids == (OLD.id,)  # type: ignore[attr-defined]
-        assert TokenRepository(backend, keys=[NEW])._sealing.keys.ids == (NEW.id,)  # type: ignore[attr-defined]
+        assert "old" not in repr(TokenRepository(backend).cipher)
+        assert TokenRepository(backend).cipher.keys.ids == (OLD.id,)  # type: ignore[attr-defined]
+        assert TokenRepository(backend, keys=[NEW]).cipher.keys.ids == (NEW.id,)  # type: ignore[attr-defined]
 
 
 EMPTY: dict[str, Any] = {
@@ -178,7 +178,7 @@ NO_KEYS: dict[str, Any] = {
     "none in a list": [None],
     "list in a list": [["clear"]],
     "bytearray": bytearray(32),
-    "ring in a list": [KeyRing([OLD])],
+    "ring in a list": [Keyset([OLD])],
     "two keys in one text of a list": [f"{TEXTS['old']} {TEXTS['new']}"],
     "line end in a text of a list": [f"{TEXTS['old']}\n"],
     "word": "secret",
@@ -196,7 +196,7 @@ NO_KEYS: dict[str, Any] = {
     "one good and one bad": f"{TEXTS['old']} {TEXTS['new'][:-3]}",
 }
 
-TWICE: dict[str, Any] = {
+DUPLICATE_OWNER: dict[str, Any] = {
     "text": f"{TEXTS['old']} {TEXTS['new']} {TEXTS['old']}",
     "text and bytes": [OLD._material, TEXTS["old"]],
     "object": [OLD, OLD],
@@ -209,14 +209,14 @@ class TestWhatIsNoRing:
     @pytest.mark.parametrize("given_", EMPTY.values(), ids=EMPTY)
     def test_nothing_is_not_taken_for_clear(self, given_: Any) -> None:
         """What was meant to hold keys and holds none is an error; nothing is stored in clear for it."""
-        for make in (KeyRing, KeyRing.of, lambda keys: TokenRepository(ListBackend(), keys=keys)):
+        for make in (Keyset, Keyset.of, lambda keys: TokenRepository(ListBackend(), keys=keys)):
             with pytest.raises(ConfigurationError):
                 make(given_)
 
     @pytest.mark.parametrize("given_", NO_KEYS.values(), ids=NO_KEYS)
     def test_what_is_no_key_is_refused_and_not_shown(self, given_: Any) -> None:
         """One type of error, that tells how a key looks, and no part of what was given."""
-        makers: list[Any] = [KeyRing, KeyRing.of, lambda keys: KeyRing.from_callable(lambda: keys)]
+        makers: list[Any] = [Keyset, Keyset.of, lambda keys: Keyset.from_callable(lambda: keys)]
         for make in makers:
             with pytest.raises(ConfigurationError) as refused:
                 make(given_)
@@ -226,11 +226,11 @@ class TestWhatIsNoRing:
             assert not [text for text in texts if isinstance(text, str) and len(text) > 5 and text in told]
             assert TEXTS["old"][5:15] not in told
 
-    @pytest.mark.parametrize("given_", TWICE.values(), ids=TWICE)
+    @pytest.mark.parametrize("given_", DUPLICATE_OWNER.values(), ids=DUPLICATE_OWNER)
     def test_a_key_that_is_there_twice_is_refused(self, given_: Any) -> None:
         """In whatever form: it is not clear where it was meant to stand."""
         with pytest.raises(ConfigurationError, match="twice"):
-            KeyRing(given_)
+            Keyset(given_)
 
     @pytest.mark.parametrize(("value", "said"), [(None, "is not set"), ("", "is empty"), (" \n", "is empty")])
     def test_a_variable_that_is_not_there(
@@ -241,7 +241,7 @@ class TestWhatIsNoRing:
         if value is not None:
             monkeypatch.setenv("PORTAL_KEYS", value)
         with pytest.raises(ConfigurationError, match=f"PORTAL_KEYS {said}"):
-            KeyRing.from_environment("PORTAL_KEYS")
+            Keyset.from_environment("PORTAL_KEYS")
 
     def test_an_empty_variable_is_not_taken_for_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """So looks a key that did not arrive: the store is refused, not opened in clear."""

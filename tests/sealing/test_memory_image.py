@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from zoho_tokenstore.backends._sqlite.connections import Handle
 from zoho_tokenstore.backends.memory import MemoryBackend
-from zoho_tokenstore.crypto.keyring import CLEAR, KeyRing
-from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.crypto.resealing import reseal
+from zoho_tokenstore.backends.sqlite._connections import SQLiteHandle
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.repository import TokenRepository
+from zoho_tokenstore.sealing import Keyset, SealingKey, reseal
+from zoho_tokenstore.sealing._keyset import CLEAR
 
 
 @pytest.mark.clear
@@ -28,8 +27,8 @@ def test_nothing_clear_is_left() -> None:
         if number % 3 == 0:
             clear.delete(saved.id or "")
     assert secrets[-1].encode() in image(backend)
-    key = Key.generate()
-    reseal(backend, KeyRing([key, CLEAR]))
+    key = SealingKey.generate()
+    reseal(backend, Keyset([key, CLEAR]))
     assert len(list(TokenRepository(backend, keys=[key]).scan())) == 200
     left = image(backend)
     assert not [secret for secret in secrets if secret.encode() in left]
@@ -40,5 +39,5 @@ def image(backend: MemoryBackend) -> bytes:
     return backend._connections.run(_image)
 
 
-def _image(handle: Handle) -> bytes:
+def _image(handle: SQLiteHandle) -> bytes:
     return handle.open().serialize()

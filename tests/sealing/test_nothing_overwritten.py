@@ -29,17 +29,17 @@ from tests.unit.renewal.support import ORIGIN, Zoho, renewer
 from zoho_tokenstore import (
     BackendError,
     InvalidTokenError,
-    KeyRing,
+    Keyset,
     SealingError,
     TokenRecord,
     TokenRepository,
 )
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto import values
-from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.leases import names_of
 from zoho_tokenstore.records import Row
+from zoho_tokenstore.renewal._task import names_of
+from zoho_tokenstore.sealing import SealingKey
+from zoho_tokenstore.sealing import _format as values
 
 pytestmark = pytest.mark.clear  # most of it is about what comes of clear rows
 
@@ -61,7 +61,7 @@ NEW_LOGINS = (
 
 
 def opened(backend: Backend, keys: Any, **options: Any) -> TokenRepository:
-    return TokenRepository(backend, keys=None if keys is None else KeyRing(keys), **options)
+    return TokenRepository(backend, keys=None if keys is None else Keyset(keys), **options)
 
 
 @pytest.fixture(params=WRONG)
@@ -181,7 +181,7 @@ class TestWhatTheFirstRowsTell:
     @pytest.mark.parametrize("count", [1, 2, 19, 20, 21])
     @pytest.mark.parametrize("foreign", ["clear", FOREIGN], ids=["clear", "under another key"])
     def test_rows_of_others_stop_nobody_while_one_of_the_first_is_ours(
-        self, count: int, foreign: Key | str
+        self, count: int, foreign: SealingKey | str
     ) -> None:
         """Up to nineteen rows that other programs put before ours; then the store counts as theirs."""
         backend = ListBackend()

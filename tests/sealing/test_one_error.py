@@ -27,7 +27,7 @@ from tests.sealing.support import (
 from zoho_tokenstore import (
     Event,
     EventKind,
-    KeyRing,
+    Keyset,
     RepositoryStore,
     SealingError,
     TokenRepository,
@@ -35,9 +35,9 @@ from zoho_tokenstore import (
 )
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto.sealing import refusal
 from zoho_tokenstore.records import Row
-from zoho_tokenstore.sdk.failures import SDKSealingError
+from zoho_tokenstore.sdk import SDKSealingError
+from zoho_tokenstore.sealing._cipher import refusal
 from zoho_tokenstore.testing import make_token
 
 pytestmark = pytest.mark.usefixtures("no_keys")
@@ -70,26 +70,26 @@ def of_bob(row: Row) -> Row:
 
 CASES = {
     "no key": Case(None, untouched),
-    "another key": Case(KeyRing([FOREIGN]), untouched),
-    "changed": Case(KeyRing([OLD]), box(lambda text: text[:-8] + "AAAA" + text[-4:])),
-    "changed nonce": Case(KeyRing([OLD]), box(lambda text: text[:14] + "AAAA" + text[18:])),
-    "of a key not here": Case(KeyRing([OLD]), box(lambda text: text.replace(OLD.id, FOREIGN.id))),
-    "of another key": Case(KeyRing([OLD, NEW]), box(lambda text: text.replace(OLD.id, NEW.id))),
-    "cut short": Case(KeyRing([OLD]), box(lambda text: text[:-20])),
-    "cut to its heading": Case(KeyRing([OLD]), box(lambda text: text[:14])),
-    "no base64": Case(KeyRing([OLD]), box(lambda text: text[:14] + "!" + text[14:])),
-    "not ASCII": Case(KeyRing([OLD]), box(lambda text: text[:14] + "\x80" * 50)),
-    "of another row": Case(KeyRing([OLD]), of_bob),
-    "in another column": Case(KeyRing([OLD]), lambda row: with_secrets(row, secrets_of(row)[::-1])),
-    "in two columns": Case(KeyRing([OLD]), lambda row: row._replace(access_token=row.client_secret)),
-    "without its box": Case(KeyRing([OLD]), lambda row: row._replace(client_secret=None)),
-    "of another expiry": Case(KeyRing([OLD]), lambda row: row._replace(expiry_time="x")),
-    "of another URL": Case(KeyRing([OLD]), lambda row: row._replace(redirect_url="https://mallory.example")),
-    "of another client": Case(KeyRing([OLD]), lambda row: row._replace(client_id="mallory")),
-    "of another domain": Case(KeyRing([OLD]), lambda row: row._replace(api_domain=None)),
-    "clear": Case(KeyRing([OLD]), lambda row: with_secrets(row, (None, None, "1000.planted", None))),
-    "clear beside its box": Case(KeyRing([OLD]), lambda row: row._replace(access_token="1000.planted")),
-    "of a later version": Case(KeyRing([OLD]), box(lambda text: text.replace("zts1", "zts2"))),
+    "another key": Case(Keyset([FOREIGN]), untouched),
+    "changed": Case(Keyset([OLD]), box(lambda text: text[:-8] + "AAAA" + text[-4:])),
+    "changed nonce": Case(Keyset([OLD]), box(lambda text: text[:14] + "AAAA" + text[18:])),
+    "of a key not here": Case(Keyset([OLD]), box(lambda text: text.replace(OLD.id, FOREIGN.id))),
+    "of another key": Case(Keyset([OLD, NEW]), box(lambda text: text.replace(OLD.id, NEW.id))),
+    "cut short": Case(Keyset([OLD]), box(lambda text: text[:-20])),
+    "cut to its heading": Case(Keyset([OLD]), box(lambda text: text[:14])),
+    "no base64": Case(Keyset([OLD]), box(lambda text: text[:14] + "!" + text[14:])),
+    "not ASCII": Case(Keyset([OLD]), box(lambda text: text[:14] + "\x80" * 50)),
+    "of another row": Case(Keyset([OLD]), of_bob),
+    "in another column": Case(Keyset([OLD]), lambda row: with_secrets(row, secrets_of(row)[::-1])),
+    "in two columns": Case(Keyset([OLD]), lambda row: row._replace(access_token=row.client_secret)),
+    "without its box": Case(Keyset([OLD]), lambda row: row._replace(client_secret=None)),
+    "of another expiry": Case(Keyset([OLD]), lambda row: row._replace(expiry_time="x")),
+    "of another URL": Case(Keyset([OLD]), lambda row: row._replace(redirect_url="https://mallory.example")),
+    "of another client": Case(Keyset([OLD]), lambda row: row._replace(client_id="mallory")),
+    "of another domain": Case(Keyset([OLD]), lambda row: row._replace(api_domain=None)),
+    "clear": Case(Keyset([OLD]), lambda row: with_secrets(row, (None, None, "1000.planted", None))),
+    "clear beside its box": Case(Keyset([OLD]), lambda row: row._replace(access_token="1000.planted")),
+    "of a later version": Case(Keyset([OLD]), box(lambda text: text.replace("zts1", "zts2"))),
 }
 
 STORE_CALLS: dict[str, Callable[[RepositoryStore, str], object]] = {

@@ -17,12 +17,11 @@ import pytest
 from tests.sealing.peer import MAX_AGE
 from tests.sealing.support import ALICE, FOREIGN, NEW, OLD, repository
 from tests.support.processes import Worker
-from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository
+from zoho_tokenstore import Keyset, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.crypto import keyring
-from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.crypto.resealing import take_stock
+from zoho_tokenstore.sealing import SealingKey, count_by_key
+from zoho_tokenstore.sealing import _keyset as keyring
 
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -37,10 +36,10 @@ def file(tmp_path: Path) -> Path:
     return put(tmp_path / "portal.keys", OLD)
 
 
-def put(path: Path, *keys: Key) -> Path:
+def put(path: Path, *keys: SealingKey) -> Path:
     scratch = path.with_name("scratch")
     scratch.touch(mode=0o600)
-    scratch.write_text(KeyRing(keys).to_text())
+    scratch.write_text(Keyset(keys).to_text())
     return scratch.replace(path)
 
 
@@ -95,7 +94,7 @@ def test_a_running_process_picks_up_a_new_key(database: Path, file: Path, kind: 
         assert other.ask(f"get {saved.id}") == "access-2"
         assert other.ask("find bob") == "access-3"
         assert other.ask("save alice access-4") == "access-4"
-        assert take_stock(SQLiteBackend(database)).by_key == {NEW.id: 2}
+        assert count_by_key(SQLiteBackend(database)).by_key == {NEW.id: 2}
 
 
 @pytest.mark.parametrize("kind", ["file", "callable"])
@@ -139,7 +138,7 @@ class TestThreads:
     def test_eight_threads_lose_nothing_while_keys_change(self, tmp_path: Path, file: Path) -> None:
         """They read and save with one ring whose file is replaced 15 times: no refusal, nothing lost."""
         backend = ListBackend()
-        tokens = TokenRepository(backend, keys=KeyRing.from_file(file))
+        tokens = TokenRepository(backend, keys=Keyset.from_file(file))
         trouble: list[BaseException] = []
         done = threading.Event()
         counts = [0] * 8
@@ -161,7 +160,7 @@ class TestThreads:
             thread.start()
         keys = [OLD]
         for _ in range(15):
-            keys = [Key.generate(), *keys]
+            keys = [SealingKey.generate(), *keys]
             put(file, *keys)
             time.sleep(0.005)
         done.set()
@@ -175,17 +174,17 @@ class TestThreads:
 
     def test_a_ring_is_never_left_behind_its_file(self, file: Path) -> None:
         """Whatever the threads that read it at once overtook: in the end the ring is what the file holds."""
-        ring = KeyRing.from_file(file)
+        ring = Keyset.from_file(file)
         orders = [(NEW, OLD), (OLD, NEW), (FOREIGN, OLD, NEW), (NEW, FOREIGN)]
         for number in range(60):
             keys = orders[number % len(orders)]
             put(file, *keys)
-            threads = [threading.Thread(target=ring.renewed) for _ in range(4)]
+            threads = [threading.Thread(target=ring.reload) for _ in range(4)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            ring.renewed()
+            ring.reload()
             assert ring.ids == tuple(key.id for key in keys)
 
     def test_one_key_seals_and_opens_in_all_threads(self) -> None:
@@ -225,7 +224,7 @@ class TestForks:
             assert found is not None
             assert found.access_token == "1000.of-the-child"
             assert tokens.find(TokenRecord(access_token="1000.newer")) is not None
-            assert take_stock(SQLiteBackend(database)).by_key == {OLD.id: 1, NEW.id: 1}
+            assert count_by_key(SQLiteBackend(database)).by_key == {OLD.id: 1, NEW.id: 1}
 
     def test_nonces_of_a_child_are_its_own(self) -> None:
         """What parent and child seal after a fork has nothing in common."""
@@ -239,7 +238,7 @@ class TestForks:
         may_answer, is_asked = threading.Event(), threading.Event()
         parent, slow = os.getpid(), threading.Event()
 
-        def fetch() -> list[Key]:
+        def fetch() -> list[SealingKey]:
             if slow.is_set() and os.getpid() == parent:
                 is_asked.set()
                 assert may_answer.wait(30)
@@ -247,8 +246,8 @@ class TestForks:
 
         backend = ListBackend()
         row_id = repository(backend, NEW, OLD).save(ALICE).id or ""
-        tokens = TokenRepository(backend, keys=KeyRing.from_callable(fetch, max_age=MAX_AGE * 0))
-        monkeypatch.setattr(keyring, "_PATIENCE", 25.0)
+        tokens = TokenRepository(backend, keys=Keyset.from_callable(fetch, max_age=MAX_AGE * 0))
+        monkeypatch.setattr(keyring, "_READ_TIMEOUT", 25.0)
         slow.set()
         thread = threading.Thread(target=lambda: tokens.get(row_id))
         thread.start()

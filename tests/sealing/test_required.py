@@ -10,16 +10,16 @@ import pytest
 from tests.sealing.support import ALICE, NEW, OLD, repository, rows
 from zoho_tokenstore import (
     ConfigurationError,
-    KeyRing,
+    Keyset,
     ListStore,
     SQLiteStore,
     TokenRepository,
     open_repository,
 )
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto import sealing
-from zoho_tokenstore.crypto.sources import VARIABLE
-from zoho_tokenstore.crypto.values import is_sealed
+from zoho_tokenstore.sealing import _cipher
+from zoho_tokenstore.sealing._format import is_sealed
+from zoho_tokenstore.sealing._sources import VARIABLE
 
 
 class TestRequired:
@@ -63,7 +63,7 @@ class TestRequired:
 class TestClearAccepted:
     @pytest.fixture(autouse=True)
     def _nothing_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sealing, "_told_of_clear", set())
+        monkeypatch.setattr(_cipher, "_told_of_clear", set())
 
     @pytest.mark.parametrize("keys", [[OLD, "clear"], ["clear", OLD], [NEW, "clear", OLD]])
     def test_it_is_told_at_opening(
@@ -71,15 +71,15 @@ class TestClearAccepted:
     ) -> None:
         """Once for each store, with its place and what to do; not again for each time it is opened."""
         for _ in range(3):
-            TokenRepository(ListBackend(), keys=KeyRing(keys))  # type: ignore[arg-type]
-            SQLiteStore(tmp_path / "tokens.db", keys=KeyRing(keys))  # type: ignore[arg-type]
+            TokenRepository(ListBackend(), keys=Keyset(keys))  # type: ignore[arg-type]
+            SQLiteStore(tmp_path / "tokens.db", keys=Keyset(keys))  # type: ignore[arg-type]
         told = [record for record in caplog.records if record.name == "zoho_tokenstore"]
         assert [record.levelno for record in told] == [logging.WARNING] * 2
         assert "list://" in told[0].getMessage()
         assert "tokens.db" in told[1].getMessage()
-        assert "Take 'clear' out when all rows are sealed" in told[0].getMessage()
+        assert "Remove 'clear' when all rows are sealed" in told[0].getMessage()
 
     def test_without_it_nothing_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
         """A store that only seals has nothing to warn of."""
-        TokenRepository(ListBackend(), keys=KeyRing([NEW, OLD]))
+        TokenRepository(ListBackend(), keys=Keyset([NEW, OLD]))
         assert caplog.records == []

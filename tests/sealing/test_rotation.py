@@ -19,9 +19,9 @@ import pytest
 from tests.sealing.stores import bytes_on_disk, fill, refresh_token, row_of, token_id
 from tests.sqlite.conftest import quick_folder
 from tests.support.processes import Worker
-from zoho_tokenstore import KeyRing, TokenRepository
+from zoho_tokenstore import Keyset, TokenRepository
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.crypto.resealing import take_stock
+from zoho_tokenstore.sealing import count_by_key
 
 __all__ = ["quick_folder"]
 
@@ -39,7 +39,7 @@ def add_key(path: Path, *options: str) -> str:
     """Put a new key into a key file, as an operator does; return the id of the one that seals now."""
     command = keys_command("generate", "--keys", f"file:{path}", *options)
     subprocess.run(command, check=True, capture_output=True, timeout=60)
-    return KeyRing.from_file(path).ids[0]
+    return Keyset.from_file(path).ids[0]
 
 
 @contextlib.contextmanager
@@ -89,7 +89,7 @@ def rows_under(connection: sqlite3.Connection, key: str) -> int:
     return found
 
 
-def check(database: Path, users: int, reports: list[dict[str, Any]], keys: KeyRing) -> None:
+def check(database: Path, users: int, reports: list[dict[str, Any]], keys: Keyset) -> None:
     """Nothing failed, and every save that was acknowledged is there, under these keys."""
     assert [report["trouble"] for report in reports] == [[]] * WORKERS
     saved = {id_: token for report in reports for id_, token in report["saved"].items()}
@@ -106,6 +106,7 @@ def check(database: Path, users: int, reports: list[dict[str, Any]], keys: KeyRi
         assert (record.refresh_token, record.client_secret) == (row.refresh_token, row.client_secret)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_rotating_under_load_loses_nothing(quick_folder: Path) -> None:
     """Four processes read and write all the while, the rotation is killed five times: it ends complete.
@@ -115,16 +116,16 @@ def test_rotating_under_load_loses_nothing(quick_folder: Path) -> None:
     database, key_file = quick_folder / "store" / "tokens.db", quick_folder / "keys"
     database.parent.mkdir()
     old = add_key(key_file)
-    fill(database, USERS, KeyRing.from_file(key_file))
+    fill(database, USERS, Keyset.from_file(key_file))
     with traffic(database, key_file, USERS) as reports:
         time.sleep(0.5)
         new = add_key(key_file)
-        command = keys_command("rotate", f"sqlite:///{database}", "--keys", f"file:{key_file}")
+        command = keys_command("rotate", "--store", f"sqlite:///{database}", "--keys", f"file:{key_file}")
         run_killed(command, KILLS, database, new)
     left = bytes_on_disk(database.parent)
     assert f"zts1.{new}.".encode() in left
     assert f"zts1.{old}.".encode() not in left
-    only_new = KeyRing.from_text(key_file.read_text().splitlines()[0])
+    only_new = Keyset.from_text(key_file.read_text().splitlines()[0])
     assert only_new.ids == (new,)
     check(database, USERS, reports, only_new)
 
@@ -140,14 +141,14 @@ def test_sealing_under_load_loses_nothing(quick_folder: Path) -> None:
     fill(database, USERS // 5, None)
     before = bytes_on_disk(database.parent)
     assert refresh_token(1) in before
-    command = keys_command("seal", f"sqlite:///{database}", "--keys", f"file:{key_file}")
+    command = keys_command("seal", "--store", f"sqlite:///{database}", "--keys", f"file:{key_file}")
     with traffic(database, key_file, USERS // 5) as reports:
         run_killed(command, 2, database, key)
     left = bytes_on_disk(database.parent)
     assert b"1000.refresh." not in left
     assert b"1000.access." not in left
-    strict = KeyRing.from_text(key_file.read_text().splitlines()[0])
+    strict = Keyset.from_text(key_file.read_text().splitlines()[0])
     check(database, USERS // 5, reports, strict)
     with contextlib.closing(SQLiteBackend(database)) as backend:
-        stock = take_stock(backend, strict)
+        stock = count_by_key(backend, strict)
     assert (stock.rows, dict(stock.by_key), stock.refused) == (USERS // 5, {key: USERS // 5}, [])

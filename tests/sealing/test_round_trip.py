@@ -21,11 +21,11 @@ from tests.sealing.support import (
     rows,
 )
 from tests.support.hostile import HOSTILE_TEXTS, LOOKALIKES
-from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository, TokenStoreError
+from zoho_tokenstore import Keyset, TokenRecord, TokenRepository, TokenStoreError
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto.resealing import reseal, take_stock
 from zoho_tokenstore.records import SECRET_COLUMNS
+from zoho_tokenstore.sealing import count_by_key, reseal
 
 # Not longer: all four of a row are one text of it, and a CSV file has a limit to those.
 KEPT = {name: text[:5_000] for name, text in HOSTILE_TEXTS.items() if "\0" not in text}
@@ -59,7 +59,7 @@ def test_hostile_secrets_come_back(backend: Backend) -> None:
     stored = [text for row in rows(backend) for text in (row.client_secret, *row.digests.values())]
     assert len(stored) == 4 * len(KEPT)
     assert not set(stored) & set(KEPT.values())
-    assert take_stock(backend, KeyRing([OLD])).refused == []
+    assert count_by_key(backend, Keyset([OLD])).refused == []
 
 
 def test_hostile_names_come_back(backend: Backend) -> None:
@@ -70,7 +70,7 @@ def test_hostile_names_come_back(backend: Backend) -> None:
         secrets = {name: f"1000.{name}.{number}" for name in TOKENS}
         saved_and_found(tokens, ALICE.changed(**owner, **secrets))
     before = list(tokens.scan())
-    assert reseal(backend, KeyRing([NEW, OLD])).sealed == len(KEPT)
+    assert reseal(backend, Keyset([NEW, OLD])).sealed == len(KEPT)
     assert list(repository(backend, NEW).scan()) == before
 
 

@@ -13,11 +13,10 @@ from tests.sdk import app
 from tests.sdk.conftest import _clean_sdk, _loopback_only, _running_zoho, zoho
 from tests.sdk.portal import Portal, of_kind
 from tests.sealing.support import FOREIGN, NEW, OLD, box_of, bytes_of, change, make_backend, rows, stored
-from zoho_tokenstore import Event, KeyRing, RepositoryStore, SealingError, TokenRecord, TokenRepository
+from zoho_tokenstore import Event, Keyset, RepositoryStore, SealingError, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.crypto.resealing import reseal, take_stock
 from zoho_tokenstore.emulator import Emulator
+from zoho_tokenstore.sealing import SealingKey, count_by_key, reseal
 
 __all__ = ["_clean_sdk", "_loopback_only", "_running_zoho", "zoho"]
 
@@ -42,8 +41,8 @@ def events() -> list[Event]:
 def open_portal(zoho: Emulator, tmp_path: Path, backend: Backend, events: list[Event]) -> Open:
     """Opens the application on the one backend, with these keys or none, as a new process would."""
 
-    def open_(*keys: Key) -> Portal:
-        repository = TokenRepository(backend, keys=KeyRing(keys) if keys else None, on_event=events.append)
+    def open_(*keys: SealingKey) -> Portal:
+        repository = TokenRepository(backend, keys=Keyset(keys) if keys else None, on_event=events.append)
         portal = Portal(zoho, tmp_path, lambda: RepositoryStore(repository))
         portal.restart()
         return portal
@@ -83,16 +82,20 @@ def test_keys_are_rotated_under_a_running_application(open_portal: Open, backend
         app.create_lead("Kumar")
         portal.let_expire(token)
         app.create_lead("Peters")
-        assert reseal(backend, KeyRing(keys)).refused == set()
+        assert reseal(backend, Keyset(keys)).refused == set()
     assert portal.zoho.counters().minted == 3  # the login, and a refresh with each ring
 
 
-WRONG: dict[str, tuple[Key, ...]] = {"no key": (), "another key": (FOREIGN,), "a newer key alone": (NEW,)}
+WRONG: dict[str, tuple[SealingKey, ...]] = {
+    "no key": (),
+    "another key": (FOREIGN,),
+    "a newer key alone": (NEW,),
+}
 
 
 @pytest.mark.parametrize("keys", WRONG.values(), ids=WRONG)
 def test_a_start_without_the_keys_shows_our_error(
-    open_portal: Open, backend: Backend, keys: tuple[Key, ...]
+    open_portal: Open, backend: Backend, keys: tuple[SealingKey, ...]
 ) -> None:
     """`initialize` raises it as it is, by whatever the token is looked up; Zoho is not asked."""
     portal = open_portal(OLD)
@@ -116,7 +119,7 @@ def test_a_start_without_the_keys_shows_our_error(
 
 @pytest.mark.parametrize("keys", WRONG.values(), ids=WRONG)
 def test_a_new_login_without_the_keys_spends_no_code(
-    open_portal: Open, backend: Backend, keys: tuple[Key, ...]
+    open_portal: Open, backend: Backend, keys: tuple[SealingKey, ...]
 ) -> None:
     """It is refused before the exchange: with the right keys the same code logs in."""
     portal = open_portal(OLD)
@@ -165,7 +168,7 @@ def test_a_refused_save_is_kept_until_the_keys_are_back(
     zoho: Emulator, tmp_path: Path, backend: Backend, events: list[Event], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A row that gets an unknown key between look-up and save: the new token is kept, and saved late."""
-    ring = KeyRing([OLD])
+    ring = Keyset([OLD])
     store = RepositoryStore(TokenRepository(backend, keys=ring, on_event=events.append))
     portal = Portal(zoho, tmp_path, lambda: store)
     token = portal.log_in()
@@ -173,7 +176,7 @@ def test_a_refused_save_is_kept_until_the_keys_are_back(
     save, given = store.repository.save, []
 
     def save_without_the_key(record: TokenRecord, **options: Any) -> TokenRecord:
-        reseal(backend, KeyRing([NEW, OLD]))
+        reseal(backend, Keyset([NEW, OLD]))
         given.append(record.access_token)
         return save(record, **options)
 
@@ -184,9 +187,9 @@ def test_a_refused_save_is_kept_until_the_keys_are_back(
     assert {type(event.error) for event in failed} == {SealingError}
     told = [record.levelno for record in caplog.records if record.name == "zoho_tokenstore"]
     assert told.count(logging.ERROR) == len(failed)
-    assert take_stock(backend).by_key == {NEW.id: 1}
+    assert count_by_key(backend).by_key == {NEW.id: 1}
     app.create_lead("Peters")  # the token is known here
-    ring.now = KeyRing([NEW, OLD]).now
+    ring.current = Keyset([NEW, OLD]).current
     assert store._renewer is not None
     store._renewer.close()  # as the end of the process does
     assert len(of_kind(events, "saved_late")) == 1

@@ -20,17 +20,18 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from tests.sealing.support import ALICE, NEW, OLD, repository
 from zoho_tokenstore import (
     Event,
-    KeyRing,
+    Keyset,
     RefreshPolicy,
     RepositoryStore,
     SealingError,
     TokenRepository,
 )
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.crypto import sources
-from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.crypto.sealing import Sealed
-from zoho_tokenstore.renewal.renewer import Renewer
+from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
+from zoho_tokenstore.renewal._renewer import Renewer
+from zoho_tokenstore.sealing import SealingKey
+from zoho_tokenstore.sealing import _sources as sources
+from zoho_tokenstore.sealing._cipher import AESGCMCipher
 from zoho_tokenstore.tokens import Tokens
 
 KEYS = (OLD, NEW)
@@ -39,7 +40,7 @@ KEYS = (OLD, NEW)
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "keys"
-    path.write_text(KeyRing(KEYS).to_text())
+    path.write_text(Keyset(KEYS).to_text())
     path.chmod(0o600)
     return path
 
@@ -52,7 +53,7 @@ class Settings:
     name: str = "portal"
 
 
-def forms_of(key: Key) -> list[str]:
+def forms_of(key: SealingKey) -> list[str]:
     """How a key may be shown: as its text, as bytes, in hexadecimal; parts of it too."""
     derived = HKDF(SHA256(), length=64, salt=None, info=b"zoho-tokenstore sealing 1").derive(key._material)
     shown = [key.to_text()[5:15], key.to_text()[-10:]]
@@ -69,20 +70,20 @@ def check(text: str) -> None:
 
 def things(file: Path) -> dict[str, Any]:
     """Everything that has to do with keys."""
-    ring = KeyRing(KEYS)
+    ring = Keyset(KEYS)
     repository = TokenRepository(ListBackend(), keys=ring)
     return {
         "key": OLD,
         "ring": ring,
-        "ring of a file": KeyRing.from_file(file),
-        "ring of a service": KeyRing.from_callable(lambda: KEYS),
-        "ring at one moment": ring.now,
+        "ring of a file": Keyset.from_file(file),
+        "ring of a service": Keyset.from_callable(lambda: KEYS),
+        "ring at one moment": ring.current,
         "file": sources.KeyFile(file),
         "service": sources.Fetched(lambda: KEYS),
-        "sealing": Sealed(ring),
+        "sealing": AESGCMCipher(ring),
         "repository": repository,
         "renewer": Renewer(repository, RefreshPolicy()),
-        "tokens": Tokens(Renewer(repository, RefreshPolicy())),
+        "tokens": Tokens(Lifecycle(Renewer(repository, RefreshPolicy()))),
         "store": RepositoryStore(repository),
         "settings": Settings(ring),
     }
@@ -108,8 +109,8 @@ def test_no_text_of_anything_shows_a_key(file: Path, way: str) -> None:
 
 def test_the_texts_say_something() -> None:
     """Key ids are public: they tell which key is meant, in the order of the ring."""
-    assert repr(OLD) == f"Key('{OLD.id}')"
-    assert repr(KeyRing([NEW, OLD, "clear"])) == f"KeyRing({NEW.id}, {OLD.id}, clear)"
+    assert repr(OLD) == f"SealingKey('{OLD.id}')"
+    assert repr(Keyset([NEW, OLD, "clear"])) == f"Keyset({NEW.id}, {OLD.id}, clear)"
 
 
 def test_the_check_sees_keys() -> None:
@@ -137,9 +138,9 @@ def test_keys_are_not_pickled(file: Path, name: str) -> None:
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy], ids=["copy", "deepcopy"])
 def test_a_copy_is_the_ring_itself(file: Path, copied: Callable[[Any], Any]) -> None:
     """So settings with a ring in them can be copied; all copies take part in its renewals."""
-    for thing in (OLD, KeyRing(KEYS), KeyRing.from_file(file)):
+    for thing in (OLD, Keyset(KEYS), Keyset.from_file(file)):
         assert copied(thing) is thing
-    settings = Settings(KeyRing(KEYS))
+    settings = Settings(Keyset(KEYS))
     assert copied(settings).keys is settings.keys
     assert dataclasses.asdict(settings)["keys"] is settings.keys
     check(repr(dataclasses.asdict(settings)))
@@ -148,10 +149,10 @@ def test_a_copy_is_the_ring_itself(file: Path, copied: Callable[[Any], Any]) -> 
 def test_log_lines_show_no_key(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A ring that is logged, and what is logged while keys cannot be read."""
     caplog.set_level(logging.DEBUG)
-    ring = KeyRing.from_file(file)
+    ring = Keyset.from_file(file)
     logging.getLogger("portal").info("opened with %s %r %s", ring, OLD, {"keys": ring})
     file.write_text(f"{OLD.to_text()} {NEW.to_text()[:-2]}")
-    assert not ring.renewed()
+    assert not ring.reload()
     assert "cannot be read again" in caplog.text
     check(caplog.text)
     check("".join(f"{vars(record)}" for record in caplog.records))
@@ -163,7 +164,7 @@ def test_events_show_no_key() -> None:
     saved = repository(backend, OLD, on_event=events.append).save(ALICE)
     with pytest.raises(SealingError):
         repository(backend, NEW, on_event=events.append).save(ALICE)
-    assert [event.kind for event in events] == ["created", "row_unreadable", "save_failed"]
+    assert [event.kind for event in events] == ["created", "logged_in", "row_unreadable", "save_failed"]
     assert saved.access_token is not None
     check(f"{events}")
     assert saved.access_token not in f"{events}"

@@ -17,10 +17,9 @@ from tests.property.model import Fields
 from tests.property.test_stateful import BACKENDS, LOGINS, TOKENS, SixMethods, refusing
 from tests.sealing.support import NEW, OLD
 from tests.unit.renewal.support import Zoho
-from zoho_tokenstore import KeyRing, RepositoryStore, TokenRepository
+from zoho_tokenstore import Keyset, RepositoryStore, TokenRepository
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.crypto.keys import Key
-from zoho_tokenstore.crypto.resealing import reseal, take_stock
+from zoho_tokenstore.sealing import SealingKey, count_by_key, reseal
 
 __all__ = ["refusing"]
 
@@ -36,14 +35,14 @@ class SealedSixMethods(SixMethods):
     def __init__(self) -> None:
         super().__init__()
         self.backends = [store.repository._backend for store in self.stores]
-        self.keys: list[Key] = [OLD]
+        self.keys: list[SealingKey] = [OLD]
         self.clock = itertools.count(1)
         self.stores = [self._open(backend, self._fetched()) for backend in self.backends]
 
-    def _fetched(self) -> KeyRing:
-        return KeyRing.from_callable(lambda: self.keys, max_age=timedelta(0))
+    def _fetched(self) -> Keyset:
+        return Keyset.from_callable(lambda: self.keys, max_age=timedelta(0))
 
-    def _open(self, backend: Backend, keys: KeyRing) -> RepositoryStore:
+    def _open(self, backend: Backend, keys: Keyset) -> RepositoryStore:
         return self.open(TokenRepository(backend, keys=keys, clock=lambda: next(self.clock)))
 
     @initialize(early=st.booleans())
@@ -56,7 +55,7 @@ class SealedSixMethods(SixMethods):
     def a_new_key_comes(self) -> None:
         """For a third handle at once; the others come by it when they meet it or save."""
         self.keys = [NEW, OLD]
-        self.stores.append(self._open(self.backends[-1], KeyRing([NEW, OLD])))
+        self.stores.append(self._open(self.backends[-1], Keyset([NEW, OLD])))
 
     @precondition(lambda self: len(self.stores) == 3)
     @rule(token=TOKENS | LOGINS)
@@ -72,13 +71,13 @@ class SealedSixMethods(SixMethods):
     @rule()
     def rotate(self) -> None:
         """Afterwards the new key opens everything by itself, and all tokens are what they were."""
-        assert reseal(self.backends[0], KeyRing([NEW, OLD])).refused == set()
-        alone = self._open(self.backends[0], KeyRing([NEW]))
+        assert reseal(self.backends[0], Keyset([NEW, OLD])).refused == set()
+        alone = self._open(self.backends[0], Keyset([NEW]))
         assert {token.get_id() for token in alone.get_tokens()} == set(self.model.rows)
 
     @invariant()
     def every_row_opens_and_is_found(self) -> None:
-        stock = take_stock(self.backends[0], KeyRing(self.keys))
+        stock = count_by_key(self.backends[0], Keyset(self.keys))
         assert stock.refused == []
         assert set(stock.by_key) <= {key.id for key in self.keys}
 

@@ -15,7 +15,7 @@ import traceback
 
 from tests.sealing.stores import row_of, token_id
 from tests.support.processes import ready
-from zoho_tokenstore import KeyRing, TokenRecord, TokenRepository
+from zoho_tokenstore import Keyset, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.records import record_from_row
 
@@ -69,7 +69,7 @@ class Traffic:
 
 
 def main(path: str, key_file: str, users: str, workers: str, worker: str) -> None:
-    with TokenRepository(SQLiteBackend(path), keys=KeyRing.from_file(key_file)) as tokens:
+    with TokenRepository(SQLiteBackend(path), keys=Keyset.from_file(key_file)) as tokens:
         traffic = Traffic(tokens, int(users), int(workers), int(worker))
         ready()
         traffic.run()

@@ -1,4 +1,4 @@
-"""A fleet for a day, in virtual time: how many requests it sends for the tokens that it needs.
+"""A fleet for a day, in virtual time: how many requests it sends for the tokens that it freshness.
 
 Logins have nothing to do with each other, so each is simulated by itself, from one renewal to the next: while
 a token is fresh nobody touches its lease. Who looks up when it is due is drawn; if more than one host does so
@@ -16,14 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from zoho_tokenstore._policies import DEFAULT_POLICY
+from zoho_tokenstore.backend import LeaseState
 from zoho_tokenstore.errors import AccountsError, AccountsUnavailableError
-from zoho_tokenstore.leases import Kept
-from zoho_tokenstore.policies import DEFAULT_POLICY
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal import protocol
-from zoho_tokenstore.renewal.entries import ms
-from zoho_tokenstore.renewal.needs import Need, Needs
-from zoho_tokenstore.renewal.skew import Skew
+from zoho_tokenstore.renewal import _protocol as protocol
+from zoho_tokenstore.renewal._budget import ms
+from zoho_tokenstore.renewal._clock_skew import ClockSkew
+from zoho_tokenstore.renewal._freshness import Freshness, TokenState
 
 POLICY: Final = DEFAULT_POLICY
 LIFE_MS: Final = 3_600_000
@@ -133,7 +133,7 @@ class Login:
             expires = self._renewed(at, host, expires)
 
     def _renewed(self, at: int, host: int, expires: int) -> int:
-        """Renew, from the first look-up that needs it; return when the new token expires."""
+        """Renew, from the first look-up that freshness it; return when the new token expires."""
         takes, answer = _store_ms(self.random), _zoho_ms(self.random)
         is_alone = self.random.expovariate(self.rate) > 6 * takes + answer
         fate = self.random.random()
@@ -199,20 +199,20 @@ class Contest:
             return
         self._next()
         asked = self.record
-        needs = Needs(POLICY, lambda: self.now + offset_of(host), _NO_SKEW)
-        need = needs.of(asked)
-        if need is Need.NOTHING or self._busy.get(host, 0) > self.now:
+        freshness = Freshness(POLICY, lambda: self.now + offset_of(host), _NO_SKEW)
+        state = freshness.of(asked)
+        if state is TokenState.FRESH or self._busy.get(host, 0) > self.now:
             return
-        self._busy[host] = self.now + _GLANCE_MS if need is Need.SOON else self.now + 2 * _TIMEOUT_MS
+        self._busy[host] = self.now + _GLANCE_MS if state is TokenState.DUE else self.now + 2 * _TIMEOUT_MS
         self.login.tally.contenders += 1
-        wait = POLICY.wait.total_seconds() if need is Need.NOW else 0.0
+        wait = POLICY.wait.total_seconds() if state is TokenState.STALE else 0.0
         ask = protocol.Ask(
             owner=f"{host} {next(self._order)}",
             subject="the token",
-            is_enough=functools.partial(needs.is_met, need, asked, is_forced=False),
+            is_enough=functools.partial(freshness.is_met, state, asked, is_forced=False),
             wait=wait,
         )
-        clock = protocol.Clock(lambda: self.now / 1000, self.random.random)
+        clock = protocol.TimeSource(lambda: self.now / 1000, self.random.random)
         Contender(self, host, protocol.renewal(ask, POLICY, clock)).begin()
 
     def _next(self) -> None:
@@ -266,7 +266,7 @@ class Contender:
         contest = self._contest
         match step:
             case protocol.Read():
-                return Kept(contest.login.entry, contest.now)
+                return LeaseState(contest.login.entry, contest.now)
             case protocol.Replace(was, entry):
                 is_read = contest.login.entry == was
                 contest.login.entry = str(entry) if is_read else contest.login.entry
@@ -311,4 +311,4 @@ def _zoho_ms(random: random.Random) -> int:
     return int(random.lognormvariate(5.7, 0.7))
 
 
-_NO_SKEW: Final = Skew(lambda *_, **__: None)
+_NO_SKEW: Final = ClockSkew(lambda *_, **__: None)

@@ -12,8 +12,9 @@ from tests.simulation.scene import Scene
 from tests.simulation.world import Violation
 from zoho_tokenstore.errors import AccountsError
 from zoho_tokenstore.records import Row, TokenRecord, record_from_row
-from zoho_tokenstore.renewal import protocol
-from zoho_tokenstore.renewal.entries import Entry, ms
+from zoho_tokenstore.renewal import _protocol as protocol
+from zoho_tokenstore.renewal._budget import ms
+from zoho_tokenstore.renewal._lease_entry import LeaseEntry
 
 _LONGEST_PAUSE: Final = 0.1
 _PLAUSIBLE: Final = 2
@@ -73,8 +74,10 @@ class Judge:
 
     def replaced(self, by: object, name: str, text: str) -> None:
         """A text was stored beside a lease."""
+        if name.startswith("replaced/"):  # a login, remembered until it is revoked
+            return
         assert isinstance(by, Renewing)
-        entry = Entry.parse(text)
+        entry = LeaseEntry.parse(text)
         credential = self._credentials.setdefault(name, Credential())
         if entry.owner == by.ask.owner:
             self._took(by, credential)
@@ -184,7 +187,7 @@ class Judge:
 
     def _check_held(self, renewing: Renewing) -> None:
         """What a renewal has read must say that somebody is at it: else it would know the outcome."""
-        entry, now = Entry.parse(renewing.kept.text), renewing.kept.now_ms
+        entry, now = LeaseEntry.parse(renewing.kept.text), renewing.kept.now_ms
         if entry.owner is None or not now < entry.until_ms <= now + _PLAUSIBLE * self._timeout_ms:
             raise Violation(f"{renewing} waits for nobody: {entry}")
 
@@ -197,7 +200,11 @@ class Judge:
         if credential is None or account.taken_ms is None:
             raise Violation(f"{renewing} sends without a lease")
         removed_ms = self._removed_ms.get(self._scene.asked.id or "")
-        if removed_ms is not None and removed_ms < renewing.read_ms and not renewing.process.late.kept:
+        if (
+            removed_ms is not None
+            and removed_ms < renewing.read_ms
+            and not renewing.process.pending_saves.kept
+        ):
             raise Violation(f"{renewing} renews what was deleted")
         if account.sendings > 1:
             raise Violation(f"{renewing} sends twice under one lease")

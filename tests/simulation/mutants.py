@@ -11,7 +11,11 @@ from unittest import mock
 
 from tests.simulation import processes
 from tests.simulation.scene import Renew
-from zoho_tokenstore.renewal import entries, late, protocol, steps
+from zoho_tokenstore.renewal import _budget as budget
+from zoho_tokenstore.renewal import _lease_entry as lease_entry
+from zoho_tokenstore.renewal import _pending_saves as pending_saves
+from zoho_tokenstore.renewal import _protocol as protocol
+from zoho_tokenstore.renewal import _steps as steps
 
 
 class Mutant(NamedTuple):
@@ -38,14 +42,14 @@ MUTANTS: Final = {
     "the token is found before the lease is read": Mutant(
         protocol,
         """        kept = yield Read()
-        entry = Entry.parse(kept.text)
+        entry = LeaseEntry.parse(kept.text)
         if turn == 0:
             before = entry.renewed
         record = yield Find(None if entry.renewed == before else entry.renewed)
 """,
         """        record = yield Find(before)
         kept = yield Read()
-        entry = Entry.parse(kept.text)
+        entry = LeaseEntry.parse(kept.text)
 """,
     ),
     "what was deleted is renewed": Mutant(
@@ -77,49 +81,58 @@ MUTANTS: Final = {
     ),
     "a throttled renewal can be forced": Mutant(protocol, 'failure.kind != "throttled"', "True"),
     "nobody stops waiting": Mutant(protocol, "        if left <= 0:", "        if left <= -60:"),
-    "pauses get longer and longer": Mutant(protocol, "pause * 1.5, _LONGEST_PAUSE", "pause * 1.5, 10"),
+    "pauses get longer and longer": Mutant(protocol, "pause * 1.5, _LONGEST_POLL_DELAY", "pause * 1.5, 10"),
     "a lease never runs out": Mutant(
-        entries, "now_ms < self.until_ms <= now_ms + 2 * ms(policy.timeout)", "self.until_ms > 0"
+        lease_entry, "now_ms < self.until_ms <= now_ms + 2 * ms(policy.timeout)", "self.until_ms > 0"
     ),
     "a lease of a clock that was set back holds": Mutant(
-        entries, "now_ms < self.until_ms <= now_ms + 2 * ms(policy.timeout)", "now_ms < self.until_ms"
+        lease_entry, "now_ms < self.until_ms <= now_ms + 2 * ms(policy.timeout)", "now_ms < self.until_ms"
     ),
     "a lease runs out at once": Mutant(
-        entries, "until_ms=now_ms + ms(policy.timeout), sent", "until_ms=now_ms + 20, sent"
+        lease_entry, "until_ms=now_ms + ms(policy.timeout)", "until_ms=now_ms + 20"
     ),
     "requests are not counted": Mutant(
-        entries, "sent=(*self._within(now_ms, policy), now_ms)", "sent=self._within(now_ms, policy)"
+        lease_entry,
+        "(*within_window(self.sent, now_ms, policy), now_ms)",
+        "within_window(self.sent, now_ms, policy)",
     ),
     "requests are forgotten too early": Mutant(
-        entries, "abs(now_ms - at) < ms(policy.window)", "abs(now_ms - at) < ms(policy.window) // 2"
+        budget, "abs(now_ms - at) < ms(policy.window)", "abs(now_ms - at) < ms(policy.window) // 2"
     ),
     "a request that failed is not counted": Mutant(
-        entries,
-        "return self._next(owner=None, until_ms=0, failure=Failure(kind",
-        "return self._next(owner=None, until_ms=0, sent=self.sent[:-1], failure=Failure(kind",
+        lease_entry,
+        "return self._next(owner=None, until_ms=0, failure=RecordedFailure(kind",
+        "return self._next(owner=None, until_ms=0, sent=self.sent[:-1], failure=RecordedFailure(kind",
     ),
     "a rejection holds off for a while only": Mutant(
-        entries, 'if failure is None or failure.kind == "rejected":', "if failure is None:"
+        lease_entry, 'if failure is None or failure.kind == "rejected":', "if failure is None:"
     ),
     "a throttled renewal is tried again soon": Mutant(
-        entries, '"throttled": now_ms + ms(policy.window)', '"throttled": now_ms + 1000'
+        lease_entry, '"throttled": now_ms + ms(policy.window)', '"throttled": now_ms + 1000'
     ),
     "a save is fenced by the row as it is by now": Mutant(
         steps, "known if known is not None and _fence(known.record) == _fence(record) else None", "known"
     ),
     "what a late token was made after is forgotten": Mutant(
-        steps, "self._desk.late.fence_of(stored) or _fence(stored)", "_fence(stored)", is_rare=True
+        steps,
+        "self._services.pending_saves.fence_of(stored) or _fence(stored)",
+        "_fence(stored)",
+        is_rare=True,
     ),
-    "a renewal drops a late login": Mutant(late, "if renews and", "if False and renews and", is_rare=True),
-    "a late token forgets which row it was of": Mutant(late, "id=record.id or kept.row_id", "id=None"),
+    "a renewal drops a late login": Mutant(
+        pending_saves, "if renews and", "if False and renews and", is_rare=True
+    ),
+    "a late token forgets which row it was of": Mutant(
+        pending_saves, "id=record.id or kept.row_id", "id=None"
+    ),
     "a late save is not fenced": Mutant(
-        late,
+        pending_saves,
         "self._repository.save(kept.record, fence=kept.fence",
         "self._repository.save(kept.record, fence=None",
     ),
 }
 
-_STEPS: Final = ("Read", "Replace", "Find", "Prove", "Send", "Save", "Pause", "Ask", "Clock")
+_STEPS: Final = ("Read", "Replace", "Find", "Prove", "Send", "Save", "Pause", "Ask", "TimeSource")
 
 
 @contextlib.contextmanager
@@ -131,12 +144,15 @@ def made(mutant: Mutant) -> Iterator[Renew]:
         vars(made).update({name: getattr(protocol, name) for name in _STEPS})
         renewal = made.renewal
     with contextlib.ExitStack() as patches:
-        if mutant.module is entries:
-            patches.enter_context(mock.patch.object(protocol, "Entry", made.Entry))
+        if mutant.module is lease_entry:
+            patches.enter_context(mock.patch.object(protocol, "LeaseEntry", made.LeaseEntry))
+        elif mutant.module is budget:
+            for name in ("within_window", "blocked_ms"):
+                patches.enter_context(mock.patch.object(lease_entry, name, vars(made)[name]))
         elif mutant.module is steps:
             patches.enter_context(mock.patch.object(processes, "Steps", made.Steps))
-        elif mutant.module is late:
-            patches.enter_context(mock.patch.object(processes, "Late", made.Late))
+        elif mutant.module is pending_saves:
+            patches.enter_context(mock.patch.object(processes, "PendingSaves", made.PendingSaves))
         yield renewal
 
 

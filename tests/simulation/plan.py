@@ -7,7 +7,7 @@ from datetime import timedelta
 from random import Random
 from typing import Literal
 
-from zoho_tokenstore.policies import RefreshPolicy
+from zoho_tokenstore import RefreshPolicy
 
 Kind = Literal["stored", "stored code", "code", "refresh token"]
 """What the processes come with: the id of a row with a login or with a code; or a code or refresh token."""

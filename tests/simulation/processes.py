@@ -13,17 +13,19 @@ from typing import Any, Final
 
 from tests.simulation.scene import Scene
 from tests.simulation.store import Fault, Line
+from zoho_tokenstore._saving import Fence
+from zoho_tokenstore.backend import LeaseState
 from zoho_tokenstore.errors import AccountsError, AccountsUnavailableError, TokenStoreError
-from zoho_tokenstore.leases import Kept, names_of
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal import protocol
-from zoho_tokenstore.renewal.answers import Grant
-from zoho_tokenstore.renewal.late import Late, may_pass
-from zoho_tokenstore.renewal.needs import Need, Needs
-from zoho_tokenstore.renewal.skew import Skew
-from zoho_tokenstore.renewal.steps import Desk, Origin, Steps
-from zoho_tokenstore.renewal.transport import Transport
-from zoho_tokenstore.repository import Fence, TokenRepository
+from zoho_tokenstore.renewal import _protocol as protocol
+from zoho_tokenstore.renewal._answers import TokenResponse
+from zoho_tokenstore.renewal._clock_skew import ClockSkew
+from zoho_tokenstore.renewal._freshness import Freshness, TokenState
+from zoho_tokenstore.renewal._pending_saves import PendingSaves, may_pass
+from zoho_tokenstore.renewal._steps import Origin, Services, Steps
+from zoho_tokenstore.renewal._task import names_of
+from zoho_tokenstore.renewal._transport import Transport
+from zoho_tokenstore.repository import TokenRepository
 
 _TRANSPORT: Final = Transport(timedelta(seconds=1))  # nothing is sent by it
 _ORIGIN: Final = Origin()
@@ -62,10 +64,12 @@ class Process:
         self.under_way: Final[dict[str, Renewing]] = {}
         self.line: Final = Line(scene.world, scene.store)
         self.repository: Final = _Repository(self.line, self.clock)
-        self.late: Final = Late(self.repository, self.clock)
-        self.skew: Final = Skew(self.repository.emit)
-        self.needs: Final = Needs(scene.plan.policy, self.clock, self.skew)
-        self.desk: Final = Desk(self.repository, self.line, self.late, _TRANSPORT, self.skew.learn)
+        self.pending_saves: Final = PendingSaves(self.repository, self.clock)
+        self.skew: Final = ClockSkew(self.repository.emit)
+        self.freshness: Final = Freshness(scene.plan.policy, self.clock, self.skew)
+        self.services: Final = Services(
+            self.repository, self.line, self.pending_saves, _TRANSPORT, self.skew.learn
+        )
 
     def __str__(self) -> str:
         return f"process {self.number}"
@@ -110,13 +114,19 @@ class Process:
         """Return what is stored, or kept to be stored, of what the processes come with."""
         asked = self.scene.asked
         if asked.id is not None:
-            return (self.late.get(asked.id) if self.late.kept else None) or self.repository.get(asked.id)
-        kept = self.late.find(asked) if self.late.kept else None
+            return (
+                self.pending_saves.get(asked.id) if self.pending_saves.kept else None
+            ) or self.repository.get(asked.id)
+        kept = self.pending_saves.find(asked) if self.pending_saves.kept else None
         return kept or self.repository.find(asked, tell=False)
 
     def kept_logins(self) -> set[str | None]:
         """Return the logins that are to be saved late."""
-        return {kept.record.refresh_token for kept in self.late.kept} if self.late.kept else _NONE
+        return (
+            {kept.record.refresh_token for kept in self.pending_saves.kept}
+            if self.pending_saves.kept
+            else _NONE
+        )
 
     # ---- what an application does
 
@@ -133,15 +143,17 @@ class Process:
             self.scene.judge.looked_up(None)
             return
         asked = record or self.scene.asked
-        need = Need.NOW if record is None else self.needs.of(record)
-        if need is Need.LOGIN or (need is Need.NOTHING and not is_forced):
+        state = TokenState.STALE if record is None else self.freshness.of(record)
+        if state is TokenState.LOGIN_NEEDED or (state is TokenState.FRESH and not is_forced):
             self.scene.judge.looked_up(record)
             return
         name = names_of(asked)[0]
         if name in self.under_way:
             self.scene.world.after(50, functools.partial(self.look_up, is_forced=is_forced))
             return
-        self.under_way[name] = Renewing(self, name, asked, Need.NOW if is_forced else need, is_forced)
+        self.under_way[name] = Renewing(
+            self, name, asked, TokenState.STALE if is_forced else state, is_forced
+        )
         self.under_way[name].begin()
 
     def log_in(self) -> None:
@@ -161,33 +173,33 @@ class Process:
             self.exposed(lambda: self.repository.save(record))
         except TokenStoreError as error:
             if may_pass(error):
-                self.exposed(lambda: self.late.keep(record, Fence()))
+                self.exposed(lambda: self.pending_saves.keep(record, Fence()))
         else:
-            self.late.drop(record)
+            self.pending_saves.drop(record, record)
 
     def delete(self) -> None:
         """Delete the token."""
         record = self.repository.get(self.scene.asked.id) if self.scene.asked.id else self.found()
         if record is not None and record.id is not None:
             self.scene.judge.removes()
-            self.late.forget(record.id)
+            self.pending_saves.forget(record.id)
             token_id = record.id
             self.exposed(lambda: self.repository.delete(token_id))
 
     def clear(self) -> None:
         """Delete all tokens."""
         self.scene.judge.removes()
-        self.late.clear()
+        self.pending_saves.clear()
         self.exposed(self.repository.clear)
 
     def invalidate(self) -> None:
         """Note that Zoho has refused the access token."""
         record = self.exposed(self.found)
         if record is not None and record.access_token is not None:
-            fence = self.late.fence_of(record) or Fence(record.access_token, record.refresh_token)
+            fence = self.pending_saves.fence_of(record) or Fence(record.access_token, record.refresh_token)
             changed = record.changed(expires_at_ms=0)
             saved = self.exposed(lambda: self.repository.save(changed, fence=fence))
-            self.late.drop(saved, renews=True)
+            self.pending_saves.drop(record, saved, renews=True)
 
     def revoke(self) -> None:
         """End the login at Zoho."""
@@ -196,8 +208,10 @@ class Process:
             self.scene.zoho.logins[record.refresh_token].is_revoked = True
 
     def _found_after_saving(self) -> TokenRecord | None:
-        if self.late.kept and self.scene.world.random.random() < 0.5:  # else the last try was a moment ago
-            self.late.save(at_once=True)
+        if (
+            self.pending_saves.kept and self.scene.world.random.random() < 0.5
+        ):  # else the last try was a moment ago
+            self.pending_saves.save(at_once=True)
         return self.found()
 
 
@@ -205,7 +219,7 @@ class Renewing:
     """A renewal of a process: the real generator, whose steps the real `Steps` do, but for sending."""
 
     def __init__(
-        self, process: Process, name: str, asked: TokenRecord, need: Need, is_forced: bool = False
+        self, process: Process, name: str, asked: TokenRecord, state: TokenState, is_forced: bool = False
     ) -> None:
         scene = process.scene
         self.process: Final = process
@@ -214,19 +228,19 @@ class Renewing:
         self.ask: Final = protocol.Ask(
             owner=f"renewal {scene.world.number()}",
             subject="the token",
-            is_enough=functools.partial(process.needs.is_met, need, asked, is_forced=is_forced),
+            is_enough=functools.partial(process.freshness.is_met, state, asked, is_forced=is_forced),
             is_code=asked.refresh_token is None,
             is_forced=is_forced,
             is_stored=asked is not scene.asked,
-            wait=scene.plan.policy.wait.total_seconds() if need is Need.NOW else 0.0,
+            wait=scene.plan.policy.wait.total_seconds() if state is TokenState.STALE else 0.0,
         )
         self.began: Final = scene.world.seconds()
-        self.kept = Kept("", 0)
+        self.kept = LeaseState("", 0)
         self.jumps = 0
         self.read_ms = 0
         self._world: Final = scene.world
-        self._steps: Final = Steps(process.desk, name, asked, process.found, _ORIGIN)
-        clock = protocol.Clock(scene.world.seconds, scene.world.random.random)
+        self._steps: Final = Steps(process.services, name, asked, process.found, _ORIGIN)
+        clock = protocol.TimeSource(scene.world.seconds, scene.world.random.random)
         self._run: Final = scene.renewal(self.ask, scene.plan.policy, clock)
         self._sent = 0
 
@@ -317,13 +331,13 @@ class Renewing:
 
         self._world.after(way, arrive)
 
-    def _arrives(self, record: TokenRecord) -> Grant | AccountsError:
+    def _arrives(self, record: TokenRecord) -> TokenResponse | AccountsError:
         try:
             return self.process.scene.zoho.answer(record, self._sent + self.process.offset_ms)
         except AccountsError as error:
             return error
 
-    def _answer(self, answer: Grant | AccountsError, *, sent: bool = True) -> None:
+    def _answer(self, answer: TokenResponse | AccountsError, *, sent: bool = True) -> None:
         error = answer if isinstance(answer, AccountsError) else None
         self.process.scene.judge.answered(self, error, sent=sent)
         if isinstance(answer, AccountsError):

@@ -11,12 +11,12 @@ from tests.simulation.world import World
 from tests.simulation.zoho import Zoho
 from zoho_tokenstore.errors import AccountsError
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal import protocol
+from zoho_tokenstore.renewal import _protocol as protocol
 
 if TYPE_CHECKING:
     from tests.simulation.processes import Process, Renewing
 
-Renew = Callable[[protocol.Ask, Any, protocol.Clock], protocol.Renewal]
+Renew = Callable[[protocol.Ask, Any, protocol.TimeSource], protocol.Renewal]
 
 
 class Judge(Protocol):

@@ -18,7 +18,7 @@ from tests.simulation.world import Violation, World
 from tests.simulation.zoho import Zoho
 from zoho_tokenstore.errors import TokenStoreError
 from zoho_tokenstore.records import Row, TokenRecord
-from zoho_tokenstore.renewal import protocol
+from zoho_tokenstore.renewal import _protocol as protocol
 
 _CLIENT: Final = TokenRecord(client_id="1000.A", client_secret="s")
 _LOOK_UPS_MS: Final = 12_000
@@ -142,7 +142,7 @@ class Schedule:
         self.is_calm, self.zoho.troubled = True, 0.0
         self.world.now += 3 * _HOUR_MS
         for process in self._processes:
-            process.late.save(at_once=True)
+            process.pending_saves.save(at_once=True)
         self.judge.check_logins()
         self._processes = [Process(self, 0, 0)]
         rows = list(self.store.rows.scan())

@@ -8,9 +8,9 @@ from enum import Enum
 from typing import Final, Protocol, TypeVar
 
 from tests.simulation.world import World
+from zoho_tokenstore.backend import LeaseState, SupportsLeases
 from zoho_tokenstore.backends.list import ListBackend, ListRetiredIds
 from zoho_tokenstore.errors import BackendTimeoutError, BackendUnavailableError, TokenStoreError
-from zoho_tokenstore.leases import Kept
 from zoho_tokenstore.records import Row
 
 T = TypeVar("T")
@@ -64,18 +64,19 @@ class Store:
         self._watch.wrote(by, saved, old, row)
         return etag
 
-    def remove(self, row_id: str) -> bool:
+    def remove(self, row_id: str, expect: object) -> bool:
         row = self.rows.load(row_id)
-        if row is not None:
+        removed = self.rows.remove(row_id, expect=expect)
+        if removed and row is not None:
             self._watch.removed([row])
-        return self.rows.remove(row_id)
+        return removed
 
     def clear(self) -> int:
         self._watch.removed(list(self.rows.scan()))
         return self.rows.clear()
 
 
-class Line:
+class Line(SupportsLeases):
     """One process's line to the store: a backend and its leases.
 
     `fault` is what happens to the next message (`lasts`: to all that follow, too); `by` is who sends it, and
@@ -85,6 +86,7 @@ class Line:
     location = "simulation://"
 
     def __init__(self, world: World, store: Store) -> None:
+        self.leases: Line = self
         self.fault: Fault | None = None
         self.lasts = False
         self.by: object = None
@@ -93,16 +95,12 @@ class Line:
         self._store = store
 
     @property
-    def leases(self) -> Line:
-        return self
-
-    @property
     def retired(self) -> ListRetiredIds:
         self._read(lambda: None)
         return self._store.rows.retired
 
-    def read(self, name: str) -> Kept:
-        return self._read(lambda: Kept(self._store.entries.get(name, ""), self._store.now_ms()))
+    def read(self, name: str) -> LeaseState:
+        return self._read(lambda: LeaseState(self._store.entries.get(name, ""), self._store.now_ms()))
 
     def replace(self, name: str, was: str, text: str, keep_ms: int) -> bool:
         by = self.by
@@ -121,8 +119,8 @@ class Line:
         by, saved = self.by, self.saved
         return self._write(lambda: self._store.write(by, saved, row, expect))
 
-    def remove(self, row_id: str) -> bool:
-        return self._write(lambda: self._store.remove(row_id))
+    def remove(self, row_id: str, *, expect: object = None) -> bool:
+        return self._write(lambda: self._store.remove(row_id, expect))
 
     def clear(self) -> int:
         return self._write(self._store.clear)

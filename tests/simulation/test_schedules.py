@@ -38,6 +38,7 @@ def _violations(seeds: range) -> dict[int, str]:
     return {seed: outcome.violation for seed in seeds if (outcome := run(seed)).violation is not None}
 
 
+@pytest.mark.long
 def test_schedules() -> None:
     """In 2,000 schedules nothing happens that must not."""
     assert _violations(SHORT) == {}
@@ -94,6 +95,7 @@ def test_fleet() -> None:
     assert 20_000 < tally.needed <= tally.requests <= 1.01 * tally.needed
 
 
+@pytest.mark.long
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     """`make simulate` runs schedules and a fleet; a seed is told step by step."""
     assert main(["--schedules", "20", "--first", "0", "--logins", "1000", "--processes", "1"]) == 0

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from tests.simulation.world import World
 from zoho_tokenstore.errors import AccountsUnavailableError, InvalidGrantError, RateLimitedError
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal.answers import Grant
+from zoho_tokenstore.renewal._answers import TokenResponse
 
 _LIMIT: Final = 10
 _WINDOW_MS: Final = 600_000
@@ -68,7 +68,7 @@ class Zoho:
         login.minted_ms.append(self._world.now)
         return f"a{number}"
 
-    def answer(self, record: TokenRecord, sent_ms: int) -> Grant:
+    def answer(self, record: TokenRecord, sent_ms: int) -> TokenResponse:
         """Answer a request for a record's refresh token, or else its code.
 
         Arguments:
@@ -88,14 +88,14 @@ class Zoho:
             raise RateLimitedError("Too many requests.", retry_after=600.0, error_code="access_denied")
         return self._grant(self.mint(login), None, sent_ms)
 
-    def _exchange(self, code: str, sent_ms: int) -> Grant:
+    def _exchange(self, code: str, sent_ms: int) -> TokenResponse:
         if self.codes[code] is not None:
             raise InvalidGrantError("Zoho refuses the code.", error_code="invalid_code")
         login = self.codes[code] = self.login()
         return self._grant(self.mint(login), login.refresh_token, sent_ms)
 
-    def _grant(self, access_token: str, refresh_token: str | None, sent_ms: int) -> Grant:
-        return Grant(
+    def _grant(self, access_token: str, refresh_token: str | None, sent_ms: int) -> TokenResponse:
+        return TokenResponse(
             access_token=access_token,
             refresh_token=refresh_token,
             expires_at_ms=self.minted[access_token].ends_ms,

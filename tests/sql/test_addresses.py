@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from zoho_tokenstore.backends._sql import addresses
-from zoho_tokenstore.backends._sql.addresses import Address
 from zoho_tokenstore.backends.sql import SQLBackend
+from zoho_tokenstore.backends.sql import _addresses as addresses
+from zoho_tokenstore.backends.sql._addresses import DatabaseAddress
 from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError
 
 SECRET = "hunter2"
 
 
-def read(url: str) -> Address:
-    return addresses.read(url, table="oauthtoken", timeout=30.0, pool_size=5)
+def read(url: str) -> DatabaseAddress:
+    return addresses.parse_url(url, table="oauthtoken", timeout=30.0, pool_size=5)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_our_options_are_taken_out_and_the_others_go_to_the_driver() -> None:
 
 def test_options_of_the_url_have_precedence() -> None:
     """What stands in the URL replaces the argument."""
-    address = addresses.read("mysql://h/d?timeout=1", table="t", timeout=9.0, pool_size=7)
+    address = addresses.parse_url("mysql://h/d?timeout=1", table="t", timeout=9.0, pool_size=7)
     assert (address.table, address.timeout, address.pool_size) == ("t", 1.0, 7)
 
 
@@ -149,7 +149,7 @@ def test_a_missing_driver_is_named_with_its_extra(
     url: str, missing: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error tells what to install."""
-    monkeypatch.delitem(sys.modules, f"zoho_tokenstore.backends._sql.{extra}", raising=False)
+    monkeypatch.delitem(sys.modules, f"zoho_tokenstore.backends.sql._{extra}", raising=False)
     hide(monkeypatch, missing)
     with pytest.raises(MissingDependencyError, match=rf"zoho-tokenstore\[{extra}\]"):
         SQLBackend(url)
@@ -157,7 +157,7 @@ def test_a_missing_driver_is_named_with_its_extra(
 
 def test_a_driver_that_is_too_old_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Older releases of psycopg cannot be told how long to wait."""
-    monkeypatch.delitem(sys.modules, "zoho_tokenstore.backends._sql.postgresql", raising=False)
+    monkeypatch.delitem(sys.modules, "zoho_tokenstore.backends.sql._postgresql", raising=False)
     monkeypatch.setattr("psycopg.__version__", "3.2.9")
     with pytest.raises(MissingDependencyError, match=r"zoho-tokenstore\[postgresql\]"):
         SQLBackend("postgresql://h/d")

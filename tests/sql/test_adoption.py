@@ -11,7 +11,7 @@ from tests.sql import published, support
 from tests.sql.conftest import Open
 from tests.sqlite.test_adoption import keys_of, ten_fields
 from zoho_tokenstore import TokenRecord, TokenRepository
-from zoho_tokenstore.clock import now_ms
+from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore.errors import BackendError, RowChangedError
 from zoho_tokenstore.records import COLUMNS, Row
 

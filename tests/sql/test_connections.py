@@ -58,6 +58,7 @@ def watched(count: Callable[[], int]) -> Iterator[list[int]]:
     thread.join()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trouble", ["read-only", "cut", "refused rows"])
 def test_no_failure_makes_more_connections(
     own: Local, own_kind: str, place: str, count: Any, trouble: str
@@ -120,6 +121,7 @@ def test_a_server_that_writes_again_is_found(own: Local, place: str) -> None:
     backend.close()
 
 
+@pytest.mark.long
 def test_an_idle_store_has_no_connection(place: str, count: Any) -> None:
     """A few seconds after the last use there is none; the next use makes one."""
     backend = SQLBackend(place)
@@ -144,6 +146,7 @@ def test_a_store_that_is_closed_amid_work_leaves_nothing(place: str, count: Any)
         gc.enable()
 
 
+@pytest.mark.long
 def test_more_processes_than_connections(
     own: Local, own_kind: str, place: str, start: Callable[..., Task]
 ) -> None:
@@ -169,6 +172,6 @@ def test_waiting_for_a_turn_has_an_end(own: Local, own_kind: str, place: str) ->
             began = time.monotonic()
             with pytest.raises(BackendUnavailableError, match="allows no more connections"):
                 SQLBackend(place, timeout=1)
-            assert 0.9 < time.monotonic() - began < 5
+            assert 0.4 < time.monotonic() - began < 5  # no try begins that could end too late
     finally:
         own.admin(LIMIT[own_kind].format(-1 if own_kind == support.POSTGRESQL else 0))

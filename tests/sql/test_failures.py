@@ -12,12 +12,12 @@ import pytest
 from pymysql import err
 
 from tests.sql import support
-from zoho_tokenstore.backends._sql import failures
-from zoho_tokenstore.backends._sql.dialect import Dialect
-from zoho_tokenstore.backends._sql.failures import Failure, Kind
-from zoho_tokenstore.backends._sql.mysql import MySQL
-from zoho_tokenstore.backends._sql.postgresql import PostgreSQL
 from zoho_tokenstore.backends.sql import SQLBackend
+from zoho_tokenstore.backends.sql import _failures as failures
+from zoho_tokenstore.backends.sql._dialect import Dialect
+from zoho_tokenstore.backends.sql._failures import Failure, Kind
+from zoho_tokenstore.backends.sql._mysql import MySQL
+from zoho_tokenstore.backends.sql._postgresql import PostgreSQL
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError
 from zoho_tokenstore.records import Row
 

@@ -49,7 +49,7 @@ KEYS: Final = {
 EXTRAS: Final = (
     "n integer", "n integer NOT NULL", "n integer NOT NULL DEFAULT 3", "n integer UNIQUE", "n integer DEFAULT 3 UNIQUE",
     "etag bigint", "etag varchar(20)", "etag bigint NOT NULL DEFAULT 0", "created_at_ms bigint", "updated_at_ms integer",
-    "last_used_at_ms varchar(20)", "identified_at_ms bigint NOT NULL", "long_id varchar(5)", "long_id text NOT NULL",
+    "last_used_at_ms varchar(20)", "identified_at_ms bigint NOT NULL",
     "access_token_digest varchar(9)", "changed_at varchar(9)", "short varchar(300) GENERATED ALWAYS AS (user_name) STORED",
     "short varchar(3) GENERATED ALWAYS AS (user_name) STORED",
 )  # fmt: skip
@@ -204,6 +204,7 @@ few = settings(
 )
 
 
+@pytest.mark.long
 @pytest.mark.clear
 @few
 @given(statements=scripts(PG), held=rows())
@@ -212,6 +213,7 @@ def test_a_table_on_postgresql(urls: Any, statements: list[str], held: list[tupl
     check(urls(PG), statements, held)
 
 
+@pytest.mark.long
 @pytest.mark.clear
 @few
 @given(statements=scripts(MY), held=rows())

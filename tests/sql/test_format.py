@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from tests.sql import support
 from tests.sql.conftest import Open
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, Row
+from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LONGEST_ID, LOOKUPS, Row
 
-_TEXTS: Final = (*COLUMNS[1:], "refresh_token_digest", "access_token_digest", "grant_token_digest", "long_id")
+_TEXTS: Final = (*COLUMNS[1:], "refresh_token_digest", "access_token_digest", "grant_token_digest")
 _NUMBERS: Final = (*BOOKKEEPING, "etag")
-_OURS: Final = [*BOOKKEEPING, *_TEXTS[9:12], "etag", "long_id"]
+_OURS: Final = [*BOOKKEEPING, *_TEXTS[9:12], "etag"]
 _KEYS: Final = [f"{name}_key" for name in LOOKUPS]
 
 TYPES: Final = {
@@ -110,23 +110,27 @@ def test_indexes(kind: str, url: str, open_: Open) -> None:
 
 
 def test_the_other_tables(kind: str, url: str, open_: Open) -> None:
-    """Beside the tokens there are their retired ids, the leases, and notes on each table of tokens."""
+    """Beside the tokens there are retired ids, audit trails, leases, and notes on each table of tokens."""
     open_()
     open_(table="other_tokens")
     with support.driver(url) as connection:
         inspector = sa.inspect(connection)
         assert set(inspector.get_table_names()) == {
             "oauthtoken",
+            "oauthtoken_audit",
             "oauthtoken_retired",
             "other_tokens",
+            "other_tokens_audit",
             "other_tokens_retired",
             "zoho_tokenstore",
             "zoho_tokenstore_lease",
         }
         columns = [column["name"] for column in inspector.get_columns("zoho_tokenstore_lease")]
         retired = [column["name"] for column in inspector.get_columns("oauthtoken_retired")]
+        audit = [column["name"] for column in inspector.get_columns("oauthtoken_audit")]
     assert columns == ["name", "text", "until_ms"]
-    assert retired == ["id", "long_id", "at_ms"]
+    assert retired == ["id", "at_ms"]
+    assert audit == ["number", "at_ms", "token_id", "text", "hash", "mac"]
     assert support.query(url, "SELECT name, value FROM zoho_tokenstore ORDER BY name") == [
         ("cleared_ms:oauthtoken", "0"),
         ("cleared_ms:other_tokens", "0"),
@@ -139,13 +143,10 @@ def test_a_row_is_stored_as_texts_under_the_published_names(kind: str, url: str,
     """The ten values as they are, the times as numbers, no digest where there is none."""
     backend = open_()
     etag = backend.write(COMPLETE, expect=None)
-    ((*values, stored_etag, long_id),) = support.query(
-        url, f"SELECT {', '.join([*COLUMNS, *_OURS])} FROM oauthtoken"
-    )
+    ((*values, stored_etag),) = support.query(url, f"SELECT {', '.join([*COLUMNS, *_OURS])} FROM oauthtoken")
     assert tuple(values) == (*COMPLETE[:14], None, None, None)
     assert str(stored_etag) == str(etag)
     assert 0 <= int(str(etag)) < 2**63
-    assert long_id is None
 
 
 def test_a_missing_value_is_null(url: str, open_: Open) -> None:
@@ -156,18 +157,11 @@ def test_a_missing_value_is_null(url: str, open_: Open) -> None:
     assert others == [None] * 9
 
 
-def test_what_cannot_be_stored_as_it_is(kind: str, url: str, open_: Open) -> None:
-    """A long id is stored by its first 190 characters and its BLAKE2; NUL only on PostgreSQL otherwise."""
-    backend = open_()
-    long_id = "é" * 191
-    backend.write(Row(long_id, user_name="a\0b\x01c", client_id="d\x02"), expect=None)
-    ((key, whole, user_name, client_id),) = support.query(
-        url, "SELECT id, long_id, user_name, client_id FROM oauthtoken"
-    )
-    assert (key, whole) == ("é" * 190 + blake2(long_id), long_id)
-    assert user_name == ("a\x01\x01b\x01\x02c" if kind == support.POSTGRESQL else "a\0b\x01c")
-    assert client_id == "d\x02"
-    assert [row.id for row in backend.find("user_name", "a\0b\x01c")] == [long_id]
+def test_an_id_of_every_length_is_stored_as_it_is(url: str, open_: Open) -> None:
+    """The longest id, of wide characters and control characters, is the very text in its column."""
+    row_id = "\x01\x02" + "\U0001f393" * (LONGEST_ID - 2)
+    open_().write(Row(row_id), expect=None)
+    assert support.query(url, "SELECT id FROM oauthtoken") == [(row_id,)]
 
 
 def test_what_the_indexes_are_on(kind: str, url: str, open_: Open) -> None:

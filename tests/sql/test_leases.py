@@ -8,8 +8,8 @@ import pytest
 
 from tests.sql import support
 from tests.sql.conftest import Open
+from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore.backends.sql import SQLBackend
-from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.errors import BackendError
 
 KEEP_MS = 60_000
@@ -37,14 +37,14 @@ def test_what_need_not_be_kept_is_forgotten(
     backend: SQLBackend, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One in 64 first texts deletes those whose time is up, and no others."""
-    monkeypatch.setattr("zoho_tokenstore.backends._sql.leases.forgets_now", lambda: False)
+    monkeypatch.setattr("zoho_tokenstore.backends.sql._leases.forgets_now", lambda: False)
     for name in ("old", "renewed", "new"):
         backend.leases.replace(name, "", "one", KEEP_MS if name == "new" else 1)
     backend.leases.replace("renewed", "one", "two", KEEP_MS)
     time.sleep(0.01)
     backend.leases.replace("other", "", "one", KEEP_MS)
     assert backend.leases.read("old").text == "one"
-    monkeypatch.setattr("zoho_tokenstore.backends._sql.leases.forgets_now", lambda: True)
+    monkeypatch.setattr("zoho_tokenstore.backends.sql._leases.forgets_now", lambda: True)
     backend.leases.replace("another", "", "one", KEEP_MS)
     names = support.query(url, "SELECT name FROM zoho_tokenstore_lease ORDER BY name")
     assert names == [("another",), ("new",), ("other",), ("renewed",)]

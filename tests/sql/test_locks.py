@@ -82,6 +82,7 @@ def waiting(admin_url: str, kind: str) -> int:
     return int(count)
 
 
+@pytest.mark.long
 def test_a_locked_row_stops_writes_for_so_long(
     backend: SQLBackend, admin: sa.Connection, own_kind: str
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_locked_row_stops_writes_for_so_long(
     backend.write(Row("1", access_token="2"), expect=etag)
 
 
+@pytest.mark.long
 def test_a_locked_table_stops_everybody_for_so_long(
     backend: SQLBackend, admin: sa.Connection, own_kind: str
 ) -> None:
@@ -193,7 +195,7 @@ def test_a_thread_that_finds_all_connections_in_use(
         saving = pool.submit(backend.write, Row("1", access_token="2"), expect=etag)
         wait_until(lambda: waiting(admin_url, own_kind) == 1)
         backend._connections._engine.pool._timeout = 0.2  # type: ignore[attr-defined]
-        with pytest.raises(BackendTimeoutError, match="all 1 connections of this process were in use"):
+        with pytest.raises(BackendTimeoutError, match="all connections of this process were in use"):
             backend.load("1")
         admin.exec_driver_sql("COMMIT")
         saving.result(10)

@@ -20,8 +20,8 @@ from sqlalchemy import Connection
 from tests.sql import published, support
 from tests.sql.conftest import Local, Open
 from tests.support.processes import ROOT, Worker
-from zoho_tokenstore.backends._sql.connections import Gate
 from zoho_tokenstore.backends.sql import SQLBackend
+from zoho_tokenstore.backends.sql._engines import ConnectGate
 from zoho_tokenstore.records import COLUMNS, Row
 from zoho_tokenstore.repository import TokenRepository
 
@@ -41,8 +41,12 @@ class Task(Worker):
 
     def kill(self) -> None:
         """End it without a warning."""
-        os.kill(self._process.pid, signal.SIGKILL)
+        self._process.kill()
         self._process.wait(10)
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._process:  # closes its pipes
+            self.kill()
 
 
 @pytest.fixture
@@ -69,6 +73,7 @@ def stored(backend: SQLBackend) -> list[tuple[str | None, str | None, str | None
     return [(found.id, found.user_name, found.access_token) for found in TokenRepository(backend).scan()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", support.KINDS)
 def test_eight_processes_open_an_empty_database_at_once(
     url: str, open_: Open, start: Callable[..., Task]
@@ -80,6 +85,7 @@ def test_eight_processes_open_an_empty_database_at_once(
     assert support.query(url, "SELECT value FROM zoho_tokenstore WHERE name LIKE 'schema%%'") == [("1",)]
 
 
+@pytest.mark.long
 @pytest.mark.clear
 @pytest.mark.parametrize("kind", [support.MARIADB])
 def test_eight_processes_take_a_published_table_over_at_once(
@@ -94,6 +100,7 @@ def test_eight_processes_take_a_published_table_over_at_once(
     assert support.query(url, ten) == rows
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", support.KINDS)
 @pytest.mark.parametrize("owners", [0, 5])
 def test_saves_of_eight_processes_are_all_there(
@@ -109,6 +116,7 @@ def test_saves_of_eight_processes_are_all_there(
     assert len({(row_id, name) for row_id, name, _ in saved}) == len(rows)
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_amid_saves(
     place: str, backend: SQLBackend, start: Callable[..., Task]
 ) -> None:
@@ -124,6 +132,7 @@ def test_a_process_that_is_killed_amid_saves(
         assert found in (f"access-{last}", f"access-{last + 1}")
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_while_it_holds_a_transaction(
     place: str, backend: SQLBackend, start: Callable[..., Task]
 ) -> None:
@@ -139,6 +148,7 @@ def test_a_process_that_is_killed_while_it_holds_a_transaction(
     patient.close()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_forks_amid_saves_disturb_nobody(own: Local, place: str, start: Callable[..., Task]) -> None:
     """Children use the store at once, with connections of their own; the parent's go on working."""
@@ -176,7 +186,7 @@ def test_a_child_does_not_end_the_connections_of_its_parent(place: str, tmp_path
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_fork_waits_for_logins() -> None:
     """The child inherits nothing half made: no lock of OpenSSL that nobody in it would give back."""
-    gate = Gate()
+    gate = ConnectGate()
     entered, done = threading.Event(), threading.Event()
 
     def log_in() -> None:

@@ -107,10 +107,11 @@ def set_password(own: Local, kind: str, password: str) -> None:
 def test_a_login_that_is_not_safe_enough(own: Local, own_kind: str, tmp_path: Path) -> None:
     """Where TLS is asked for and cannot be had, nothing is sent in clear."""
     asked = trusting(own_kind, Certificate.made_in(tmp_path, "127.0.0.1"))
-    with pytest.raises(BackendUnavailableError, match="could not be connected by TLS"):
+    with pytest.raises(BackendUnavailableError, match="could not be connected with TLS"):
         SQLBackend(f"{own.url}?{asked}", timeout=2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", support.SERVERS)
 def test_tls(kind: str, tmp_path: Path) -> None:
     """The URL's options reach the driver: the server's certificate is checked, and so is its name."""
@@ -123,11 +124,11 @@ def test_tls(kind: str, tmp_path: Path) -> None:
         backend = SQLBackend(f"{url}?{trusting(kind, server)}")
         assert is_encrypted(backend)
         backend.close()
-        with pytest.raises(BackendUnavailableError, match="could not be connected by TLS"):
+        with pytest.raises(BackendUnavailableError, match="could not be connected with TLS"):
             SQLBackend(f"{url}?{trusting(kind, other)}", timeout=2)
     with (
         running(kind, elsewhere) as url,
-        pytest.raises(BackendUnavailableError, match="could not be connected by TLS"),
+        pytest.raises(BackendUnavailableError, match="could not be connected with TLS"),
     ):
         SQLBackend(f"{url}?{trusting(kind, elsewhere)}", timeout=2)
 
@@ -272,7 +273,7 @@ def test_a_user_with_few_rights(clerk: str, monkeypatch: pytest.MonkeyPatch) -> 
     etag = backend.write(Row("1", user_name="a"), expect=None)
     backend.write(Row("1", user_name="b"), expect=etag)
     assert [row.id for row in backend.find("user_name", "b")] == ["1"]
-    monkeypatch.setattr("zoho_tokenstore.backends._sql.leases.forgets_now", lambda: True)
+    monkeypatch.setattr("zoho_tokenstore.backends.sql._leases.forgets_now", lambda: True)
     assert backend.leases.replace("a", "", "one", 1000)
     assert backend.leases.replace("a", "one", "two", 1000)
     assert backend.leases.read("a").text == "two"
@@ -351,6 +352,7 @@ def test_a_full_disk(own: Local, own_kind: str, place: str) -> None:
         backend.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("own", [support.MARIADB], indirect=True)
 def test_a_full_disk_that_mariadb_dies_of(own: Local, place: str) -> None:
     """Values so long that they stand beside the rows make 10.11 abort, for want of room to undo an insert.
@@ -438,7 +440,7 @@ def small_database(own: Local) -> Iterator[Path]:
         stack.callback(own.admin, "DROP DATABASE tokens_place")
         stack.enter_context(mounted(disk, mariadb.OWNER))
         (disk / "db.opt").write_bytes(options)
-        tables = "oauthtoken, oauthtoken_retired, zoho_tokenstore, zoho_tokenstore_lease"
+        tables = "oauthtoken, oauthtoken_retired, oauthtoken_audit, zoho_tokenstore, zoho_tokenstore_lease"
         stack.callback(own.admin, f"DROP TABLE IF EXISTS {tables}", "tokens_place")
         yield disk
 

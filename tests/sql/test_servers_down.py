@@ -14,8 +14,8 @@ from tests.sql.proxy import Proxy
 from zoho_tokenstore.backends.sql import SQLBackend
 from zoho_tokenstore.errors import BackendTimeoutError, BackendUnavailableError
 from zoho_tokenstore.records import Row
+from zoho_tokenstore.testing._backend import full_row
 from zoho_tokenstore.testing._subject import together
-from zoho_tokenstore.testing.backend import full_row
 
 CALLS: Final[dict[str, Callable[[SQLBackend], Any]]] = {
     "load": lambda backend: backend.load("1"),
@@ -99,6 +99,7 @@ def test_opening_a_store_whose_server_is_down(place: str, down: Local) -> None:
     assert refused.value.__cause__ is not None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("call", ["load", "find", "insert", "remove", "lease", "new lease"])
 def test_a_server_that_falls_silent(wire: Proxy, call: str) -> None:
     """A call ends after its time, with an error; when the server speaks again, the same store goes on."""
@@ -117,6 +118,7 @@ def test_a_server_that_falls_silent(wire: Proxy, call: str) -> None:
     backend.close()
 
 
+@pytest.mark.long
 def test_a_server_that_does_not_answer_the_login(wire: Proxy) -> None:
     """Something listens, and says nothing: an error after the time, not a wait for good."""
     wire.is_silent = True

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,8 +10,11 @@ from typing import Protocol
 
 import pytest
 
+from tests.support.folders import quick_folder
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.repository import TokenRepository
+
+__all__ = ["FIXTURE", "Open", "legacy", "open_tokens", "quick_folder"]
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "legacy" / "zohooauth.db"
 
@@ -39,17 +40,6 @@ def open_tokens() -> Iterator[Open]:
             return stack.enter_context(TokenRepository(SQLiteBackend(path, timeout=timeout)))
 
         yield open_
-
-
-@pytest.fixture
-def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in memory where the system has one: for thousands of commits that need no disk."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path_factory.mktemp("quick")
-        return
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield Path(folder).resolve()
 
 
 @pytest.fixture

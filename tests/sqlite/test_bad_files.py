@@ -64,7 +64,7 @@ def test_what_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
     """Whatever stands there, not a byte of it is touched."""
     path = tmp_path / "tokens.db"
     path.write_bytes(content)
-    refused(path, BackendError, "no SQLite database.* left as it is")
+    refused(path, BackendError, "not a SQLite database.* left as it is")
 
 
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_database_that_hides_its_schema_is_refused(tmp_path: Path, change: str
     path = store_file(tmp_path)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(change)
-    refused(path, BackendError, "does not tell its schema")
+    refused(path, BackendError, "does not state its schema")
 
 
 def test_another_programs_oauthtoken_table_is_refused(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_table_that_breaks_the_migration_is_left_as_it_was(tmp_path: Path) -> 
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE INDEX oauthtoken_by_access_token ON oauthtoken (access_token)")
     schema = query(path, "SELECT * FROM sqlite_master")
-    with pytest.raises(BackendError, match="something else by the name of oauthtoken_by_access_token"):
+    with pytest.raises(BackendError, match="something else named oauthtoken_by_access_token"):
         SQLiteBackend(path)
     assert query(path, "SELECT * FROM sqlite_master") == schema
 
@@ -149,7 +149,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     """A pipe would block whoever opens it."""
     path = tmp_path / "tokens.db"
     os.mkfifo(path)
-    with pytest.raises(ConfigurationError, match="is no regular file"):
+    with pytest.raises(ConfigurationError, match="is not a regular file"):
         SQLiteBackend(path)
 
 
@@ -213,7 +213,7 @@ def folder_of_nobody() -> Iterator[Path]:
         yield folder
 
 
-RIGHTS = "Give this user the right to write the file and its folder"
+RIGHTS = "Give this user permission to write the file and its folder"
 
 
 @pytest.mark.parametrize("kind", ["ours", PUBLISHED])
@@ -254,7 +254,7 @@ def test_a_new_database_in_a_read_only_folder_is_refused() -> None:
         owned_by_nobody(folder)
         folder.chmod(0o555)
         said = without_rights(refusal(folder / "tokens.db"))
-        assert "Permission denied. Check that its folder exists, that this user may write the folder" in said
+        assert "access is denied. Give this user permission to write the folder, the file" in said
         assert contents(folder) == {}
         folder.chmod(0o777)
 
@@ -265,7 +265,7 @@ def test_a_folder_that_may_not_be_entered_is_told() -> None:
         path = store_file(folder)
         folder.chmod(0o000)
         said = without_rights(refusal(path)) if os.geteuid() == 0 else refusal(path)()
-        assert "Permission denied" in said
+        assert "access is denied" in said
         folder.chmod(0o777)
 
 
@@ -278,10 +278,10 @@ def test_a_database_that_may_be_written_is_opened_by_another_user() -> None:
 
 
 def test_a_full_disk_refuses_a_new_database(tmp_path: Path) -> None:
-    """Nothing is left behind, and the message says that there is no space, and to make room."""
+    """Nothing is left behind, and the message says that the disk is full."""
     with sqlite_faults(directory=tmp_path) as faults:
         faults.arm(fault=Fault.ENOSPC, once=False, match=".new-wal")
-        says = r"cannot be used: No space left on device\. Check .* and that the disk has room\."
+        says = "cannot be used: the disk is full. Free some space and try again"
         with pytest.raises(BackendUnavailableError, match=says):
             SQLiteBackend(tmp_path / "tokens.db")
         faults.disarm()

@@ -51,12 +51,12 @@ def test_what_need_not_be_kept_is_forgotten(
     backend: SQLiteBackend, path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One in 64 first texts deletes those whose time is up, and no others."""
-    monkeypatch.setattr("zoho_tokenstore.backends._sqlite.leases.forgets_now", lambda: False)
+    monkeypatch.setattr("zoho_tokenstore.backends.sqlite._leases.forgets_now", lambda: False)
     backend.leases.replace("new", "", "one", KEEP_MS)
     backend.leases.replace("old", "", "one", KEEP_MS - 1)
     clock.now += KEEP_MS
     backend.leases.replace("other", "", "one", KEEP_MS)
     assert [name for name, _, _ in stored(path)] == ["new", "old", "other"]
-    monkeypatch.setattr("zoho_tokenstore.backends._sqlite.leases.forgets_now", lambda: True)
+    monkeypatch.setattr("zoho_tokenstore.backends.sqlite._leases.forgets_now", lambda: True)
     backend.leases.replace("another", "", "one", KEEP_MS)
     assert [name for name, _, _ in stored(path)] == ["another", "new", "other"]

@@ -116,7 +116,7 @@ def test_a_file_with_two_names_is_refused(path: Path) -> None:
 
 # Deleted or replaced under an open store
 
-REPLACED: Final = "has been deleted or replaced since this store was opened.* Open the store anew"
+REPLACED: Final = "has been deleted or replaced since this store was opened.* Reopen the store"
 
 
 def delete(path: Path) -> None:
@@ -306,7 +306,7 @@ def test_a_folder_that_everybody_may_write_is_refused(folder: Path, exists: bool
     before = [(file.name, file.read_bytes()) for file in folder.iterdir()]
     folder.chmod(0o777)
     said = refusal(path)
-    assert "Every user may write the folder" in said
+    assert "Every user may write to the folder" in said
     assert f"Run: chmod o-w '{folder}'" in said
     assert [(file.name, file.read_bytes()) for file in folder.iterdir()] == before
     folder.chmod(0o755)
@@ -443,5 +443,5 @@ def test_a_timeout_is_a_number_of_seconds(path: Path, timeout: float) -> None:
 @pytest.mark.parametrize("path", [None, 5, b"a.db", ""])
 def test_a_path_is_a_text(path: str) -> None:
     """Anything else is told with a sentence of ours."""
-    with pytest.raises(ConfigurationError, match="must be a non-empty text"):
+    with pytest.raises(ConfigurationError, match="must be a non-empty string"):
         SQLiteBackend(path)

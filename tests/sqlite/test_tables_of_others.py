@@ -16,7 +16,7 @@ from tests.sqlite.tokens import query
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.errors import BackendError, RowChangedError
 from zoho_tokenstore.records import COLUMNS, LOOKUPS, Row
-from zoho_tokenstore.testing.backend import content, full_row
+from zoho_tokenstore.testing._backend import content, full_row
 
 TEN: Final = ", ".join(COLUMNS)
 ROWS: Final = [
@@ -145,9 +145,7 @@ def test_duplicate_ids_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "tokens.db"
     make(path, UNKEYED)
     make(path, "SELECT 1")
-    with pytest.raises(
-        BackendError, match=r"two rows can have one id.*Delete what is there twice"
-    ) as failure:
+    with pytest.raises(BackendError, match=r"two rows can have one id.*Delete the duplicates") as failure:
         SQLiteBackend(path)
     assert len(query(path, "SELECT * FROM oauthtoken")) == 6
     with published.connection(path) as connection:

@@ -16,7 +16,7 @@ from zoho_tokenstore.backends.memory import MemoryBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.errors import RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, Found, Row, UnreadableRow
-from zoho_tokenstore.testing.backend import content, full_row
+from zoho_tokenstore.testing._backend import content, full_row
 
 GOOD: Final = {f"{number:03}": full_row(f"{number:03}", str(number)) for number in range(100)}
 BLOB: Final = "X'73656372657473ff'"  # "secrets", and a byte that is no text
@@ -141,7 +141,7 @@ def test_a_wrong_id_harms_its_own_row_alone(path: Path, kind: str) -> None:
     assert [row.id for row in backend.find("user_name", "bad")] == [told]
     assert "its id is " in bad[0].reason
     check_the_good(backend)
-    with pytest.raises(UnreadableRowError, match="cannot be read: its id is no text"):
+    with pytest.raises(UnreadableRowError, match="cannot be read: its id is not text"):
         backend.load(told)
     assert backend.remove(told) is True
     assert backend.remove(told) is False

@@ -6,7 +6,8 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from zoho_tokenstore.testing.hostile import HOSTILE_TEXTS, INJECTIONS, LONE_SURROGATE, LOOKALIKES
+from zoho_tokenstore.testing import HOSTILE_TEXTS, INJECTIONS, LOOKALIKES
+from zoho_tokenstore.testing._hostile import LONE_SURROGATE
 
 __all__ = ["HOSTILE_TEXTS", "INJECTIONS", "KEPT_TEXTS", "LONE_SURROGATE", "LOOKALIKES", "TEXTS"]
 

@@ -39,6 +39,9 @@ class Worker:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
         self._process.kill()
         self._process.communicate()
 
@@ -47,10 +50,10 @@ class Worker:
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
-    def hear(self) -> str:
+    def hear(self, patience: float = PATIENCE) -> str:
         """The next line it prints; it prints one at a time, after it has been asked."""
         assert self._process.stdout
-        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
+        ready, _, _ = select.select([self._process.stdout], [], [], patience)
         assert ready, f"{self._name} says nothing"
         line = self._process.stdout.readline()
         assert line, f"{self._name} has ended"

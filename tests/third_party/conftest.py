@@ -13,8 +13,8 @@ import pytest
 from tests.support import network
 from zoho_tokenstore.registry import ENTRY_POINTS
 
-PACKAGE = Path(__file__).with_name("json_folder")
-SCHEME = "json-folder"
+PACKAGE = Path(__file__).with_name("json_file")
+SCHEME = "json-file"
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def json_folder(installed: Path, monkeypatch: pytest.MonkeyPatch) -> type:
+def json_file(installed: Path, monkeypatch: pytest.MonkeyPatch) -> type:
     """Return the class of the backend, found as the registry finds it."""
     monkeypatch.syspath_prepend(installed)
     (point,) = entry_points(group=ENTRY_POINTS, name=SCHEME)

@@ -25,22 +25,22 @@ ALICE = TokenRecord(user_name="alice", access_token="a")
 Offer = Callable[..., None]
 
 
-def test_the_scheme_opens_the_store(json_folder: type, tmp_path: Path) -> None:
+def test_the_scheme_opens_the_store(json_file: type, tmp_path: Path) -> None:
     """`open_store` and `open_repository` open an installed backend by the name of its entry point."""
-    url = f"json-folder:///{tmp_path}/tokens"
+    url = f"json-file:///{tmp_path}/tokens"
     with open_repository(url) as tokens, open_store(url) as store:
         saved = tokens.save(ALICE)
         assert tokens.location == str(tmp_path / "tokens")
         assert [token.get_id() for token in store.get_tokens()] == [saved.id]
 
 
-def test_the_command_line_opens_the_store(installed: Path, json_folder: type, tmp_path: Path) -> None:
+def test_the_command_line_opens_the_store(installed: Path, json_file: type, tmp_path: Path) -> None:
     """`zoho-tokens` works on it as on any other store."""
-    url = f"json-folder:///{tmp_path}/tokens"
+    url = f"json-file:///{tmp_path}/tokens"
     with open_repository(url) as tokens:
         tokens.save(ALICE)
     done = subprocess.run(
-        [Path(sys.executable).with_name("zoho-tokens"), "keys", "status", url],
+        [Path(sys.executable).with_name("zoho-tokens"), "keys", "status", "--store", url],
         env={**os.environ, "PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
@@ -51,11 +51,11 @@ def test_the_command_line_opens_the_store(installed: Path, json_folder: type, tm
     assert done.stdout.startswith(f"1 rows in {tmp_path}/tokens\n")
 
 
-def test_an_unknown_scheme_names_it_among_the_known(json_folder: type) -> None:
+def test_an_unknown_scheme_names_it_among_the_known(json_file: type) -> None:
     """The error for a scheme that nobody serves lists the schemes of other packages, too."""
-    with pytest.raises(ConfigurationError, match=r"csv, dynamodb, json-folder, list, "):
+    with pytest.raises(ConfigurationError, match=r"csv, dynamodb, json-file, list, "):
         open_backend("mongo://server/db")
-    assert "json-folder" not in registry.schemes()
+    assert "json-file" not in registry.schemes()
 
 
 @pytest.mark.parametrize("scheme", ["list", "sqlite", "mariadb", "rediss", "sql+sqlite"])
@@ -87,10 +87,10 @@ def test_a_broken_package_is_told_by_name(offer: Offer, target: str, source: str
     sys.modules.pop("broken", None)
 
 
-def test_a_broken_package_breaks_no_other_store(offer: Offer, json_folder: type, tmp_path: Path) -> None:
+def test_a_broken_package_breaks_no_other_store(offer: Offer, json_file: type, tmp_path: Path) -> None:
     """Beside a package that cannot be imported all other stores are opened, ours and others'."""
     offer("broken", {"odd": "broken:Backend"}, "raise RuntimeError('imported')")
-    with open_repository("list://") as ours, open_repository(f"json-folder:///{tmp_path}/tokens") as theirs:
+    with open_repository("list://") as ours, open_repository(f"json-file:///{tmp_path}/tokens") as theirs:
         assert ours.count() == theirs.count() == 0
     with pytest.raises(ConfigurationError, match=r"No store is known by the scheme 'mongo'.*odd"):
         open_backend("mongo://place")

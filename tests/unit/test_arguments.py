@@ -5,14 +5,22 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import zoho_tokenstore as z
-from zoho_tokenstore import ConfigurationError, RefreshPolicy, RepositoryStore, TokenRepository
-from zoho_tokenstore.arguments import _CHECKS
+from zoho_tokenstore import (
+    ConfigurationError,
+    RefreshPolicy,
+    RepositoryStore,
+    SessionPolicy,
+    TokenRepository,
+    _options,
+)
+from zoho_tokenstore._arguments import _CHECKS
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.registry import open_backend
 from zoho_tokenstore.testing import make_token
@@ -37,15 +45,17 @@ OPENERS: dict[str, Callable[..., Any]] = {
 """Everything that opens tokens, with what makes it go on; an argument more takes precedence."""
 
 STORES = [name for name in OPENERS if name.endswith("Store") and name != "RepositoryStore"]
-COMMON = {"keys", "refresh", "spool", "spent_codes", "on_event", "clock"}
+COMMON = {"keys", "refresh", "sessions", "spool", "spent_codes", "on_event", "audit", "clock"}
 
 BAD: dict[str, list[Any]] = {
     "path": [None, 17, b"tokens.db", "", "a\0b", "sqlite:///a.db", "redis://:very-secret@host", object()],
     "url": [17, b"sqlite:///a.db", Path("tokens.db"), object()],
     "refresh": [False, True, "off", 300, 0, {}, RefreshPolicy],
+    "sessions": [False, True, 60, timedelta(hours=1), {}, SessionPolicy],
     "spool": [17, b"spool", "", "a\0b", "sqlite:///a.db", object()],
     "spent_codes": [None, "", "refused", True, b"find", ["find"]],
     "on_event": ["print", 17, [], True],
+    "audit": [0, 1, "yes", []],
     "clock": [None, 17, "now"],
     "timeout": [None, "30", True, False, 0, -1, math.nan, math.inf, -math.inf, 10**400, [], object()],
     "pool_size": [None, 0, -1, True, 2.0, "5"],
@@ -70,7 +80,11 @@ BAD: dict[str, list[Any]] = {
 
 def parameters(name: str) -> list[str]:
     function = getattr(z, name, None) or open_backend
-    return [one for one in inspect.signature(function).parameters if one != "self"]
+    signature = inspect.signature(function).parameters
+    names = [one for one in signature if one not in ("self", "options")]
+    unpacked = signature["options"].annotation if "options" in signature else ""
+    kind = unpacked.removeprefix("Unpack[").removesuffix("]")
+    return [*names, *vars(_options)[kind].__annotations__] if kind else names
 
 
 WRONG = [
@@ -87,9 +101,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_argument_is_checked() -> None:
-    """Each argument of each public opener has a check and wrong values here; `keys` the ring refuses."""
+    """Each argument of each public opener has a check and wrong values here, or its part refuses it."""
     every = {argument for name in OPENERS for argument in parameters(name)}
-    by_others = {"keys", "repository", "backend", "ssl_cert_reqs"}
+    by_others = {"keys", "repository", "backend", "engine", "client", "session", "ssl_cert_reqs"}
     assert every - by_others == set(_CHECKS) == set(BAD)
 
 
@@ -125,16 +139,17 @@ def test_a_misspelt_option_is_told_the_right_one(wrong: str, right: str) -> None
 @pytest.mark.parametrize("name", STORES)
 def test_every_store_has_the_common_options(name: str) -> None:
     """What a repository and a refresh can be told, every store can be told, by keyword only."""
-    found = inspect.signature(getattr(z, name)).parameters
-    assert set(found) >= COMMON
-    assert all(found[one].kind is inspect.Parameter.KEYWORD_ONLY for one in COMMON)
-    assert not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in found.values())
+    found = inspect.signature(getattr(z, name)).parameters.values()
+    assert {*parameters(name)} >= COMMON
+    assert all(one.kind is inspect.Parameter.KEYWORD_ONLY for one in found if one.name in COMMON)
+    rest = [one.annotation for one in found if one.kind is inspect.Parameter.VAR_KEYWORD]
+    assert all(annotation.startswith("Unpack[") for annotation in rest)
 
 
 @pytest.mark.parametrize("name", ["open_store", "open_repository"])
 def test_so_have_the_functions(name: str) -> None:
     """`open_store` has all of them, `open_repository` all but those of a refresh."""
-    wanted = COMMON if name == "open_store" else COMMON - {"refresh", "spool"}
+    wanted = COMMON if name == "open_store" else COMMON - {"refresh", "sessions", "spool"}
     assert set(parameters(name)) == {"url", *wanted}
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from zoho_tokenstore import KeyRing, TokenRecord, open_repository
-from zoho_tokenstore.cli.app import app
+from zoho_tokenstore import Keyset, TokenRecord, open_repository
+from zoho_tokenstore.cli._app import app
 
 pytestmark = pytest.mark.clear
 
@@ -30,7 +30,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ZOHO_TOKENSTORE_URL", raising=False)
     monkeypatch.chdir(tmp_path)
     path = Path("keys")
-    path.write_text(KeyRing.generate().to_text(), encoding="ascii")
+    path.write_text(Keyset.generate().to_text(), encoding="ascii")
     path.chmod(0o600)
 
 
@@ -60,19 +60,19 @@ def run(*arguments: str, status: int) -> str:
 @pytest.mark.parametrize("options", [[], ["--keys", "file:keys", "--verify"]], ids=["counting", "verifying"])
 def test_status_tells_what_is_no_row(damaged: str, options: list[str]) -> None:
     """The row is counted, listed as unreadable under no key, and the command ends with 1."""
-    told = run("keys", "status", STORE, *options, status=1)
+    told = run("keys", "status", "--store", STORE, *options, status=1)
     assert "3 rows in" in told
-    assert f"no rows that can be read, and were left as they are: {damaged}" in told
+    assert f"not readable rows, and were left as they are: {damaged}" in told
 
 
 @pytest.mark.parametrize("command", ["seal", "rotate"])
 def test_seal_and_rotate_go_on_and_end_with_1(damaged: str, command: str) -> None:
     """The others are sealed; the damaged one is told, and the exit status says that not all are."""
     if command == "rotate":
-        run("keys", "seal", STORE, "--keys", "file:keys", status=1)
-    told = run("keys", command, STORE, "--keys", "file:keys", status=1)
-    assert f"3 rows, {2 if command == 'seal' else 0} sealed anew" in told
-    assert f"no rows that can be read, and were left as they are: {damaged}" in told
+        run("keys", "seal", "--store", STORE, "--keys", "file:keys", status=1)
+    told = run("keys", command, "--store", STORE, "--keys", "file:keys", status=1)
+    assert f"3 rows, {2 if command == 'seal' else 0} resealed" in told
+    assert f"not readable rows, and were left as they are: {damaged}" in told
 
 
 def test_copy_goes_on_and_ends_with_1(damaged: str) -> None:

@@ -9,9 +9,15 @@ from typing import Any
 
 import pytest
 
+from zoho_tokenstore._saving import Fence
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.errors import BackendUnavailableError, ConflictError, InvalidTokenError
-from zoho_tokenstore.events import Event, EventKind
+from zoho_tokenstore.errors import (
+    BackendUnavailableError,
+    ConfigurationError,
+    ConflictError,
+    InvalidTokenError,
+)
+from zoho_tokenstore.events import Event, EventKind, on_behalf_of
 from zoho_tokenstore.records import Row, TokenRecord
 from zoho_tokenstore.repository import TokenRepository
 
@@ -46,7 +52,8 @@ def repository(seen: list[Event]) -> Iterator[TokenRepository]:
 def test_a_new_token_is_created(repository: TokenRepository, seen: list[Event]) -> None:
     """The first save of a token is told with its id, user and client, place and time."""
     saved = repository.save(ALICE)
-    (event,) = seen
+    event, login = seen
+    assert (login.kind, login.token_id) == (EventKind.LOGGED_IN, saved.id)
     assert event == Event(
         kind=EventKind.CREATED,
         location="list://",
@@ -62,9 +69,66 @@ def test_a_new_token_is_created(repository: TokenRepository, seen: list[Event]) 
 def test_a_known_token_is_updated(repository: TokenRepository, seen: list[Event]) -> None:
     """A later save of the same owner is told as an update, with what is stored."""
     saved = repository.save(ALICE)
-    repository.save(TokenRecord(id=saved.id, access_token="another"))
+    seen[1:] = []
+    repository.save(saved.changed(redirect_url="https://portal"))
     assert [event.kind for event in seen] == [EventKind.CREATED, EventKind.UPDATED]
     assert (seen[1].token_id, seen[1].user_name, seen[1].client_id) == (saved.id, "alice", "portal")
+
+
+def kinds_of(repository: TokenRepository, seen: list[Event], record: TokenRecord) -> list[str]:
+    """Return what a save told."""
+    seen.clear()
+    repository.save(record)
+    return [event.kind.value for event in seen]
+
+
+def test_a_save_tells_what_it_means_for_the_login(repository: TokenRepository, seen: list[Event]) -> None:
+    """A new login, one that replaced another, and a new access token are told apart; nothing else is told."""
+    first = ALICE.changed(grant_token=None)
+    assert kinds_of(repository, seen, first) == ["created", "logged_in"]
+    login = seen[1].login
+    assert kinds_of(repository, seen, first.changed(access_token="second")) == ["updated", "renewed"]
+    assert seen[1].login == login is not None
+    assert kinds_of(repository, seen, first.changed(access_token="second")) == ["updated"]
+    other = first.changed(refresh_token="another", access_token="third")
+    assert kinds_of(repository, seen, other) == ["updated", "replaced"]
+    assert (seen[1].former_login, seen[1].login) == (login, seen[1].login)
+    assert seen[1].login != login
+
+
+def test_a_code_is_a_login_once_it_is_exchanged(repository: TokenRepository, seen: list[Event]) -> None:
+    """A row that has only a one-time code is no login yet."""
+    code = TokenRecord(id="1", user_name="alice", client_id="portal", grant_token="code")
+    assert kinds_of(repository, seen, code) == ["created"]
+    done = code.changed(refresh_token="r", access_token="a")
+    assert kinds_of(repository, seen, done) == ["updated", "logged_in"]
+
+
+def test_a_save_that_ends_a_renewal_tells_none(repository: TokenRepository, seen: list[Event]) -> None:
+    """Whoever renews reports it: with a fence, the save does not tell it a second time."""
+    saved = repository.save(ALICE)
+    seen.clear()
+    repository.save(saved.changed(access_token="b"), fence=Fence("very-secret-3", "very-secret-2"))
+    assert [event.kind for event in seen] == [EventKind.UPDATED]
+
+
+def test_who_acts_is_told(repository: TokenRepository, seen: list[Event]) -> None:
+    """Every event in a block names its actor, the innermost one; outside there is none."""
+    repository.save(ALICE)
+    with on_behalf_of("rajesh"):
+        repository.save(ALICE.changed(user_name="bob"))
+        with on_behalf_of("amelia"):
+            repository.clear()
+        repository.clear()
+    repository.clear()
+    assert [event.actor for event in seen] == [None, None, "rajesh", "rajesh", "amelia", "rajesh", None]
+
+
+@pytest.mark.parametrize("actor", ["", "x" * 201, None, 7, b"rajesh"])
+def test_an_actor_is_a_string(actor: Any) -> None:
+    """Anything else is refused at once."""
+    with pytest.raises(ConfigurationError), on_behalf_of(actor):
+        pass
 
 
 def test_a_deleted_token_is_told_once(repository: TokenRepository, seen: list[Event]) -> None:
@@ -168,7 +232,7 @@ def test_an_observer_may_fail(caplog: pytest.LogCaptureFixture) -> None:
     repository = TokenRepository(ListBackend(), on_event=fail)
     saved = repository.save(ALICE)
     assert repository.get(saved.id or "") == saved
-    (line,) = caplog.records
+    line, _ = caplog.records
     assert line.levelno == logging.ERROR
     assert line.getMessage() == "The on_event observer failed on a created event."
     assert line.exc_info is not None

@@ -170,7 +170,7 @@ def test_contract_without_pytest() -> None:
     assert 'pip install "zoho-tokenstore[testing]"' in output(code)
 
 
-LAZY = {"KeyRing": "cryptography"} | dict.fromkeys(
+LAZY = {"Keyset": "cryptography"} | dict.fromkeys(
     [name for name in zoho_tokenstore.__all__ if name.endswith("Store")], "zohocrmsdk"
 )
 """The names that need something which may not be installed."""

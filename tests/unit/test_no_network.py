@@ -9,7 +9,7 @@ import time
 import pytest
 
 from zoho_tokenstore.errors import AccountsUnavailableError
-from zoho_tokenstore.renewal.accounts import Accounts
+from zoho_tokenstore.renewal._accounts import Accounts
 
 
 def test_a_request_to_a_real_host_fails_at_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult
@@ -18,14 +19,14 @@ from zoho_tokenstore import (
     open_store,
     registry,
 )
+from zoho_tokenstore._matching import SpentCodes
+from zoho_tokenstore._util.urls import taken_out
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.memory import MemoryBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 from zoho_tokenstore.errors import BackendError, ConfigurationError
 from zoho_tokenstore.events import Event, EventKind
-from zoho_tokenstore.matching import SpentCodes
 from zoho_tokenstore.registry import URL_VARIABLE, open_backend
-from zoho_tokenstore.urls import taken_out
 
 ALICE = TokenRecord(user_name="alice", access_token="a")
 
@@ -40,7 +41,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_schemes_are_those_of_the_backends() -> None:
     """Every public module in `backends` has a scheme of its own name; the SQL servers share one module."""
     folder = Path(registry.__file__).parent / "backends"
-    modules = [path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")]
+    modules = [path.stem for path in folder.iterdir() if not path.stem.startswith("_")]
     assert registry.schemes() == sorted([*modules, "mysql", "postgresql"])
 
 
@@ -247,8 +248,9 @@ def test_an_option_is_taken_out_of_a_url(url: str, left: str, values: list[str])
 def test_what_is_opened_in_vain_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys that cannot be used are told, and the backend that was opened for them is closed."""
     closed: list[object] = []
+    wrong: Any = 17
     monkeypatch.setattr(ListBackend, "close", lambda self: closed.append(self))
-    for opens in (lambda: open_repository("list://", keys=17), lambda: ListStore(keys=17)):
+    for opens in (lambda: open_repository("list://", keys=wrong), lambda: ListStore(keys=wrong)):
         with pytest.raises(ConfigurationError, match="keys"):
             opens()
     assert len(closed) == 2
@@ -331,7 +333,10 @@ def test_options_go_to_the_repository() -> None:
     seen: list[Event] = []
     with open_store("list://", on_event=seen.append, clock=lambda: 5) as store:
         store.repository.save(ALICE)
-    assert [(event.kind, event.at_ms) for event in seen] == [(EventKind.CREATED, 5)]
+    assert [(event.kind, event.at_ms) for event in seen] == [
+        (EventKind.CREATED, 5),
+        (EventKind.LOGGED_IN, 5),
+    ]
 
 
 def test_a_store_closes_at_the_end_of_its_block() -> None:
@@ -347,3 +352,11 @@ def test_a_store_tells_where_it_is(tmp_path: Path) -> None:
     with ListStore() as store, open_repository("sqlite:///tokens.db") as repository:
         assert repr(store) == "ListStore('list://')"
         assert repr(repository) == f"TokenRepository({str(tmp_path / 'tokens.db')!r})"
+
+
+def test_the_extra_all_brings_every_other_one() -> None:
+    """`pip install "zoho-tokenstore[all]"` leaves nothing out."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    (every,) = project["optional-dependencies"].pop("all")
+    named = every.removeprefix("zoho-tokenstore[").removesuffix("]").split(",")
+    assert sorted(named) == sorted(project["optional-dependencies"])

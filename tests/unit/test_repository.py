@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore import matching, saving
+from zoho_tokenstore import _saving as saving
+from zoho_tokenstore._ids import candidate_ids
+from zoho_tokenstore._saving import CONFLICT_TIMEOUT
+from zoho_tokenstore._util import deadlines
+from zoho_tokenstore._util.clock import now_ms
+from zoho_tokenstore.backend import SupportsCount
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.clock import now_ms
 from zoho_tokenstore.errors import (
     BackendError,
     ConfigurationError,
@@ -23,7 +27,7 @@ from zoho_tokenstore.errors import (
 )
 from zoho_tokenstore.events import Event, EventKind
 from zoho_tokenstore.records import Row, TokenRecord, UnreadableRow
-from zoho_tokenstore.repository import CONFLICT_PATIENCE, TokenRepository
+from zoho_tokenstore.repository import TokenRepository
 
 ALICE = TokenRecord(user_name="alice", client_id="portal", access_token="a1", refresh_token="r1")
 
@@ -77,7 +81,7 @@ class FasterBackend(ListBackend):
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     """The time as the repository's waiting sees it."""
     time = Time()
-    monkeypatch.setattr(saving, "time", SimpleNamespace(monotonic=time.monotonic, sleep=time.sleep))
+    monkeypatch.setattr(deadlines, "time", SimpleNamespace(monotonic=time.monotonic, sleep=time.sleep))
     return time
 
 
@@ -114,11 +118,13 @@ class TestConflicts:
     def test_a_save_gives_up_at_the_deadline(self, time: Time) -> None:
         """Not after so many tries but after so much time the save is a `ConflictError`, and says so."""
         backend = ContestedBackend(float("inf"))
-        with pytest.raises(ConflictError, match=r"changed by others for 10 s.*save it again") as conflict:
+        with pytest.raises(
+            ConflictError, match=r"others kept changing its row for 10 s.*try again"
+        ) as conflict:
             TokenRepository(backend).save(ALICE)
         assert isinstance(conflict.value.__cause__, RowChangedError)
         assert not isinstance(conflict.value, RowChangedError)
-        patience = CONFLICT_PATIENCE.total_seconds()
+        patience = CONFLICT_TIMEOUT.total_seconds()
         assert patience - 0.1 < time.now - 100 <= patience
         assert backend.attempts > 100
 
@@ -213,7 +219,7 @@ class TestIds:
     def test_the_first_free_candidate_is_taken(self, tokens: TokenRepository) -> None:
         """Where another owner has the derived id, the next in sequence is taken, and found again."""
         first, second, third = (
-            id_ for id_, _ in zip(matching.candidate_ids(ALICE, this_hour()), range(3), strict=False)
+            id_ for id_, _ in zip(candidate_ids(ALICE, this_hour()), range(3), strict=False)
         )
         for number, taken in enumerate((first, second)):
             tokens.save(ALICE.changed(id=taken, user_name=f"stranger{number}"))
@@ -402,7 +408,7 @@ def test_a_fence_shows_no_token() -> None:
     assert "1000." not in repr(saving.Fence("1000.access", "1000.refresh"))
 
 
-class CountingBackend(ListBackend):
+class CountingBackend(ListBackend, SupportsCount):
     """Knows how many rows it has."""
 
     def count(self) -> int:

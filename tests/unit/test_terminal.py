@@ -11,10 +11,12 @@ from urllib.parse import quote
 import pytest
 from typer.testing import CliRunner
 
-from zoho_tokenstore import KeyRing, cli
+from zoho_tokenstore import Keyset, cli
 from zoho_tokenstore.backend import Backend
-from zoho_tokenstore.cli import emulator, shared
-from zoho_tokenstore.cli.app import app
+from zoho_tokenstore.cli import _emulator as emulator
+from zoho_tokenstore.cli import _shared as shared
+from zoho_tokenstore.cli import _texts as texts
+from zoho_tokenstore.cli._app import app
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.records import Row
 from zoho_tokenstore.registry import open_backend
@@ -69,7 +71,7 @@ def fill(url: str, user: str = "somebody", **columns: str) -> None:
 
 def keys(name: str) -> str:
     path = Path(name)
-    path.write_text(KeyRing.generate().to_text(), encoding="ascii")
+    path.write_text(Keyset.generate().to_text(), encoding="ascii")
     path.chmod(0o600)
     return f"file:{name}"
 
@@ -79,11 +81,11 @@ def test_keys_commands_over_hostile_ids() -> None:
     """Each command on keys lists ids that refuse, and shows what would steer a terminal as text."""
     url, good, other = "sqlite:///tokens.db", keys("good"), keys("other")
     fill(url)
-    assert r"'\x1b[31mred'" in run("keys", "status", url, "--keys", good, "--verify", status=1)
-    run("keys", "seal", url, "--keys", good)
-    run("keys", "status", url, "--keys", good, "--verify")
-    assert r"'1\nError: none'" in run("keys", "status", url, "--keys", other, "--verify", status=1)
-    assert r"'\u202etxt.exe'" in run("keys", "rotate", url, "--keys", other, status=1)
+    assert r"'\x1b[31mred'" in run("keys", "status", "--store", url, "--keys", good, "--verify", status=1)
+    run("keys", "seal", "--store", url, "--keys", good)
+    run("keys", "status", "--store", url, "--keys", good, "--verify")
+    assert r"'1\nError: none'" in run("keys", "status", "--store", url, "--keys", other, "--verify", status=1)
+    assert r"'\u202etxt.exe'" in run("keys", "rotate", "--store", url, "--keys", other, status=1)
 
 
 @pytest.mark.clear
@@ -100,9 +102,9 @@ def test_copy_over_hostile_ids() -> None:
 def test_a_hostile_path(text: str, tmp_path: Path) -> None:
     """The name of a file is shown likewise: of one that is there, and of one that is not."""
     url = f"sqlite:///{quote(text)}.db"
-    assert "There is no store" in run("keys", "status", url, status=1)
+    assert "There is no store" in run("keys", "status", "--store", url, status=1)
     open_backend(url).close()
-    assert "0 rows in" in run("keys", "status", url)
+    assert "0 rows in" in run("keys", "status", "--store", url)
     assert "0 rows in" in run("copy", url, "sqlite:///other.db")
 
 
@@ -117,7 +119,7 @@ def test_the_emulator_introduces_a_hostile_user(text: str, capsys: pytest.Captur
         emulator._introduce(zoho, made_up=False)
     printed = capsys.readouterr().out
     check(printed)
-    assert shared.visible(text) in printed
+    assert texts.visible(text) in printed
 
 
 def test_what_a_stream_cannot_write_is_escaped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -142,13 +144,13 @@ def test_what_a_stream_cannot_write_is_escaped(monkeypatch: pytest.MonkeyPatch, 
 )
 def test_how_an_id_is_shown(row_id: str, shown: str) -> None:
     """A plain id as it is; a strange one in quotes, so that it can be told from the list around it."""
-    assert shared.shown_id(row_id) == shown
+    assert texts.shown_id(row_id) == shown
 
 
 ALLOWED = {
-    "shared.py": 3,  # `say`, and a line of progress that changes
-    "keys.py": 1,  # the key that `generate --reveal` prints, for a file or a pipe
-    "app.py": 1,  # our own version
+    "_shared.py": 3,  # `say`, and a line of progress that changes
+    "_keys.py": 1,  # the key that `generate --reveal` prints, for a file or a pipe
+    "_app.py": 1,  # our own version
 }
 
 

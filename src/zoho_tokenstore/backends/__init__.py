@@ -1,1 +1,1 @@
-"""Storages, a module for each URL scheme. `zoho_tokenstore.registry` finds them by name."""
+"""Storages, one module per URL scheme. `zoho_tokenstore.registry` finds them by name."""

@@ -1,4 +1,4 @@
-"""Rows in a plain list: for tests, and for a handful of tokens that may end with the process."""
+"""Rows in a plain list: for tests, and for a handful of tokens that may vanish with the process."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from operator import attrgetter
 from typing import Self
 from urllib.parse import SplitResult
 
-from zoho_tokenstore.backends import _forks
-from zoho_tokenstore.backends._urls import refuse_address
-from zoho_tokenstore.clock import now_ms
+from zoho_tokenstore._local_leases import LocalLeases
+from zoho_tokenstore._util import forks
+from zoho_tokenstore._util.clock import now_ms
+from zoho_tokenstore._util.urls import refuse_address
+from zoho_tokenstore.backend import SupportsLeases
 from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError
 from zoho_tokenstore.records import RetiredId, Row
+
+__all__ = ["ListBackend"]
 
 _by_id = attrgetter("id")
 
 
 class ListRetiredIds:
-    """The retired ids beside a list of rows, under the same lock."""
+    """The retired ids of a list of rows, under the same lock."""
 
     def __init__(self, lock: threading.Lock) -> None:
         self._lock = lock
@@ -56,8 +60,8 @@ class ListRetiredIds:
             self._cleared_ms = max(now, self._cleared_ms + 1)
 
 
-class ListBackend:
-    """A list of rows behind a lock. A child after a fork has a copy of its own."""
+class ListBackend(SupportsLeases):
+    """A list of rows behind a lock. After a fork, the child has its own copy."""
 
     location = "list://"
 
@@ -67,7 +71,8 @@ class ListBackend:
         self._closed = False
         self._lock = threading.Lock()
         self.retired = ListRetiredIds(self._lock)
-        _forks.register(self)
+        self.leases = LocalLeases()
+        forks.pause_around_fork(self)
 
     @classmethod
     def from_url(cls, parts: SplitResult) -> Self:
@@ -90,9 +95,9 @@ class ListBackend:
             rows = self._open_rows()
             at = next((at for at, stored in enumerate(rows) if stored.id == row.id), None)
             if (None if at is None else rows[at].etag) != expect:
-                raise RowChangedError(f"Row {row.id!r} is not as it was when it was read.")
+                raise RowChangedError(f"Row {row.id!r} has changed since it was read.")
             if at is None and row.id in self.retired:
-                raise RetiredIdError(f"The id {row.id!r} is that of a row that was deleted.")
+                raise RetiredIdError(f"The id {row.id!r} belongs to a deleted row.")
             stored = row._replace(etag=next(self._etags))
             if at is None:
                 rows.append(stored)
@@ -100,12 +105,12 @@ class ListBackend:
                 rows[at] = stored
             return stored.etag
 
-    def remove(self, row_id: str) -> bool:
+    def remove(self, row_id: str, *, expect: object = None) -> bool:
         with self._lock:
             rows = self._open_rows()
-            removed = [row for row in rows if row.id == row_id]
+            removed = [row for row in rows if row.id == row_id and expect in (None, row.etag)]
             self.retired.retire(removed)
-            self._rows = [row for row in rows if row.id != row_id]
+            self._rows = [row for row in rows if row not in removed]
             return bool(removed)
 
     def clear(self) -> int:
@@ -120,7 +125,7 @@ class ListBackend:
             self._closed = True
             self._rows = []
 
-    def rest(self) -> None:
+    def pause(self) -> None:
         self._lock.acquire()
 
     def resume(self) -> None:

@@ -1,4 +1,4 @@
-"""Rows in a SQLite database in memory: for one process, gone with it."""
+"""Rows in a SQLite database in memory: for one process, and gone with it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ import sqlite3
 from typing import Final, Self
 from urllib.parse import SplitResult
 
-from zoho_tokenstore.backends._sqlite import schema
-from zoho_tokenstore.backends._sqlite.connections import Connections, Handle
-from zoho_tokenstore.backends._sqlite.table import Table
-from zoho_tokenstore.backends._urls import refuse_address
+from zoho_tokenstore._local_leases import LocalLeases
+from zoho_tokenstore._util.urls import refuse_address
+from zoho_tokenstore.backend import SupportsLeases, SupportsScrub
+from zoho_tokenstore.backends.sqlite import _schema as schema
+from zoho_tokenstore.backends.sqlite._connections import SQLiteConnections, SQLiteHandle
+from zoho_tokenstore.backends.sqlite._table import SQLiteTable
 
-_LOCK_WAIT: Final = 30.0
+__all__ = ["MemoryBackend"]
+
+_LOCK_TIMEOUT: Final = 30.0
 
 
-class MemoryBackend(Table):
+class MemoryBackend(SQLiteTable, SupportsLeases, SupportsScrub):
     """The `oauthtoken` table in SQLite's memory mode, behind one connection that all threads share.
 
-    A child after a fork has a copy of its own.
+    After a fork, the child has its own copy.
     """
 
     def __init__(self) -> None:
-        super().__init__(Connections(_connect, "memory://", timeout=_LOCK_WAIT, shared=True))
+        super().__init__(SQLiteConnections(_connect, "memory://", timeout=_LOCK_TIMEOUT, shared=True))
+        self.leases = LocalLeases()
 
     def scrub(self) -> None:
         """Rebuild the database without what deleted and replaced rows have left in it."""
-        self._connections.run(Handle.vacuum)
+        self._connections.run(SQLiteHandle.vacuum)
 
     @classmethod
     def from_url(cls, parts: SplitResult) -> Self:

@@ -3,10 +3,10 @@
 Three ways to run it, with one set of options (`EmulatorOptions`):
 
 - `zoho-tokens emulator --port 8085` on the command line;
-- `with Emulator() as zoho:` in a test, on a free port of its own;
-- `create_app(options)`, an ASGI application for a server of your own.
+- `with Emulator() as zoho:` in a test, on its own free port;
+- `create_app(options)`, an ASGI application for your own server.
 
-It plays the other side, and so knows nothing of the rest of the package.
+It plays the other side, so it knows nothing of the rest of the package.
 """
 
 try:
@@ -16,13 +16,13 @@ except ModuleNotFoundError as missing:
     message = f'The emulator needs {missing.name}. Run: pip install "zoho-tokenstore[emulator]"'
     raise ModuleNotFoundError(message, name=missing.name) from missing
 
-from zoho_tokenstore.emulator.faults import Fault
-from zoho_tokenstore.emulator.journal import Counters, Entry
-from zoho_tokenstore.emulator.model import DEFAULT_SCOPES, Client, User
-from zoho_tokenstore.emulator.options import EmulatorOptions
-from zoho_tokenstore.emulator.randomness import label
-from zoho_tokenstore.emulator.server import Emulator
-from zoho_tokenstore.emulator.web.app import create_app
+from zoho_tokenstore.emulator._faults import Fault
+from zoho_tokenstore.emulator._journal import Counters, JournalEntry
+from zoho_tokenstore.emulator._model import DEFAULT_SCOPES, Client, User
+from zoho_tokenstore.emulator._options import EmulatorOptions
+from zoho_tokenstore.emulator._randomness import label
+from zoho_tokenstore.emulator._server import Emulator
+from zoho_tokenstore.emulator._web.app import create_app
 
 __all__ = [
     "DEFAULT_SCOPES",
@@ -30,8 +30,8 @@ __all__ = [
     "Counters",
     "Emulator",
     "EmulatorOptions",
-    "Entry",
     "Fault",
+    "JournalEntry",
     "User",
     "create_app",
     "label",

@@ -1,6 +1,6 @@
 """The stores as Zoho's SDK sees them: its six methods over a repository."""
 
-from zoho_tokenstore.sdk.failures import (
+from zoho_tokenstore.sdk._failures import (
     SDKAccountsError,
     SDKAccountsUnavailableError,
     SDKBackendError,
@@ -11,6 +11,7 @@ from zoho_tokenstore.sdk.failures import (
     SDKInvalidClientError,
     SDKInvalidGrantError,
     SDKInvalidTokenError,
+    SDKLoginExpiredError,
     SDKMissingDependencyError,
     SDKRateLimitedError,
     SDKRetiredIdError,
@@ -20,9 +21,9 @@ from zoho_tokenstore.sdk.failures import (
     SDKTokenStoreError,
     SDKUnreadableRowError,
 )
-from zoho_tokenstore.sdk.servers import DynamoDBStore, RedisStore, SecretsManagerStore, SQLStore
-from zoho_tokenstore.sdk.stores import CSVStore, InMemoryStore, ListStore, SQLiteStore
-from zoho_tokenstore.sdk.token_store import RepositoryStore
+from zoho_tokenstore.sdk._servers import DynamoDBStore, RedisStore, SecretsManagerStore, SQLStore
+from zoho_tokenstore.sdk._stores import CSVStore, InMemoryStore, ListStore, SQLiteStore
+from zoho_tokenstore.sdk._token_store import RepositoryStore
 
 __all__ = [
     "CSVStore",
@@ -41,6 +42,7 @@ __all__ = [
     "SDKInvalidClientError",
     "SDKInvalidGrantError",
     "SDKInvalidTokenError",
+    "SDKLoginExpiredError",
     "SDKMissingDependencyError",
     "SDKRateLimitedError",
     "SDKRetiredIdError",

@@ -1,7 +1,7 @@
-"""The installed SDK: the names we use of it, and where its versions differ.
+"""The installed SDK: the names we use from it, and where its versions differ.
 
-Every release from 5.0 on installs the same package `zohocrmsdk`, so there is one of them at most.
-docs/explanation/sdk-behaviour.md tells what was seen of each.
+Every release from 5.0 on installs the same package `zohocrmsdk`, so there is at most one.
+docs/explanation/sdk-behaviour.md says what was observed of each.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from types import CodeType, FrameType
 from typing import Any, Final
 
 from zoho_tokenstore.errors import MissingDependencyError
-from zoho_tokenstore.renewal.steps import Origin
+from zoho_tokenstore.renewal._steps import Origin
 
 try:
     from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
     from zohocrmsdk.src.com.zoho.api.authenticator.store import TokenStore
+    from zohocrmsdk.src.com.zoho.api.authenticator.token import Token
+    from zohocrmsdk.src.com.zoho.crm.api.dc import USDataCenter
+    from zohocrmsdk.src.com.zoho.crm.api.dc.data_center import DataCenter
     from zohocrmsdk.src.com.zoho.crm.api.exception import SDKException
     from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
     from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
@@ -29,11 +32,15 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "ACCEPTS_MISSING_ID",
+    "Initializer",
     "OAuthToken",
     "SDKException",
+    "Token",
     "TokenStore",
+    "USDataCenter",
     "UserSignature",
     "asking_token",
+    "environment_of",
     "origin",
 ]
 
@@ -43,7 +50,7 @@ _GET_TOKEN: Final[CodeType] = OAuthToken.get_token.__code__
 def asking_token() -> Any:
     """Return the token for which the SDK's `OAuthToken.get_token` is running, or `None` if it is not.
 
-    It passes nothing but an id to `find_token_by_id`, and goes on with that token's own credentials if
+    It passes nothing but an id to `find_token_by_id`, and continues with that token's own credentials if
     there is no such token in the store.
     """
     frame: FrameType | None = sys._getframe(1)
@@ -55,8 +62,8 @@ def asking_token() -> Any:
 def origin(token: Any = None) -> Origin:
     """Return where the SDK would send its own requests now, in this thread.
 
-    It asks who a new login is if that token has no user and its `find_user`, for which there is no
-    getter, is on; in SDK 5 there is none, and nobody is asked.
+    It asks who a new login is if that token has no user and its `find_user`, which has no
+    getter, is on; SDK 5 has none, and asks nobody.
     """
     initializer = Initializer.get_initializer()
     environment = None if initializer is None else initializer.environment
@@ -70,7 +77,7 @@ def origin(token: Any = None) -> Origin:
 
 
 def _may_move(initializer: Any) -> bool:
-    """Tell whether the SDK's configuration lets Zoho's answers move a token to another API domain."""
+    """Return whether the SDK's configuration lets Zoho's answers move a token to another API domain."""
     config = None if initializer is None else initializer.sdk_config
     update = getattr(config, "apply_api_domain_update", None)  # from SDK 7.0 on
     return update is None or bool(update())
@@ -89,3 +96,9 @@ _FIND_USER: Final = "_OAuthToken__find_user"
 
 ACCEPTS_MISSING_ID: Final = _release() >= (8, 7)
 """Whether `find_token_by_id` may answer `None`: in SDK 8.0 from release 7.0.0 on. Older ones fail on it."""
+
+
+def environment_of(url: str, accounts_url: str, file_url: str, name: str = "zoho") -> Any:
+    """Return the SDK's environment of these addresses; in SDK 5 it has a name as well."""
+    names = (name,) if _CRM_VERSION == 5 else ()
+    return DataCenter.Environment(url, accounts_url, file_url, *names)

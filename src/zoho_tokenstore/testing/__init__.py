@@ -5,13 +5,14 @@ this package by a subclass of `BackendContract`, and its leases by one of `Lease
 docs/how-to/prove-your-own-store.md begins with a complete example, docs/reference/contract.md lists
 every clause.
 
-`TokenStoreContract`, `make_token` and `fields_of` are loaded when they are first used, because they
-import Zoho's SDK; the rest works without it.
+`TokenStoreContract`, `check`, `make_token` and `fields_of` are loaded on first use, because they
+import Zoho's SDK; the rest works without it. `check` runs the contract over a store by name.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from zoho_tokenstore.errors import MissingDependencyError
@@ -24,53 +25,56 @@ except ModuleNotFoundError as error:
         'Install it with: pip install "zoho-tokenstore[testing]".'
     ) from error
 
-# Before the modules are imported: only then does a failed assert of theirs show its values.
+# Before the modules are imported: only then do their failed asserts show values.
 pytest.register_assert_rewrite(
-    *(
-        f"{__name__}.{name}"
-        for name in (
-            "_rows",
-            "backend",
-            "backend_bulk",
-            "backend_shared",
-            "deleting",
-            "finding",
-            "hostility",
-            "leases",
-            "saving",
-            "sharing",
-            "tokens",
-        )
-    )
+    *(f"{__name__}.{path.stem}" for path in Path(__file__).parent.glob("_[a-z]*.py"))
 )
 
-from zoho_tokenstore.testing.backend import BackendContract  # noqa: E402  # after the rewrite
-from zoho_tokenstore.testing.clauses import clauses  # noqa: E402
-from zoho_tokenstore.testing.hostile import HOSTILE_TEXTS, INJECTIONS, LOOKALIKES  # noqa: E402
-from zoho_tokenstore.testing.leases import LeasesContract  # noqa: E402
+from zoho_tokenstore.testing._backend import BackendContract  # noqa: E402  # after the rewrite
+from zoho_tokenstore.testing._clauses import clauses  # noqa: E402
+from zoho_tokenstore.testing._hostile import HOSTILE_TEXTS, INJECTIONS, LOOKALIKES  # noqa: E402
+from zoho_tokenstore.testing._leases import LeasesContract  # noqa: E402
 
 if TYPE_CHECKING:
-    from zoho_tokenstore.testing.token_store import TokenStoreContract
-    from zoho_tokenstore.testing.tokens import fields_of, make_token
+    from zoho_tokenstore.testing._catalogue import Clause, Severity, catalogue
+    from zoho_tokenstore.testing._checking import CheckReport, ClauseResult, check
+    from zoho_tokenstore.testing._token_store import TokenStoreContract
+    from zoho_tokenstore.testing._tokens import fields_of, make_token
 
 __all__ = [
     "HOSTILE_TEXTS",
     "INJECTIONS",
     "LOOKALIKES",
     "BackendContract",
+    "CheckReport",
+    "Clause",
+    "ClauseResult",
     "LeasesContract",
+    "Severity",
     "TokenStoreContract",
+    "catalogue",
+    "check",
     "clauses",
     "fields_of",
     "make_token",
 ]
 
-_WITH_THE_SDK: Final = {"TokenStoreContract": "token_store", "fields_of": "tokens", "make_token": "tokens"}
+_WHEN_USED: Final = {
+    "CheckReport": "_checking",
+    "Clause": "_catalogue",
+    "ClauseResult": "_checking",
+    "Severity": "_catalogue",
+    "TokenStoreContract": "_token_store",
+    "catalogue": "_catalogue",
+    "check": "_checking",
+    "fields_of": "_tokens",
+    "make_token": "_tokens",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WITH_THE_SDK:
-        return getattr(import_module(f"{__name__}.{_WITH_THE_SDK[name]}"), name)
+    if name in _WHEN_USED:
+        return getattr(import_module(f"{__name__}.{_WHEN_USED[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -11,7 +11,7 @@ from zoho_tokenstore.records import COLUMNS, Found, Row
 
 
 def full_row(row_id: str = "1", mark: str = "a") -> Row:
-    """Return a row with a text in every column."""
+    """Return a row with a string in every column."""
     columns: dict[str, Any] = {name: f"{name}-{mark}" for name in COLUMNS[1:]}
     return Row(
         id=row_id, **columns, created_at_ms=1, updated_at_ms=2**53, last_used_at_ms=3, identified_at_ms=4

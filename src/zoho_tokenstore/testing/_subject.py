@@ -35,7 +35,7 @@ class StoreSubject:
         """A new store."""
         store = self.make_store(tmp_path)
         yield store
-        _close(store)
+        close_store(store)
 
     @pytest.fixture
     def other(self, store: Any, tmp_path: Path) -> Iterator[Any]:
@@ -44,7 +44,7 @@ class StoreSubject:
             pytest.skip(f"{type(self).__name__} says that its store cannot be opened twice (can_reopen)")
         other = self.reopen(store, tmp_path)
         yield other
-        _close(other)
+        close_store(other)
 
 
 def together(count: int, work: Callable[[int], T]) -> list[T]:
@@ -67,7 +67,8 @@ def until(done: threading.Event, work: Callable[[], None]) -> None:
         done.set()
 
 
-def _close(store: Any) -> None:
+def close_store(store: Any) -> None:
+    """Close a store, if it can be closed."""
     close = getattr(store, "close", None)  # the SDK's interface has none
     if close is not None:
         close()

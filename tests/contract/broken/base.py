@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from zoho_tokenstore import ListStore, TokenRecord
 from zoho_tokenstore.records import Row, row_from_record
-from zoho_tokenstore.sdk.tokens import put, record_of
+from zoho_tokenstore.sdk._tokens import put, record_of
 from zoho_tokenstore.testing import fields_of, make_token
 
 CAUGHT_BY: Final[dict[type, set[str]]] = {}
@@ -42,7 +42,7 @@ class Broken(ListStore):
         """Store a record under an id, whatever is there."""
         backend = self.repository._backend
         old = backend.load(row_id)
-        row = self.repository._sealing.seal(row_from_record(record, row_id))
+        row = self.repository.cipher.seal(row_from_record(record, row_id))
         backend.write(row, expect=None if old is None else old.etag)
 
     def first(self, fits: Callable[[Row], bool]) -> Row | None:

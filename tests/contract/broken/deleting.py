@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.contract.broken.base import Broken, fails
 from zoho_tokenstore import TokenRecord
-from zoho_tokenstore.sdk.tokens import new_token
+from zoho_tokenstore.sdk._tokens import new_token
 
 
 @fails("by-id-gives-all-fields", "save-sets-the-id")

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from tests.contract.broken.base import Broken, alike, fails, own
-from zoho_tokenstore.sdk.tokens import put, record_of
+from zoho_tokenstore.sdk._tokens import put, record_of
 from zoho_tokenstore.testing import fields_of, make_token
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from tests.contract.broken.base import Broken, fails
 from zoho_tokenstore import TokenRecord
-from zoho_tokenstore.sdk.tokens import put, record_of
+from zoho_tokenstore.sdk._tokens import put, record_of
 from zoho_tokenstore.testing import fields_of, make_token
-from zoho_tokenstore.testing.tokens import FIELDS
+from zoho_tokenstore.testing._tokens import FIELDS
 
 
 @fails("hostile-texts-come-back", "lookalikes-are-different", "lookalike-credentials-are-different")

@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 from tests.contract.broken.base import Broken, fails, own
-from zoho_tokenstore.sdk.tokens import record_of
+from zoho_tokenstore.sdk._tokens import record_of
 
 
 @fails("save-sets-the-id", "save-keeps-a-chosen-id", "save-assigns-short-ids")

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.contract.broken.base import Broken, fails
 from zoho_tokenstore import TokenRecord
-from zoho_tokenstore.sdk.tokens import record_of
+from zoho_tokenstore.sdk._tokens import record_of
 from zoho_tokenstore.testing import fields_of, make_token
 
 

@@ -1,4 +1,4 @@
-"""The servers that tests run on.
+"""The servers that tests run on, and the browser.
 
 For each kind there is a module here with `start()`. It returns the server that the environment
 variable ``ZOHO_TEST_<KIND>_URL`` names, which must work, or one of its own, started from local
@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import pytest
 
-KINDS: Final = ("postgresql", "mariadb", "redis", "moto", "secretservice")
+KINDS: Final = ("postgresql", "mariadb", "redis", "moto", "secretservice", "chromium")
 
 
 class Server(Protocol):

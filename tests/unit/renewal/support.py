@@ -11,16 +11,16 @@ from datetime import timedelta
 from typing import Any, Final
 
 from tests.support import wait_until
-from zoho_tokenstore import Event, TokenRecord, TokenRepository
+from zoho_tokenstore import Event, RefreshPolicy, TokenRecord, TokenRepository
+from zoho_tokenstore._local_leases import LocalLeases
+from zoho_tokenstore._util.clock import Clock, now_ms
+from zoho_tokenstore.backend import LeaseState, SupportsLeases, SupportsRehearsal
 from zoho_tokenstore.backends.list import ListBackend
-from zoho_tokenstore.clock import Clock, now_ms
 from zoho_tokenstore.errors import AccountsUnavailableError, BackendUnavailableError
-from zoho_tokenstore.leases import Kept, LocalLeases
-from zoho_tokenstore.policies import RefreshPolicy
 from zoho_tokenstore.records import Row
-from zoho_tokenstore.renewal.renewer import Renewer
-from zoho_tokenstore.renewal.steps import Origin
-from zoho_tokenstore.renewal.transport import Answer, Transport
+from zoho_tokenstore.renewal._renewer import Renewer
+from zoho_tokenstore.renewal._steps import Origin
+from zoho_tokenstore.renewal._transport import HTTPAnswer, Transport
 
 __all__ = ["Fleet", "wait_until"]
 
@@ -45,7 +45,7 @@ class FakeClock:
         self.now += int(seconds * 1000)
 
 
-class Storage(ListBackend):
+class Storage(ListBackend, SupportsLeases, SupportsRehearsal):
     """A list and leases that count what is asked of them, and fail on demand.
 
     `broken` names the calls that fail: `load`, `find`, `write`, `read`, `replace`.
@@ -53,12 +53,15 @@ class Storage(ListBackend):
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
-        self.count: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         self.broken: set[str] = set()
         self.leases = CountedLeases(clock, self.called)
 
+    def rehearse(self, row: Row, *, expect: object) -> None:
+        """Nothing can fail here."""
+
     def called(self, name: str) -> None:
-        self.count[name] += 1
+        self.calls[name] += 1
         if name in self.broken:
             raise BackendUnavailableError(f"The storage fails in {name}.")
 
@@ -82,7 +85,7 @@ class CountedLeases(LocalLeases):
         super().__init__(clock)
         self._called = called
 
-    def read(self, name: str) -> Kept:
+    def read(self, name: str) -> LeaseState:
         self._called("read")
         return super().read(name)
 
@@ -112,7 +115,7 @@ class Zoho:
         """How many requests have come."""
         return len(self.requests)
 
-    def post(self, url: str, form: Mapping[str, str]) -> Answer:
+    def post(self, url: str, form: Mapping[str, str]) -> HTTPAnswer:
         self.requests.append((url, dict(form)))
         number, sent_ms = self.sent, self._clock()
         refusal = self.refusals.pop(0) if self.refusals else None
@@ -120,7 +123,7 @@ class Zoho:
         if isinstance(refusal, AccountsUnavailableError):
             raise refusal
         date_ms = None if self.skew_ms is None else sent_ms + self.skew_ms
-        return Answer(200, _body(number, form, refusal, self.granted), date_ms=date_ms, sent_ms=sent_ms)
+        return HTTPAnswer(200, _body(number, form, refusal, self.granted), date_ms=date_ms, sent_ms=sent_ms)
 
 
 def _body(number: int, form: Mapping[str, str], refusal: str | None, granted: dict[str, Any]) -> bytes:
@@ -142,7 +145,7 @@ class Line(Transport):
 
     zoho: Zoho = field(kw_only=True)
 
-    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
+    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> HTTPAnswer:
         return self.zoho.post(url, form)
 
 
@@ -175,7 +178,7 @@ class Fleet:
             **{**CREDENTIALS, **given, "api_domain": PRODUCTION, "expires_at_ms": ends, **fields}
         )
         saved = self.first.save(record)
-        self.storage.count.clear()
+        self.storage.calls.clear()
         self.events.clear()
         return saved
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore import ConfigurationError
-from zoho_tokenstore.policies import DEFAULT_POLICY, RefreshPolicy
+from zoho_tokenstore import ConfigurationError, RefreshPolicy
+from zoho_tokenstore._policies import DEFAULT_POLICY
 
 S = timedelta(seconds=1)
 MS = timedelta(milliseconds=1)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.unit.renewal.support import CREDENTIALS, NOW
-from zoho_tokenstore import TokenRecord
+from zoho_tokenstore import RefreshPolicy, TokenRecord
+from zoho_tokenstore.backend import LeaseState
 from zoho_tokenstore.errors import (
     AccountsError,
     AccountsUnavailableError,
@@ -20,11 +21,9 @@ from zoho_tokenstore.errors import (
     RetiredIdError,
     TokenStoreError,
 )
-from zoho_tokenstore.leases import Kept
-from zoho_tokenstore.policies import RefreshPolicy
-from zoho_tokenstore.renewal import protocol
-from zoho_tokenstore.renewal.entries import Entry, Failure, Renewed
-from zoho_tokenstore.renewal.protocol import Find, Pause, Prove, Read, Replace, Save, Saved, Send
+from zoho_tokenstore.renewal import _protocol as protocol
+from zoho_tokenstore.renewal._lease_entry import LeaseEntry, RecordedFailure, Renewed
+from zoho_tokenstore.renewal._protocol import Find, Pause, Prove, Read, Replace, Save, Saved, Send
 
 POLICY = RefreshPolicy()
 OLD = TokenRecord(**CREDENTIALS, id="1", refresh_token="1000.r", access_token="1000.old")
@@ -34,7 +33,7 @@ NEW = OLD.changed(access_token="1000.new", updated_at_ms=NOW)
 class World:
     """What a renewal meets: one entry, one token, and a Zoho that answers with `answer`."""
 
-    def __init__(self, entry: Entry | None = None, answer: object = "grant") -> None:
+    def __init__(self, entry: LeaseEntry | None = None, answer: object = "grant") -> None:
         self.text = "" if entry is None else str(entry)
         self.answer = answer
         self.now_ms = NOW
@@ -45,8 +44,8 @@ class World:
         self.before: dict[type, Callable[[], object]] = {}
 
     @property
-    def entry(self) -> Entry:
-        return Entry.parse(self.text)
+    def entry(self) -> LeaseEntry:
+        return LeaseEntry.parse(self.text)
 
     @property
     def sent(self) -> int:
@@ -59,7 +58,7 @@ class World:
     def renew(self, **ask: Any) -> TokenRecord | None:
         """Do what a renewal says, and return what it returns."""
         values = {"owner": "me", "subject": "the token", "is_enough": lambda record: record is NEW, **ask}
-        clock = protocol.Clock(lambda: self.monotonic, lambda: 0.0)
+        clock = protocol.TimeSource(lambda: self.monotonic, lambda: 0.0)
         steps = protocol.renewal(protocol.Ask(**values), POLICY, clock)
         step = next(steps)
         while True:
@@ -79,7 +78,7 @@ class World:
     def _do(self, step: protocol.Step) -> Any:
         match step:
             case Read():
-                return Kept(self.text, self.now_ms)
+                return LeaseState(self.text, self.now_ms)
             case Replace(was, entry):
                 is_replaced = was == self.text
                 self.text = str(entry) if is_replaced else self.text
@@ -99,8 +98,8 @@ class World:
                 return self.pass_(seconds)
 
 
-def held(owner: str = "other", at_ms: int = NOW) -> Entry:
-    return Entry().taken(owner, at_ms, POLICY)
+def held(owner: str = "other", at_ms: int = NOW) -> LeaseEntry:
+    return LeaseEntry().taken(owner, at_ms, POLICY)
 
 
 def test_a_renewal_in_order() -> None:
@@ -108,7 +107,7 @@ def test_a_renewal_in_order() -> None:
     world = World()
     assert world.renew() is NEW
     assert world.steps == ["Read", "Find", "Replace", "Prove", "Send", "Save", "Replace"]
-    assert world.entry == Entry(sent=(NOW,), renewed=Renewed(NOW, "1", NOW, ("ZohoCRM.users.READ",)))
+    assert world.entry == LeaseEntry(sent=(NOW,), renewed=Renewed(NOW, "1", NOW, ("ZohoCRM.users.READ",)))
 
 
 def test_what_is_good_already_is_answered() -> None:
@@ -189,7 +188,7 @@ def test_a_throttle_is_not_forced() -> None:
 @pytest.mark.parametrize("forced", [False, True])
 def test_the_budget_is_kept(forced: bool) -> None:
     """Ten requests in ten minutes; the error says when the next one is possible."""
-    world = World(Entry(sent=tuple(NOW - 500_000 + number for number in range(10))))
+    world = World(LeaseEntry(sent=tuple(NOW - 500_000 + number for number in range(10))))
     with pytest.raises(RateLimitedError, match=r"10 were sent within 600 s.*possible in 100 s") as caught:
         world.renew(is_forced=forced)
     assert caught.value.retry_after == 100
@@ -202,7 +201,7 @@ def test_a_code_is_sent_once() -> None:
     """Whatever became of the request: nobody knows, so nobody sends it again, even if forced."""
     world = World(answer=refusal("uncertain", None))
     for forced in (False, False, True):
-        with pytest.raises(InvalidGrantError, match=r"sent to Zoho before.*Log in again") as caught:
+        with pytest.raises(InvalidGrantError, match=r"already sent to Zoho.*Log in again") as caught:
             world.renew(is_code=True, is_forced=forced)
         assert caught.value.error_code == protocol.UNKNOWN_OUTCOME
     assert world.sent == 1
@@ -279,7 +278,7 @@ def test_nothing_is_sent_that_cannot_be_stored() -> None:
     with pytest.raises(BackendUnavailableError):
         world.renew()
     assert world.sent == 0
-    assert world.entry == Entry()
+    assert world.entry == LeaseEntry()
 
 
 def test_what_is_not_stored_yet_leaves_the_lease() -> None:
@@ -333,11 +332,14 @@ def test_a_late_failure_is_no_news() -> None:
 
 def test_a_later_failure_counts_from_the_first() -> None:
     """Failures in a row have one beginning, and longer and longer pauses."""
-    world = World(Entry(failure=Failure("transient", None, NOW, NOW - 9_000, 3)), refusal("transient", None))
+    world = World(
+        LeaseEntry(failure=RecordedFailure("transient", None, NOW, NOW - 9_000, 3)),
+        refusal("transient", None),
+    )
     with pytest.raises(AccountsUnavailableError) as caught:
         world.renew()
     assert caught.value.retry_after == 8
-    assert world.entry.failure == Failure("transient", None, NOW + 8_000, NOW - 9_000, 4)
+    assert world.entry.failure == RecordedFailure("transient", None, NOW + 8_000, NOW - 9_000, 4)
 
 
 def test_a_lease_of_the_future_is_nobodys() -> None:

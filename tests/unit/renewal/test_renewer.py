@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from tests.unit.renewal.support import CREDENTIALS, ORIGIN, PRODUCTION, Fleet, Running, wait_until
-from zoho_tokenstore import BackendUnavailableError, TokenNotFoundError, TokenRecord, TokenRepository
+from zoho_tokenstore import (
+    BackendUnavailableError,
+    RefreshPolicy,
+    TokenNotFoundError,
+    TokenRecord,
+    TokenRepository,
+)
 from zoho_tokenstore.errors import (
     AccountsUnavailableError,
     BackendTimeoutError,
@@ -19,10 +25,9 @@ from zoho_tokenstore.errors import (
     InvalidGrantError,
     RateLimitedError,
 )
-from zoho_tokenstore.leases import names_of
-from zoho_tokenstore.policies import RefreshPolicy
-from zoho_tokenstore.renewal.entries import Entry
-from zoho_tokenstore.renewal.renewer import Renewer
+from zoho_tokenstore.renewal._lease_entry import LeaseEntry
+from zoho_tokenstore.renewal._renewer import Renewer
+from zoho_tokenstore.renewal._task import names_of
 
 LATER = timedelta(seconds=0.3)
 
@@ -33,9 +38,9 @@ def ask(process: Renewer, token: TokenRecord) -> TokenRecord:
     return record
 
 
-def landed(process: Renewer) -> None:
+def finished(process: Renewer) -> None:
     """Wait until all that the process renews has ended."""
-    process._flights.wait_for_all(10)
+    process._renewals._single_flight.wait_for_all(10)
 
 
 # ---- fresh
@@ -45,7 +50,7 @@ def test_a_fresh_look_up_is_one_read(fleet: Fleet) -> None:
     """It costs the read of its row: no lease, no request, no event."""
     token = fleet.login(3600)
     assert ask(fleet.first, token) == token
-    assert fleet.storage.count == {"load": 1}
+    assert fleet.storage.calls == {"load": 1}
     assert (fleet.kinds(), fleet.zoho.sent) == ([], 0)
 
 
@@ -57,7 +62,7 @@ def test_what_cannot_be_renewed_serves_until_its_end(fleet: Fleet, missing: str)
     fleet.clock.pass_(60)
     with pytest.raises(InvalidGrantError, match=f"'{token.id}' has expired.*access_type=offline"):
         ask(fleet.first, token)
-    assert set(fleet.storage.count) == {"load"}
+    assert set(fleet.storage.calls) == {"load"}
     assert fleet.kinds() == ["login_needed"]
 
 
@@ -82,8 +87,8 @@ def test_a_due_token_is_renewed_beside_its_callers(fleet: Fleet) -> None:
     fleet.wait_for_request()
     assert [ask(process, token) for process in (fleet.first, other, fleet.first)] == [token] * 3
     fleet.zoho.gate.set()
-    landed(fleet.first)
-    landed(other)
+    finished(fleet.first)
+    finished(other)
     renewed = ask(fleet.first, token)
     assert renewed.access_token == "1000.minted.1"
     assert ask(other, token) == renewed
@@ -96,14 +101,14 @@ def test_the_due_window_costs_nobody_anything(fleet: Fleet) -> None:
     token = fleet.login(60)
     fleet.zoho.gate.clear()
     other = fleet.process()
-    for process in (fleet.first, other):
-        ask(process, token)
+    ask(fleet.first, token)
     fleet.wait_for_request()
-    landed(other)
-    fleet.storage.count.clear()
+    ask(other, token)
+    finished(other)
+    fleet.storage.calls.clear()
     for _ in range(50):
         assert ask(fleet.first, token) == ask(other, token) == token
-    assert fleet.storage.count == {"load": 100}
+    assert fleet.storage.calls == {"load": 100}
     fleet.zoho.gate.set()
 
 
@@ -123,7 +128,7 @@ def test_a_due_token_outlives_a_failure(background: bool) -> None:
     fleet.zoho.refusals = ["invalid_code"]
     for process in (fleet.first, fleet.first, fleet.process()):
         assert ask(process, token) == token
-        landed(process)
+        finished(process)
     assert fleet.zoho.sent == 1
     assert fleet.kinds().count("login_needed") == 2  # one for each process
 
@@ -136,7 +141,7 @@ def test_a_due_token_outlives_a_store_that_fails(background: bool, broken: str) 
     token = fleet.login(60)
     fleet.storage.broken = {broken}
     assert ask(fleet.first, token).id == token.id
-    landed(fleet.first)
+    finished(fleet.first)
     assert ask(fleet.first, token).id == token.id
 
 
@@ -167,7 +172,7 @@ def test_who_waits_is_counted(fleet: Fleet) -> None:
     token = fleet.login(-1)
     fleet.zoho.gate.clear()
     threads = [Running(lambda: ask(fleet.first, token)) for _ in range(5)]
-    (flight,) = _flights(fleet)
+    (flight,) = _single_flight(fleet)
     wait_until(lambda: flight.waiters == 5)
     fleet.zoho.gate.set()
     for thread in threads:
@@ -178,9 +183,9 @@ def test_who_waits_is_counted(fleet: Fleet) -> None:
     assert renewed.seconds > 0
 
 
-def _flights(fleet: Fleet) -> list[Any]:
-    wait_until(lambda: bool(fleet.first._flights._flights))
-    return list(fleet.first._flights._flights.values())
+def _single_flight(fleet: Fleet) -> list[Any]:
+    wait_until(lambda: bool(fleet.first._renewals._single_flight._in_progress))
+    return list(fleet.first._renewals._single_flight._in_progress.values())
 
 
 def test_waiting_asks_the_storage_nothing(fleet: Fleet) -> None:
@@ -188,15 +193,15 @@ def test_waiting_asks_the_storage_nothing(fleet: Fleet) -> None:
     token = fleet.login(-1)
     fleet.zoho.gate.clear()
     threads = [Running(lambda: ask(fleet.first, token)) for _ in range(20)]
-    (flight,) = _flights(fleet)
+    (flight,) = _single_flight(fleet)
     wait_until(lambda: flight.waiters == 20 and fleet.zoho.sent == 1)
-    before = fleet.storage.count.copy()
+    before = fleet.storage.calls.copy()
     time.sleep(0.2)
-    assert fleet.storage.count == before
+    assert fleet.storage.calls == before
     assert before["load"] <= 20 + 2
     fleet.zoho.gate.set()
     assert {thread.result() for thread in threads} == {fleet.stored()}
-    assert fleet.storage.count["load"] <= before["load"] + 1
+    assert fleet.storage.calls["load"] <= before["load"] + 1
 
 
 @pytest.mark.parametrize("seconds_left", [5.501, 5.5])
@@ -278,7 +283,7 @@ def test_no_look_up_waits_longer_than_it_may_for_zoho() -> None:
         ask(fleet.first, token)
     assert 0.3 <= time.monotonic() - began < 1.3
     fleet.zoho.gate.set()
-    landed(fleet.first)
+    finished(fleet.first)
     assert ask(fleet.first, token).access_token == "1000.minted.1"
     assert fleet.zoho.sent == 1
 
@@ -312,12 +317,12 @@ def test_a_killed_holder_costs_one_time_limit() -> None:
     fleet = Fleet(timeout=timedelta(seconds=3), wait=LATER)
     token = fleet.login(-1)
     (name, *_) = names_of(token)
-    dead = Entry().taken("dead", fleet.clock.now, fleet.policy)
+    dead = LeaseEntry().taken("dead", fleet.clock.now, fleet.policy)
     assert fleet.storage.leases.replace(name, "", str(dead), 60_000)
     fleet.clock.pass_(2.999)
     with pytest.raises(AccountsUnavailableError):
         ask(fleet.first, token)
-    landed(fleet.first)
+    finished(fleet.first)
     fleet.clock.pass_(0.001)
     assert ask(fleet.first, token).access_token == "1000.minted.1"
 
@@ -415,9 +420,9 @@ def test_who_presents_a_code_later_gets_no_later_login(fleet: Fleet) -> None:
     fleet.zoho.gate.clear()
     first = Running(lambda: fleet.first.find(asked, lambda: ORIGIN))
     fleet.wait_for_request()
-    before = fleet.storage.count["read"]
+    before = fleet.storage.calls["read"]
     waits = Running(lambda: fleet.process().find(asked, lambda: ORIGIN))
-    wait_until(lambda: fleet.storage.count["read"] > before)
+    wait_until(lambda: fleet.storage.calls["read"] > before)
     fleet.zoho.gate.set()
     saved = first.result()
     assert waits.result().access_token == saved.access_token
@@ -462,7 +467,7 @@ def test_a_new_login_replaces_an_older_one(fleet: Fleet) -> None:
 def test_what_logs_nobody_in(fleet: Fleet, asked: TokenRecord) -> None:
     """Without a client and its credentials, or beside an access token, there is nothing to exchange."""
     assert fleet.first.find(asked, lambda: ORIGIN) is None
-    assert set(fleet.storage.count) <= {"find"}
+    assert set(fleet.storage.calls) <= {"find"}
     assert fleet.zoho.sent == 0
 
 
@@ -481,7 +486,7 @@ def test_a_query_by_id_is_for_revoking(fleet: Fleet) -> None:
     """It is answered as it stands."""
     token = fleet.login(-1)
     assert fleet.first.find(TokenRecord(id=token.id)) == token
-    assert "read" not in fleet.storage.count
+    assert "read" not in fleet.storage.calls
 
 
 def test_nothing_is_sent_that_cannot_be_stored(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:

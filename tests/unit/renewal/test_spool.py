@@ -15,11 +15,11 @@ import pytest
 
 import zoho_tokenstore as z
 from tests.unit.renewal.support import CREDENTIALS, ORIGIN, PRODUCTION, Fleet, Line
-from zoho_tokenstore import BackendUnavailableError, ConfigurationError, KeyRing, TokenRecord, TokenRepository
+from zoho_tokenstore import BackendUnavailableError, ConfigurationError, Keyset, TokenRecord, TokenRepository
 from zoho_tokenstore.registry import open_async_tokens, open_tokens
-from zoho_tokenstore.renewal.renewer import Renewer
+from zoho_tokenstore.renewal._renewer import Renewer
 
-KEYS = KeyRing.generate()
+KEYS = Keyset.generate()
 LOGIN = TokenRecord(**CREDENTIALS, user_name="patricia", refresh_token="1000.r", access_token="1000.a")
 CODE = TokenRecord(**CREDENTIALS, grant_token="1000.code", api_domain=PRODUCTION)
 
@@ -27,7 +27,7 @@ CODE = TokenRecord(**CREDENTIALS, grant_token="1000.code", api_domain=PRODUCTION
 class Site:
     """A storage, and processes that share a spool; each may end at any moment."""
 
-    def __init__(self, folder: Path, keys: KeyRing | None = None) -> None:
+    def __init__(self, folder: Path, keys: Keyset | None = None) -> None:
         self.fleet = Fleet(background=False)
         self.folder = folder
         self.keys = keys
@@ -244,7 +244,7 @@ def test_without_its_key_a_file_is_left(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.delenv("ZOHO_TOKENSTORE_KEYS", raising=False)
     site = Site(tmp_path / "spool", KEYS)
     site.leave()
-    for keys in (None, KeyRing.generate()):
+    for keys in (None, Keyset.generate()):
         site.keys = keys
         assert "do not open" in _told(site)
     site.keys = KEYS
@@ -285,7 +285,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "endless": (lambda path: os.truncate(path, 1 << 24), "damaged"),
     "newer": (lambda path: _edit(path, format=2), "newer release"),
     "another store's": (lambda path: _edit(path, store="sqlite:///b.db"), "another store, 'sqlite:///b.db'"),
-    "foreign": (lambda path: path.rename(path.with_name("notes.txt")), "no token of a spool"),
+    "foreign": (lambda path: path.rename(path.with_name("notes.txt")), "not a spooled token"),
     "a folder": (lambda path: _replace_by(path, Path.mkdir), ""),
     "a link": (lambda path: path.symlink_to(path.rename(path.parent.parent / "elsewhere")), "cannot be read"),
     "a pipe": (lambda path: _replace_by(path, os.mkfifo), "damaged"),
@@ -302,7 +302,7 @@ def test_a_file_that_cannot_be_used_is_told_and_left(
     with caplog.at_level(logging.WARNING, "zoho_tokenstore"):
         told = _told(site)
     assert reason in told
-    assert "is left as it is" in caplog.text
+    assert "is left untouched" in caplog.text
     assert "1000." not in told + caplog.text
     assert site.stored() == []
 

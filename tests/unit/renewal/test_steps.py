@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zoho_tokenstore import ConfigurationError, TokenRecord
-from zoho_tokenstore.renewal.steps import Origin
+from zoho_tokenstore.renewal._steps import Origin
 
 US, EU = "https://www.zohoapis.com", "https://www.zohoapis.eu"
 SANDBOX, LOCAL = "https://sandbox.zohoapis.com", "http://127.0.0.1:8000"

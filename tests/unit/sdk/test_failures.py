@@ -20,11 +20,11 @@ from zoho_tokenstore import ListStore, RepositoryStore, TokenRepository, errors
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.errors import BackendError, TokenStoreError
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal import renewer
-from zoho_tokenstore.sdk import failures
-from zoho_tokenstore.sdk.failures import sdk_error
+from zoho_tokenstore.renewal import _renewer as renewer
+from zoho_tokenstore.sdk import _failures as failures
+from zoho_tokenstore.sdk._failures import to_sdk_error
 from zoho_tokenstore.testing import make_token
-from zoho_tokenstore.testing.tokens import login
+from zoho_tokenstore.testing._tokens import login
 
 
 def _errors_of(module: Any) -> dict[str, type[TokenStoreError]]:
@@ -45,6 +45,7 @@ DETAILS = {
     "reason": "a BLOB",
     "kind": "uncertain",
     "error_code": "invalid_code",
+    "limit": "idle",
 }
 """A value for every keyword of every error; a new one needs a line here."""
 
@@ -122,12 +123,12 @@ def test_an_error_becomes_its_own_twin(name: str) -> None:
     """The sentence, the attributes and the notes stay; the SDK's fields say where it comes from."""
     error = make(OURS[name])
     error.add_note("while it was saved")
-    told = sdk_error(error)
+    told = to_sdk_error(error)
     assert type(told) is TWINS[f"SDK{name}"]
     assert str(told) == vars(told)["error_message"] == SENTENCE
     assert vars(told)["code"] == code_of(name)
     assert vars(error).items() <= vars(told).items()
-    assert sdk_error(told) is told
+    assert to_sdk_error(told) is told
 
 
 def code_of(name: str) -> str:
@@ -139,7 +140,7 @@ def code_of(name: str) -> str:
 @pytest.mark.parametrize("name", OURS)
 def test_a_twin_has_a_code_of_the_sdks(name: str) -> None:
     """What Zoho refuses has the SDK's own code for that, all else is `TOKEN_STORE`; it is never `None`."""
-    assert vars(sdk_error(OURS[name](SENTENCE)))["code"] == code_of(name)
+    assert vars(to_sdk_error(OURS[name](SENTENCE)))["code"] == code_of(name)
 
 
 def test_an_error_of_a_strangers_backend_becomes_the_nearest_twin() -> None:
@@ -148,7 +149,7 @@ def test_an_error_of_a_strangers_backend_becomes_the_nearest_twin() -> None:
     class DiskFullError(errors.BackendUnavailableError):
         """Somebody else's."""
 
-    told = sdk_error(DiskFullError("The disk is full."))
+    told = to_sdk_error(DiskFullError("The disk is full."))
     assert type(told) is failures.SDKBackendUnavailableError
     assert isinstance(told, ConnectionError)
     assert str(told) == "The disk is full."

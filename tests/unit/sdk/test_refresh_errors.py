@@ -10,10 +10,9 @@ from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
 from zohocrmsdk.src.com.zoho.crm.api.exception import SDKException
 
 from tests.unit.renewal.support import PRODUCTION, FakeClock, Line, Storage, Zoho
-from zoho_tokenstore import TokenRecord, TokenRepository
+from zoho_tokenstore import RefreshPolicy, TokenRecord, TokenRepository
 from zoho_tokenstore.errors import AccountsError, InvalidClientError, InvalidGrantError, RateLimitedError
-from zoho_tokenstore.policies import RefreshPolicy
-from zoho_tokenstore.renewal import renewer
+from zoho_tokenstore.renewal import _renewer as renewer
 from zoho_tokenstore.sdk import RepositoryStore
 
 

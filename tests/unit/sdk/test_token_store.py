@@ -16,9 +16,10 @@ from zoho_tokenstore.errors import (
     InvalidTokenError,
     TokenNotFoundError,
 )
-from zoho_tokenstore.sdk import SDKTokenNotFoundError, _zoho, token_store
+from zoho_tokenstore.sdk import SDKTokenNotFoundError, _zoho
+from zoho_tokenstore.sdk import _token_store as token_store
 from zoho_tokenstore.testing import fields_of, make_token
-from zoho_tokenstore.testing.tokens import OAuthToken, SDKException, login, none_is_an_answer
+from zoho_tokenstore.testing._tokens import OAuthToken, SDKException, login, none_is_an_answer
 
 STORES = [RepositoryStore, SQLiteStore, InMemoryStore, ListStore]
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from zoho_tokenstore import Event
+from zoho_tokenstore import Client, Event
 from zoho_tokenstore.emulator import Emulator
-from zoho_tokenstore.logins import Client
 from zoho_tokenstore.registry import open_tokens
 from zoho_tokenstore.tokens import Tokens
 

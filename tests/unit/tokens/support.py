@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from zoho_tokenstore import TokenRecord
+from zoho_tokenstore import Client, RefreshToken, TokenRecord
 from zoho_tokenstore.emulator import Emulator
-from zoho_tokenstore.logins import Client, RefreshToken
 from zoho_tokenstore.tokens import Tokens
 
 

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from tests.unit.tokens.support import let_expire
-from zoho_tokenstore import TokenNotFoundError, TokenRecord
+from zoho_tokenstore import Client, Code, RefreshToken, TokenNotFoundError, TokenRecord
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.errors import BackendError, InvalidGrantError
-from zoho_tokenstore.logins import Client, Code, RefreshToken
 from zoho_tokenstore.registry import open_async_tokens
 from zoho_tokenstore.tokens import AsyncTokens, Tokens
 
@@ -64,7 +63,8 @@ def test_every_method(run: Any, zoho: Emulator, client: Client) -> None:
 
 def test_it_has_every_method_of_tokens() -> None:
     """None is forgotten when one is added."""
-    public = {name for name in vars(Tokens) if not name.startswith("_")}
+    of_a_thread = {"accounts_url", "acting_as", "act_as"}
+    public = {name for name in vars(Tokens) if not name.startswith("_")} - of_a_thread
     assert public == {name for name in vars(AsyncTokens) if not name.startswith("_")}
     for name in public:
         theirs, ours = (getattr(kind, name).__annotations__ for kind in (Tokens, AsyncTokens))

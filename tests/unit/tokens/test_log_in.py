@@ -10,10 +10,11 @@ import pytest
 
 from tests.unit.renewal.support import Fleet
 from tests.unit.tokens.support import let_expire
+from zoho_tokenstore import Client, ClientCredentials, Code, Device, RefreshToken
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.errors import AccountsUnavailableError, InvalidClientError, InvalidGrantError
-from zoho_tokenstore.logins import Client, ClientCredentials, Code, Device, RefreshToken
-from zoho_tokenstore.renewal.device import DeviceCode
+from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
+from zoho_tokenstore.renewal._device import DeviceCode
 from zoho_tokenstore.tokens import Tokens
 
 SCOPES = ("ZohoCRM.users.READ", "ZohoCRM.org.READ")
@@ -39,7 +40,7 @@ class Pauses:
 @pytest.fixture
 def pauses(zoho: Emulator, monkeypatch: pytest.MonkeyPatch) -> Pauses:
     made = Pauses(zoho)
-    monkeypatch.setattr("zoho_tokenstore.tokens.time", made)
+    monkeypatch.setattr("zoho_tokenstore._device_login.time", made)
     return made
 
 
@@ -176,7 +177,7 @@ def test_zoho_that_cannot_answer(tokens: Tokens, zoho: Emulator, client: Client)
 def test_which_server_is_asked(options: dict[str, Any], server: str) -> None:
     """That of the API domain, the one that is named, or the first of all data centres."""
     fleet = Fleet()
-    record = Tokens(fleet.first).log_in(
+    record = Tokens(Lifecycle(fleet.first)).log_in(
         Client("1000.C", "s"), Code("1000.code", code_verifier="v"), user_name="patricia", **options
     )
     ((url, form),) = fleet.zoho.requests

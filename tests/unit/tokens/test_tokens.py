@@ -10,13 +10,19 @@ import pytest
 
 from tests.unit.renewal.support import Running
 from tests.unit.tokens.support import let_expire, login
-from zoho_tokenstore import ConfigurationError, TokenNotFoundError, TokenRecord
+from zoho_tokenstore import (
+    Client,
+    ConfigurationError,
+    RefreshPolicy,
+    RefreshToken,
+    TokenNotFoundError,
+    TokenRecord,
+)
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.errors import AccountsUnavailableError, BackendError, InvalidGrantError
-from zoho_tokenstore.logins import Client, RefreshToken
-from zoho_tokenstore.policies import RefreshPolicy
+from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.registry import open_repository, open_tokens
-from zoho_tokenstore.renewal.renewer import Renewer
+from zoho_tokenstore.renewal._renewer import Renewer
 from zoho_tokenstore.tokens import Tokens
 
 
@@ -157,6 +163,6 @@ def test_close_closes_what_was_opened(zoho: Emulator, tmp_path: Path) -> None:
     with pytest.raises(BackendError):
         list(tokens.scan())
     with open_repository(url) as repository:
-        with Tokens(Renewer(repository, RefreshPolicy())):
+        with Tokens(Lifecycle(Renewer(repository, RefreshPolicy()))):
             pass
         assert list(repository.scan()) == []

@@ -1,1 +1,1 @@
-"""What the backends on AWS share: a client, calls in bounded time, and failures told as ours."""
+"""What the backends on AWS share: a client, calls in bounded time, and failures mapped to our errors."""

@@ -1,4 +1,4 @@
-"""A boto3 client for all threads of a process, and another one for its children."""
+"""A boto3 client for all threads of a process, and another for its children."""
 
 from __future__ import annotations
 
@@ -6,51 +6,70 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Final
 
-from zoho_tokenstore.backends._aws.driver import Config, new_client
-from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.leases import begin_anew_after_fork
+from zoho_tokenstore._util import forks
+from zoho_tokenstore.backends._aws.driver import Config, is_session, new_client
+from zoho_tokenstore.backends._aws.urls import check_endpoint
+from zoho_tokenstore.errors import BackendError, ConfigurationError
 
-_CONNECTIONS: Final = 50
-"""How many connections are kept for threads that call at once; more are made, and closed after use."""
+_MAX_CONNECTIONS: Final = 50
+"""How many connections are kept for threads that call at once; more are opened, and closed after use."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a client sends its requests; what is `None` is left to boto3's own configuration."""
+class ServiceEndpoint:
+    """Where a client sends its requests, and for whom; `None` is left to boto3's configuration.
 
-    service: str
-    region: str | None
-    endpoint_url: str | None
-
-
-class Client:
-    """Sends single requests. It is made when it is needed, and again after `forget` or a fork.
-
-    A boto3 client may be shared by threads; its sockets must not be shared by processes. So a
-    child makes its own, with locks of its own.
-
-    Arguments:
-        place: the service and where it is.
-        patience: how long one request may take to connect, and again to be answered, in seconds.
+    Raises:
+        ConfigurationError: the session or endpoint is not one, or there is a region besides the session.
     """
 
-    def __init__(self, place: Place, *, patience: float) -> None:
-        self._place = place
+    service: str
+    region: str | None = None
+    endpoint_url: str | None = None
+    session: Any = None
+
+    def __post_init__(self) -> None:
+        check_endpoint(self.endpoint_url)
+        if self.session is None:
+            return
+        if not is_session(self.session):
+            raise ConfigurationError(
+                f"session must be a boto3.Session or a botocore session, not {type(self.session).__name__}."
+            )
+        if self.region is not None:
+            raise ConfigurationError(
+                "A store that is given a session cannot take region too: make the session with region_name."
+            )
+
+
+class AWSClient:
+    """Sends single requests. Made when needed, and again after `forget` or a fork.
+
+    A boto3 client may be shared by threads; its sockets must not be shared by processes. So a
+    child makes its own, with its own locks. (A session passed by the caller is copied by the fork.)
+
+    Arguments:
+        endpoint: the service and where it is.
+        timeout: how long one request may take to connect, and as long to be answered, in seconds.
+    """
+
+    def __init__(self, endpoint: ServiceEndpoint, *, timeout: float) -> None:
+        self._endpoint = endpoint
         self._config = Config(
-            connect_timeout=patience,
-            read_timeout=patience,
-            retries={"mode": "standard", "total_max_attempts": 1},  # `Calls` tries again, within its bound
-            max_pool_connections=_CONNECTIONS,
+            connect_timeout=timeout,
+            read_timeout=timeout,
+            retries={"mode": "standard", "total_max_attempts": 1},  # `AWSCalls` tries again, within its bound
+            max_pool_connections=_MAX_CONNECTIONS,
             tcp_keepalive=True,
         )
         self._client: Any = None
         self._closed = False
         self._lock = threading.Lock()
-        begin_anew_after_fork(self)
+        forks.reset_in_child(self)
 
     @property
     def region(self) -> str:
-        """The region that is really used."""
+        """The region actually used."""
         region: str = self._open().meta.region_name
         return region
 
@@ -62,10 +81,10 @@ class Client:
     def check_open(self) -> None:
         """Raise a `BackendError` if `close` has been called."""
         if self._closed:
-            raise BackendError(f"This {self._place.service} store has been closed.")
+            raise BackendError(f"This {self._endpoint.service} store has been closed.")
 
     def forget(self) -> None:
-        """Make another client next time, which reads the configured credentials again."""
+        """Make a new client next time, which re-reads the configured credentials."""
         with self._lock:
             self._client = None
 
@@ -77,8 +96,8 @@ class Client:
         if client is not None:
             client.close()
 
-    def begin_anew(self) -> None:
-        """In a child: leave the parent's sockets alone, and make a client of its own."""
+    def reset(self) -> None:
+        """In a child: leave the parent's sockets alone, and make a new client."""
         self._lock = threading.Lock()
         self._client = None
 
@@ -90,9 +109,10 @@ class Client:
             self.check_open()
             if self._client is None:
                 self._client = new_client(
-                    self._place.service,
-                    region_name=self._place.region,
-                    endpoint_url=self._place.endpoint_url,
+                    self._endpoint.service,
+                    self._endpoint.session,
+                    region_name=self._endpoint.region,
+                    endpoint_url=self._endpoint.endpoint_url,
                     config=self._config,
                 )
             return self._client

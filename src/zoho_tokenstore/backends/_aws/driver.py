@@ -1,4 +1,4 @@
-"""All of boto3 that we use. It has no types: here it is told so once."""
+"""All of boto3 that we use. It has no types, so mypy is silenced once, here."""
 
 from __future__ import annotations
 
@@ -12,17 +12,36 @@ from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]
 
-__all__ = ["BotoCoreError", "ClientError", "Config", "ResponseParserError", "exceptions", "new_client"]
+__all__ = [
+    "BotoCoreError",
+    "ClientError",
+    "Config",
+    "ResponseParserError",
+    "exceptions",
+    "is_session",
+    "new_client",
+]
 
 
-def new_client(service: str, **options: Any) -> Any:
-    """Return a client of a session of its own, which looks for credentials anew."""
+def new_client(service: str, session: Any = None, **options: Any) -> Any:
+    """Return a client of a session; by default of a new one, which looks for credentials again."""
+    if isinstance(session, core.Session):
+        return session.create_client(service, **options)
+    return (session or _new_session()).client(service, **options)
+
+
+def is_session(value: object) -> bool:
+    """Return whether this is a boto3 or botocore session."""
+    return isinstance(value, Session | core.Session)
+
+
+def _new_session() -> Session:
     session = core.get_session()
     session.register_component("data_loader", _loader())
-    return Session(botocore_session=session).client(service, **options)
+    return Session(botocore_session=session)
 
 
 @lru_cache(maxsize=1)
 def _loader() -> Any:
-    """Return what reads boto3's descriptions of services: for one client that takes a tenth of a second."""
+    """Return the loader of boto3's service descriptions: loading takes a tenth of a second per client."""
     return core.get_session().get_component("data_loader")

@@ -6,17 +6,16 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, quote, unquote
 
-from zoho_tokenstore.backends._urls import options_of, seconds
+from zoho_tokenstore._util.urls import options_of, parts_of, seconds
 from zoho_tokenstore.errors import ConfigurationError
-from zoho_tokenstore.urls import parts_of
 
 DEFAULT_TIMEOUT: Final = 10.0
 
 _REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 
 
-class Address(NamedTuple):
-    """What such a URL says; `options` has what is left for the backend itself."""
+class AWSAddress(NamedTuple):
+    """What such a URL says; `options` has the rest, for the backend itself."""
 
     region: str | None
     name: str
@@ -25,7 +24,7 @@ class Address(NamedTuple):
     options: dict[str, str]
 
 
-def address_of(parts: SplitResult, *known: str) -> Address:
+def parse_url(parts: SplitResult, *known: str) -> AWSAddress:
     """Read a URL.
 
     Raises:
@@ -34,12 +33,12 @@ def address_of(parts: SplitResult, *known: str) -> Address:
     if parts.netloc and not _REGION.fullmatch(parts.netloc):
         # Not shown: it may hold credentials.
         raise ConfigurationError(
-            f"Between {parts.scheme}:// and the next slash stands an AWS region, as in "
-            f"{parts.scheme}://eu-central-1/name, or nothing: {parts.scheme}:///name takes boto3's. "
-            "Credentials never stand in the URL; boto3 finds them where AWS says."
+            f"Between {parts.scheme}:// and the next slash goes an AWS region, as in "
+            f"{parts.scheme}://eu-central-1/name, or nothing: {parts.scheme}:///name uses boto3's. "
+            "Credentials never go in the URL; boto3 finds them where AWS says."
         )
     options = options_of(parts, "endpoint_url", "timeout", *known)
-    return Address(
+    return AWSAddress(
         region=parts.netloc or None,
         name=unquote(parts.path[1:]),
         endpoint_url=options.pop("endpoint_url", None),
@@ -49,7 +48,7 @@ def address_of(parts: SplitResult, *known: str) -> Address:
 
 
 def check_endpoint(endpoint_url: str | None) -> None:
-    """Raise a `ConfigurationError` if this is no URL of an endpoint, or has a password in it."""
+    """Raise a `ConfigurationError` if this is not an endpoint's URL, or contains a password."""
     if endpoint_url is None:
         return
     parts = parts_of(endpoint_url)

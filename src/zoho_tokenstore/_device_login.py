@@ -1,0 +1,36 @@
+"""A login that the user makes on another device: shown, and waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from zoho_tokenstore._logins import Client, Device
+from zoho_tokenstore.errors import AccountsUnavailableError, InvalidGrantError
+from zoho_tokenstore.renewal._accounts import Accounts
+from zoho_tokenstore.renewal._answers import TokenResponse
+
+
+def granted_on_device(
+    accounts_at: Callable[[str], Accounts], accounts_url: str, client: Client, device: Device
+) -> TokenResponse:
+    """Wait until the user has logged in on another device, as long as Zoho allows."""
+    accounts = accounts_at(accounts_url)
+    code = accounts.start_device(client.id, device.scopes)
+    device.show(code)
+    ends = time.monotonic() + code.expires_in.total_seconds()
+    pause = code.interval.total_seconds()
+    while time.monotonic() < ends:
+        time.sleep(min(pause, max(0.0, ends - time.monotonic())))
+        try:
+            answer = accounts.poll_device(client.id, client.secret, code.device_code)
+        except AccountsUnavailableError:  # the user may still be logging in
+            continue
+        if isinstance(answer, TokenResponse):
+            return answer
+        if answer.data_center is not None:
+            accounts = accounts_at(answer.data_center.accounts_url)
+        pause += 5.0 if answer.slow_down else 0.0  # RFC 8628, 3.5
+    raise InvalidGrantError(
+        "The user has not logged in on another device in time. Begin again.", error_code="expired"
+    )

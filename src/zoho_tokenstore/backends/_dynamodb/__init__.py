@@ -1,1 +1,0 @@
-"""The DynamoDB table: its keys and items, the seven calls of a backend on it, and its leases."""

@@ -1,1 +1,0 @@
-"""Secrets of AWS Secrets Manager as rows: compare-and-set, names, and what finds a row."""

@@ -1,1 +1,0 @@
-"""What the SQL backend is made of: addresses, dialects, connections, schema, statements and leases."""

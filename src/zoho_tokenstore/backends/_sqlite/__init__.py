@@ -1,1 +1,0 @@
-"""What the two SQLite backends share: files, connections, schema and statements."""

@@ -1,0 +1,74 @@
+"""What a token file shows of itself, read as it is: not created, adopted, closed to others or locked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import SplitResult
+
+from zoho_tokenstore._inspection import StorageFacts
+from zoho_tokenstore._util import atomic_files
+from zoho_tokenstore._util.os_errors import map_os_errors
+from zoho_tokenstore._util.urls import file_and_timeout
+from zoho_tokenstore.backends.csv._content import parse
+from zoho_tokenstore.backends.csv._table import CSVTable
+from zoho_tokenstore.errors import BackendError
+from zoho_tokenstore.records import Found
+
+_BESIDE: Final = (".leases", ".retired", ".lock", ".leases.lock")
+
+
+def inspect(parts: SplitResult, timeout: float) -> CSVInspection:
+    """Return a look at the file that a URL names."""
+    path, _ = file_and_timeout(parts, "sdk_tokens.txt", timeout)
+    return CSVInspection(Path(os.path.realpath(path)))
+
+
+class CSVInspection:
+    """A look at a token file, as it is at one moment."""
+
+    def __init__(self, path: Path) -> None:
+        self.location = str(path)
+        self._path = path
+        self._leases = path.with_name(path.name + _BESIDE[0])
+        self.files: tuple[Path, ...] = (path, *(path.with_name(path.name + suffix) for suffix in _BESIDE))
+        self._table: CSVTable | None = None
+
+    def look(self, *, thorough: bool) -> StorageFacts:  # noqa: ARG002  # all of it is read anyway
+        with map_os_errors(self._path):
+            data, _, _ = atomic_files.read(self._path)
+        content = parse(data, self.location)
+        self._table = CSVTable(content.lines, content.form)
+        if content.is_ours:
+            return StorageFacts()
+        return StorageFacts(schema="older", outdated="it has only the columns of the SDK's FileStore")
+
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
+        return iter(()) if self._table is None else self._table.scan(after, limit)
+
+    def entries(self, names: Sequence[str]) -> Mapping[str, str]:
+        with map_os_errors(self._leases):
+            try:
+                data, _, _ = atomic_files.read(self._leases)
+            except FileNotFoundError:
+                return {}
+        try:
+            kept = json.loads(data)
+            found = {name: _entry(kept[name]) for name in names if name in kept}
+        except (ValueError, TypeError, RecursionError):
+            raise BackendError(
+                f"The leases in {self._leases} cannot be read: the file is not one of ours. The next renewal "
+                "moves it away and begins a new one."
+            ) from None
+        return found
+
+    def close(self) -> None:
+        self._table = None
+
+
+def _entry(kept: Any) -> str:
+    text, _ = kept
+    return str(text)

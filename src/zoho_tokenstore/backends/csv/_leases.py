@@ -1,0 +1,113 @@
+"""Leases in a file next to the tokens, seen by every process of the host."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Final
+
+from zoho_tokenstore._util import atomic_files
+from zoho_tokenstore._util.clock import Clock, now_ms
+from zoho_tokenstore._util.os_errors import map_os_errors
+from zoho_tokenstore.backend import LeaseState
+from zoho_tokenstore.backends.csv._locks import lock_of
+from zoho_tokenstore.errors import BackendError
+
+_log: Final = logging.getLogger("zoho_tokenstore")
+
+Stored = dict[str, tuple[str, int]]
+
+
+class CSVLeases:
+    """The leases of a token file, as JSON: under each name its text, and how long it is kept.
+
+    They hold among all processes of the host. A file that cannot be read as
+    leases is moved to another name, which is logged, and a new one started: then a refresh in progress
+    may be sent a second time.
+
+    Arguments:
+        tokens: the token file; the leases are next to it, with the same permissions.
+        timeout: how long to wait for others, in seconds.
+        clock: the time in milliseconds since the epoch; for tests.
+    """
+
+    def __init__(self, tokens: Path, timeout: float, clock: Clock = now_ms) -> None:
+        self._tokens = tokens
+        self._path = tokens.with_name(tokens.name + ".leases")
+        self._lock = lock_of(self._path, timeout)
+        self._clock = clock
+        self._closed = False
+
+    def read(self, name: str) -> LeaseState:
+        self._check_open()
+        with map_os_errors(self._path):
+            try:
+                stored = self._read()
+            except ValueError:
+                with self._lock.held():
+                    stored = self._read_or_begin_anew()
+        return LeaseState(_text(stored, name), self._clock())
+
+    def replace(self, name: str, was: str, text: str, keep_ms: int) -> bool:
+        self._check_open()
+        with map_os_errors(self._path), self._lock.held():
+            stored = self._read_or_begin_anew()
+            if _text(stored, name) not in (was, text):
+                return False
+            now = self._clock()
+            needed = {name: entry for name, entry in stored.items() if entry[1] >= now}
+            self._write({**needed, name: (text, now + keep_ms)})
+        return True
+
+    def open(self) -> None:
+        """Make the lock, and remove what killed processes left of their work."""
+        with map_os_errors(self._path):
+            self._lock.create(rights_of=self._tokens)
+            with self._lock.held():
+                atomic_files.remove_strays(self._path)
+
+    def close(self) -> None:
+        """Refuse everything from now on."""
+        self._closed = True
+
+    def _read(self) -> Stored:
+        """Return the leases; raise a `ValueError` if the file holds something else."""
+        try:
+            data, _, _ = atomic_files.read(self._path)
+        except FileNotFoundError:
+            return {}
+        try:
+            stored = json.loads(data)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        if not isinstance(stored, dict):
+            raise ValueError("not an object")  # noqa: TRY004  # as json itself raises
+        return {name: _entry(entry) for name, entry in stored.items()}
+
+    def _read_or_begin_anew(self) -> Stored:
+        try:
+            return self._read()
+        except ValueError:
+            aside = self._path.with_name(self._path.name + ".broken")
+            self._path.replace(aside)
+            _log.error("The leases in %s cannot be read. The file is now %s.", self._path, aside)
+            return {}
+
+    def _write(self, stored: Stored) -> None:
+        atomic_files.write_atomically(self._path, json.dumps(stored).encode(), rights_of=self._tokens)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise BackendError(f"The store on {self._tokens} has been closed.")
+
+
+def _text(stored: Stored, name: str) -> str:
+    return stored.get(name, ("", 0))[0]
+
+
+def _entry(entry: object) -> tuple[str, int]:
+    match entry:
+        case [str() as text, int() as until_ms]:
+            return text, until_ms
+    raise ValueError("not a lease")

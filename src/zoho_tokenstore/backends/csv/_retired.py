@@ -1,0 +1,117 @@
+"""The ids of deleted rows, in a file next to the tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from zoho_tokenstore._util import atomic_files
+from zoho_tokenstore._util.clock import now_ms
+from zoho_tokenstore._util.file_locks import HostLock
+from zoho_tokenstore._util.os_errors import map_os_errors
+from zoho_tokenstore.errors import BackendError
+from zoho_tokenstore.records import RetiredId
+
+SUFFIX: Final = ".retired"
+_NONE: Final = b'{"cleared_ms": 0, "ids": {}}'
+
+
+class _Stored(NamedTuple):
+    at_ms: dict[str, int]
+    cleared_ms: int
+
+
+class CSVRetiredIds:
+    """The retired ids of a token file, as JSON, with the time of each; it contains no secret.
+
+    A row's id is written here before the row is removed, under the token file's lock: whatever happens
+    in between, no removed row's id is missing. An unreadable file is never started over.
+
+    Arguments:
+        tokens: the token file; the ids are next to it, with the same permissions.
+        lock: the lock of the token file.
+    """
+
+    def __init__(self, tokens: Path, lock: HostLock) -> None:
+        self._tokens = tokens
+        self._path = tokens.with_name(tokens.name + SUFFIX)
+        self._lock = lock
+        self._closed = False
+
+    def scan(self) -> Iterator[RetiredId]:
+        return iter([RetiredId(row_id, at_ms) for row_id, at_ms in sorted(self._read().at_ms.items())])
+
+    def add(self, ids: Iterable[RetiredId]) -> int:
+        with map_os_errors(self._path), self._lock.held():
+            stored = self._read()
+            at_ms = dict(ids) | stored.at_ms
+            self._write(stored, stored._replace(at_ms=at_ms))
+        return len(at_ms) - len(stored.at_ms)
+
+    def prune(self, before_ms: int) -> int:
+        with map_os_errors(self._path), self._lock.held():
+            stored = self._read()
+            at_ms = {row_id: then for row_id, then in stored.at_ms.items() if then >= before_ms}
+            self._write(stored, stored._replace(at_ms=at_ms))
+        return len(stored.at_ms) - len(at_ms)
+
+    def cleared_ms(self) -> int:
+        return self._read().cleared_ms
+
+    def __contains__(self, row_id: str) -> bool:
+        return row_id in self._read().at_ms
+
+    def retire(self, ids: Iterable[str], *, is_clear: bool = False) -> None:
+        """Retire the ids of rows that are about to be removed; the caller holds the lock."""
+        with map_os_errors(self._path):
+            stored, now = self._read(), now_ms()
+            cleared_ms = max(now, stored.cleared_ms + 1) if is_clear else stored.cleared_ms
+            self._write(stored, _Stored(stored.at_ms | dict.fromkeys(ids, now), cleared_ms))
+
+    def open(self) -> None:
+        """Check that the ids can be read, and remove what killed processes left of their work.
+
+        Raises:
+            BackendError: they cannot be read.
+        """
+        with map_os_errors(self._path), self._lock.held():
+            atomic_files.remove_strays(self._path)
+            self._read()
+
+    def close(self) -> None:
+        """Refuse everything from now on."""
+        self._closed = True
+
+    def _read(self) -> _Stored:
+        if self._closed:
+            raise BackendError(f"The store on {self._tokens} has been closed.")
+        try:
+            return _stored(json.loads(self._data()))
+        except (ValueError, RecursionError):
+            raise BackendError(
+                f"The ids of deleted tokens in {self._path} cannot be read. Restore that file from a backup. "
+                "If there is none, delete it: then a deleted id may be given to another user."
+            ) from None
+
+    def _data(self) -> bytes:
+        with map_os_errors(self._path):
+            try:
+                return atomic_files.read(self._path)[0]
+            except FileNotFoundError:
+                return _NONE
+
+    def _write(self, before: _Stored, stored: _Stored) -> None:
+        if stored != before:
+            data = json.dumps({"cleared_ms": stored.cleared_ms, "ids": stored.at_ms}).encode()
+            atomic_files.write_atomically(self._path, data, rights_of=self._tokens)
+
+
+def _stored(content: object) -> _Stored:
+    match content:
+        case {"cleared_ms": int() as cleared_ms, "ids": dict() as at_ms} if all(
+            isinstance(then, int) for then in at_ms.values()
+        ):
+            return _Stored(at_ms, cleared_ms)
+    raise ValueError("no retired ids")

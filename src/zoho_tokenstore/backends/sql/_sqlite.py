@@ -1,0 +1,55 @@
+"""SQLite through SQLAlchemy: its file is handled as in the SQLite store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from zoho_tokenstore._util import atomic_files, file_rights
+from zoho_tokenstore.backends.sql import _texts as texts
+from zoho_tokenstore.backends.sql._dialect import Dialect
+
+_FILE: Final = "zoho_tokenstore.file"
+
+
+class SQLite(Dialect):
+    """SQLite, with Python's own driver."""
+
+    def connect(self, dialect: sa.Dialect, args: Any, options: dict[str, Any], timeout: float) -> Any:  # noqa: ARG002
+        file = Path(str(args[0]))
+        beside = [file.with_name(f"{file.name}{end}") for end in ("-journal", "-wal", "-shm")]
+        if file.parent.is_dir():  # otherwise SQLite says that it cannot open it
+            file_rights.check_place(file, *beside)
+            file_rights.check_mount(file)
+        connection: Any = dialect.connect(*args, **options)
+        file_rights.close_to_others(file, *beside)
+        connection.text_factory = texts.or_bytes  # SQLite's own way ends the query at text that is not UTF-8
+        return connection
+
+    def prepare(self, engine: sa.Engine, timeout: float) -> None:  # noqa: ARG002
+        args, _ = engine.dialect.create_connect_args(engine.url)
+        file = Path(str(args[0]))
+
+        @sa.event.listens_for(engine, "connect")
+        def note_file(_connection: Any, record: Any) -> None:
+            record.info[_FILE] = file, atomic_files.identity(file)
+
+    def check_kept(self, connection: sa.Connection) -> None:
+        file, known = connection.info.get(_FILE, (None, None))
+        if file is not None and (known is None or atomic_files.identity(file) != known):
+            connection.invalidate()
+            raise file_rights.replaced(file)
+
+    @contextmanager
+    def exclusive(self, connection: sa.Connection, location: str, timeout: float) -> Iterator[None]:  # noqa: ARG002
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")

@@ -1,0 +1,34 @@
+"""What stands for a string in an index, and what happens to a stored one that is not text."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+DIGEST_LENGTH: Final = 64
+ID_LENGTH: Final = 255
+"""What the published table has; our own ids are shorter."""
+
+
+def digest(text: str) -> str:
+    """Return a string of fixed length that stands for another in an index.
+
+    With BLAKE2, which is part of Python: a child must not need OpenSSL, whose locks another thread
+    may have held when its parent forked.
+    """
+    return hashlib.blake2b(text.encode(), digest_size=DIGEST_LENGTH // 2).hexdigest()
+
+
+def shown(stored: object) -> str:
+    """Return as much of a stored id as can be shown as text."""
+    if isinstance(stored, bytes):
+        return stored.decode("utf-8", "backslashreplace")
+    return "" if stored is None else str(stored)
+
+
+def or_bytes(stored: bytes) -> str | bytes:
+    """Return a string from its UTF-8, or the bytes if they are not UTF-8."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored

@@ -1,0 +1,83 @@
+"""Opens the store that a command works on, with its keys."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from zoho_tokenstore._policies import DEFAULT_POLICY, SessionPolicy
+from zoho_tokenstore.cli._shared import ring_of, store_url
+from zoho_tokenstore.errors import BackendError, TokenNotFoundError
+from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
+from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.registry import open_repository
+from zoho_tokenstore.renewal._renewer import Renewer
+from zoho_tokenstore.renewal._steps import Origin
+from zoho_tokenstore.repository import TokenRepository
+from zoho_tokenstore.tokens import Tokens
+
+
+class Store(NamedTuple):
+    """An open store: its tokens as they are stored, and as they are renewed."""
+
+    repository: TokenRepository
+    tokens: Tokens
+
+    def stored(self, token_id: str) -> TokenRecord:
+        """Return a login as it is stored.
+
+        Raises:
+            TokenNotFoundError: there is none.
+        """
+        record = self.repository.get(token_id)
+        if record is None:
+            raise TokenNotFoundError(f"There is no token with the id {token_id!r}.")
+        return record
+
+
+@contextlib.contextmanager
+def opened(
+    url: str | None,
+    place: str | None,
+    accounts_url: str | None = None,
+    *,
+    may_create: bool = False,
+    sessions: SessionPolicy | None = None,
+) -> Iterator[Store]:
+    """Open a store, and close it afterwards: then renewals in progress have ended, and are saved.
+
+    Arguments:
+        url: what `--store` says.
+        place: where its keys are, if not where the environment says.
+        accounts_url: the accounts server of logins whose API domain is not Zoho's.
+        may_create: whether its file is created.
+        sessions: how long its logins last.
+
+    Raises:
+        ConfigurationError: there is none, or it cannot be used.
+        BackendError: it cannot be opened.
+    """
+    keys = None if place is None else ring_of(place)
+    with open_repository(store_url(url, may_create=may_create), keys=keys) as repository:
+        renewer = Renewer(repository, DEFAULT_POLICY)
+        try:
+            origin = Origin(accounts_url=accounts_url)
+            lifecycle = Lifecycle(renewer, sessions, lambda: origin)
+            yield Store(repository, Tokens(lifecycle, accounts_url=accounts_url))
+        finally:
+            renewer.close()
+
+
+def check_saved(tokens: Tokens, record: TokenRecord) -> TokenRecord:
+    """Return a login that was made or renewed, if it is stored: this process is about to end.
+
+    Raises:
+        BackendError: it is not.
+    """
+    if record.id is None or tokens.status(record.id).state == "unsaved":
+        raise BackendError(
+            "Zoho has issued new tokens, and they could not be saved. Correct what the message above says, "
+            "and log in again."
+        )
+    return record

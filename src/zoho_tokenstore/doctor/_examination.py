@@ -1,0 +1,309 @@
+"""One examination: what can be asked is asked in order, within one deadline.
+
+It is done in a thread of its own, which whoever waits leaves behind when the time is up: a driver or a
+network file system may hang for longer than anybody has time. What was found by then is reported, and
+every check that was not reached as not made.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from random import randrange
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from zoho_tokenstore._inspection import Inspection
+from zoho_tokenstore._unrevoked import OWED, scan_chain
+from zoho_tokenstore._util.clock import Clock
+from zoho_tokenstore.doctor import _zoho as zoho
+from zoho_tokenstore.doctor._checks import CHECKS, Check, Judge, Stage
+from zoho_tokenstore.doctor._findings import Finding, Report, Severity
+from zoho_tokenstore.doctor._subject import Keys, Login, Subject, read_login
+from zoho_tokenstore.errors import BackendTimeoutError, TokenStoreError, forget_values
+from zoho_tokenstore.records import Found
+from zoho_tokenstore.registry import URL_VARIABLE, inspector_of
+from zoho_tokenstore.renewal._lease_entry import LeaseEntry
+from zoho_tokenstore.renewal._task import names_of
+
+if TYPE_CHECKING:
+    from zoho_tokenstore.sealing import KeysArg
+
+_BATCH: Final = 500
+_FIRST: Final = 2_000
+_PART: Final = 200
+_MOST: Final = 20_000
+"""How many rows are read at most if not all are: in order at first, then from random places."""
+
+_FOR_ROWS: Final = 0.7
+"""The part of the time after which no further rows are read."""
+
+_FRUITLESS: Final = 3
+"""After how many places without new rows there are no more."""
+
+_ORDER: Final = list(Severity)
+
+
+class Examination:
+    """Examines one store.
+
+    Arguments:
+        url, keys: of the store.
+        timeout: for all of it, in seconds; reading all rows may take longer.
+        everything: whether all rows are read.
+        online: whether Zoho is asked for the time.
+        clock: this host's.
+        on_rows: called now and then with how many rows have been read.
+    """
+
+    def __init__(
+        self,
+        url: str | None,
+        keys: KeysArg | None,
+        *,
+        timeout: float,
+        everything: bool,
+        online: bool,
+        clock: Clock,
+        on_rows: Callable[[int], object],
+    ) -> None:
+        self._began = time.monotonic()
+        self._url, self._timeout, self._clock = url, timeout, clock
+        self._everything, self._online, self._on_rows = everything, online, on_rows
+        self._given_keys = keys
+        self._subject: Subject | None = None
+        self._judges: dict[str, Judge] = {}
+        self._findings: list[Finding] = []
+        self._healthy: list[str] = []
+        self._not_checked: dict[str, str] = {}
+        self._rows, self._is_sample = 0, False
+        self._has_answered = False
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+
+    def run(self) -> Report:
+        """Do it, and return what was found when it is done or the time is up."""
+        inspector = self._inspector()
+        self._began = time.monotonic()  # loading a driver is not the store's fault
+        thread = threading.Thread(
+            target=self._examine, args=(inspector,), name="zoho-tokenstore doctor", daemon=True
+        )
+        thread.start()
+        is_done = self._done.wait(self._left())
+        if not is_done and self._everything and self._has_answered:
+            self._done.wait()
+        with self._lock:
+            self._give_up()
+            return self._report()
+
+    def _inspector(self) -> Callable[[float], Inspection]:
+        """Return what looks at the storage; what is wrong with the URL is raised when it is called."""
+        try:
+            return inspector_of(self._url)
+        except TokenStoreError as error:
+            return partial(_raise, error)
+
+    def _examine(self, inspector: Callable[[float], Inspection]) -> None:
+        inspection: Inspection | None = None
+        try:
+            self._subject = subject = Subject(_scheme_of(self._url), self._clock(), Keys(self._given_keys))
+            self._run(Stage.KEYS, subject)
+            try:
+                inspection = inspector(self._left())
+            except TokenStoreError as error:
+                subject.error = error
+                self._run(Stage.ASKED, subject)
+            else:
+                subject.location, subject.files = inspection.location, inspection.files
+                self._examine_storage(inspection, subject)
+        except Exception as error:  # noqa: BLE001  # reported: a check that fails must not look healthy
+            with self._lock:
+                self._failed(f"the examination stopped: {type(error).__name__}")
+        finally:
+            self._done.set()
+            if inspection is not None:
+                inspection.close()
+
+    def _examine_storage(self, inspection: Inspection, subject: Subject) -> None:
+        if subject.files:
+            self._run(Stage.FILES, subject)
+        else:
+            self._drop(Stage.FILES)
+        if not subject.files or subject.files[0].exists():
+            self._ask(inspection, subject)
+        self._run(Stage.ASKED, subject)
+        if subject.facts is None:
+            self._run(Stage.PARTIAL, subject)
+            return
+        self._run(Stage.ANSWERED, subject)
+        if subject.facts.is_complete:
+            self._read_rows(inspection, subject)
+        if self._online:
+            zoho.ask_the_time(subject, self._left)
+        self._run(Stage.PARTIAL, subject)
+
+    def _ask(self, inspection: Inspection, subject: Subject) -> None:
+        try:
+            subject.facts = inspection.look(thorough=self._everything)
+            subject.now_ms = self._clock()
+            if subject.facts.is_complete:
+                owed = scan_chain(OWED, lambda name: inspection.entries([name]).get(name, ""))
+                subject.owed = sum(1 for _ in owed)
+        except TokenStoreError as error:
+            forget_values(error)
+            subject.error = error
+        self._has_answered = True
+
+    # ---- rows
+
+    def _read_rows(self, inspection: Inspection, subject: Subject) -> None:
+        checks = [check for check in CHECKS.values() if check.judge is not None]
+        judges = {check.name: check.judge(subject) for check in checks if check.judge is not None}
+        try:
+            for batch in self._batches(inspection):
+                logins = _logins(batch, inspection, subject)
+                with self._lock:
+                    self._see(logins, judges)
+                self._on_rows(self._rows)
+        except TokenStoreError as error:
+            forget_values(error)
+            subject.error = error
+        with self._lock:
+            self._conclude(judges, subject)
+
+    def _batches(self, inspection: Inspection) -> Iterator[Sequence[Found]]:
+        if self._everything:
+            found = inspection.scan()
+            while batch := list(islice(found, _BATCH)):
+                yield batch
+            return
+        first = list(islice(inspection.scan(limit=_FIRST + 1), _FIRST + 1))
+        self._is_sample = len(first) > _FIRST
+        yield from (first[start : start + _BATCH] for start in range(0, min(len(first), _FIRST), _BATCH))
+        if self._is_sample:
+            yield from self._random_parts(inspection, {found.id for found in first[:_FIRST]})
+
+    def _random_parts(self, inspection: Inspection, seen: set[str]) -> Iterator[list[Found]]:
+        """Yield rows from random places, as long as there is time. Our own ids are nine digits."""
+        fruitless = 0
+        while fruitless < _FRUITLESS and len(seen) < _MOST and self._left() > self._timeout * (1 - _FOR_ROWS):
+            place = str(900_000_000 + randrange(90_000_000))  # noqa: S311  # a sample, not a secret
+            part = [found for found in inspection.scan(after=place, limit=_PART) if found.id not in seen]
+            seen |= {found.id for found in part}
+            fruitless = 0 if part else fruitless + 1
+            yield part
+
+    def _see(self, logins: list[Login], judges: dict[str, Judge]) -> None:
+        for login in logins:
+            for judge in judges.values():
+                judge.see(login)
+        self._rows += len(logins)
+
+    def _conclude(self, judges: dict[str, Judge], subject: Subject) -> None:
+        """Note what the judges found; a check that had not all it needs is not healthy."""
+        if subject.error is not None and not self._rows:
+            for name in judges:
+                self._not_checked[name] = "the rows could not be read"
+            self._findings += _findings_of(CHECKS["store-unreachable"], subject)
+            self._findings += _findings_of(CHECKS["store-unusable"], subject)
+            return
+        for name, judge in judges.items():
+            self._note(name, list(judge.findings()))
+        if subject.error is not None:
+            self._not_checked["rows-unreadable"] = (
+                f"reading stopped after {self._rows:,} rows: {subject.error}"
+            )
+
+    # ---- checks of the store as a whole
+
+    def _run(self, stage: Stage, subject: Subject) -> None:
+        for each in CHECKS.values():
+            if each.stage is stage:
+                self._run_one(each, subject)
+
+    def _run_one(self, each: Check, subject: Subject) -> None:
+        try:
+            found = _findings_of(each, subject)
+        except Exception as error:  # noqa: BLE001  # reported: a check that fails must not look healthy
+            forget_values(error)
+            with self._lock:
+                self._not_checked[each.name] = f"the check itself failed: {type(error).__name__}: {error}"
+            return
+        is_known = subject.facts is not None and subject.facts.is_complete
+        if found or is_known or each.stage not in (Stage.PARTIAL, Stage.ANSWERED):
+            with self._lock:
+                self._note(each.name, found)
+
+    def _note(self, name: str, found: list[Finding]) -> None:
+        self._findings += found
+        if not found:
+            self._healthy.append(name)
+
+    def _drop(self, stage: Stage) -> None:
+        """Leave out checks that do not apply."""
+        self._healthy += [each.name for each in CHECKS.values() if each.stage is stage]
+
+    # ---- the end
+
+    def _left(self) -> float:
+        return max(0.0, self._timeout - (time.monotonic() - self._began))
+
+    def _give_up(self) -> None:
+        """Note what has not been reached, once the time is up."""
+        if self._done.is_set():
+            self._failed("the store could not be asked")
+            return
+        if self._subject is not None and not self._has_answered:
+            late = BackendTimeoutError(f"{self._subject.location} did not answer within {self._timeout:g} s.")
+            self._subject.error = late
+            self._note("store-unreachable", _findings_of(CHECKS["store-unreachable"], self._subject))
+        self._failed(f"no time was left after {self._timeout:g} s and {self._rows:,} rows")
+
+    def _failed(self, why: str) -> None:
+        known = {*self._healthy, *self._not_checked, *(found.check for found in self._findings)}
+        for name in CHECKS:
+            if name not in known:
+                self._not_checked[name] = why
+
+    def _report(self) -> Report:
+        return Report(
+            location=self._subject.location if self._subject is not None else _scheme_of(self._url),
+            findings=tuple(
+                sorted(self._findings, key=lambda found: (_ORDER.index(found.severity), found.check))
+            ),
+            healthy=tuple(self._healthy),
+            not_checked=dict(self._not_checked),
+            rows=self._rows,
+            is_sample=self._is_sample,
+            seconds=time.monotonic() - self._began,
+        )
+
+
+def _raise(error: Exception, _: float) -> NoReturn:
+    raise error
+
+
+def _scheme_of(url: str | None) -> str:
+    """Return how a store is called whose URL has not been understood yet: it may hold a password."""
+    return f"The store {(url or os.environ.get(URL_VARIABLE, '')).partition(':')[0][:20]}://…"
+
+
+def _findings_of(each: Check, subject: Subject) -> list[Finding]:
+    return list(each.run(subject))
+
+
+def _logins(batch: Sequence[Found], inspection: Inspection, subject: Subject) -> list[Login]:
+    """Return rows as logins, with what is noted of their renewals."""
+    logins = [read_login(found, subject.keys) for found in batch]
+    names = [next(iter(names_of(login.record)), "") if login.record else "" for login in logins]
+    entries = inspection.entries([name for name in names if name])
+    subject.domains |= {
+        login.record.api_domain for login in logins if login.record and login.record.api_domain
+    }
+    return [
+        login._replace(entry=LeaseEntry.parse(entries.get(name, "")), now_ms=subject.storage_ms)
+        for login, name in zip(logins, names, strict=True)
+    ]

@@ -1,0 +1,171 @@
+"""How a login ends: at Zoho, and here.
+
+What ends here while Zoho cannot be reached is owed: it is noted in the store before the login is removed,
+and paid later, by whichever process comes to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from typing import Final
+
+from zoho_tokenstore._unrevoked import OWED, Entry
+from zoho_tokenstore.errors import (
+    AccountsError,
+    ConfigurationError,
+    ConflictError,
+    InvalidGrantError,
+    SealingError,
+    TokenNotFoundError,
+)
+from zoho_tokenstore.events import EventKind
+from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.renewal._renewer import Renewer
+from zoho_tokenstore.renewal._steps import Origin
+
+_MOST_TRIES: Final = 5
+"""How often a login is ended that others keep replacing."""
+
+
+class Revoked(StrEnum):
+    """What has become of a login at Zoho.
+
+    `REVOKED`: it was alive, and no longer is. `ALREADY_DEAD`: Zoho did not know it any more. `OWED`: Zoho
+    could not be asked; the store remembers it until it is paid.
+    """
+
+    REVOKED = "revoked"
+    ALREADY_DEAD = "already_dead"
+    OWED = "owed"
+
+
+class Ending:
+    """Ends the logins of a store.
+
+    Arguments:
+        renewer: renews them.
+        origin: returns what is known of Zoho, for tokens whose API domain is not Zoho's.
+    """
+
+    def __init__(self, renewer: Renewer, origin: Callable[[], Origin]) -> None:
+        self._renewer = renewer
+        self._repository = renewer.repository
+        self._remembered = renewer.repository.remembered
+        self._origin = origin
+
+    def revoke(self, token_id: str, *, owes: bool = False) -> Revoked:
+        """End a login with all that it replaced: at Zoho first, then here, so that it can be repeated.
+
+        Arguments:
+            token_id: the login.
+            owes: whether the login also ends here if Zoho cannot be asked; then the revocation is owed.
+
+        Raises:
+            TokenNotFoundError: there is none.
+            AccountsError: Zoho could not be asked, and nothing is to be owed. The login is still there.
+            ConflictError: others keep logging in under this id.
+        """
+        record = self._renewer.current(token_id)
+        if record is None:
+            raise TokenNotFoundError(f"There is no token with the id {token_id!r}.")
+        for _ in range(_MOST_TRIES):
+            done = self._at_zoho(record, owes=owes)
+            self.remove(record)
+            record = self._renewer.current(token_id)
+            if record is None:
+                return done
+        raise ConflictError(f"The login {token_id!r} is being replaced again and again. Try again.")
+
+    def owe(self, record: TokenRecord) -> list[Entry]:
+        """Note that a login has to be revoked, with all that it replaced; return the notes."""
+        logins = [record, *(replaced for _, replaced in self._replaced(record))]
+        debts = [self._remembered.add(OWED, login) for login in logins]
+        self._repository.emit(EventKind.REVOCATION_OWED, record)
+        return debts
+
+    def give_back(self, record: TokenRecord, origin: Origin) -> Revoked:
+        """Revoke what Zoho has granted, but nobody keeps; or note that it is owed.
+
+        Arguments:
+            record: the tokens, of no stored login.
+            origin: what is known of Zoho for them.
+        """
+        try:
+            return Ending(self._renewer, lambda: origin)._revoke(record)
+        except (AccountsError, ConfigurationError):
+            self._remembered.add(OWED, record)
+            return Revoked.OWED
+
+    def forgive(self, debts: Iterable[Entry]) -> None:
+        """Forget revocations that are not owed after all."""
+        self._remembered.drop(debts)
+
+    def remove(self, record: TokenRecord) -> bool:
+        """Remove a login here, unless another one has replaced it; return whether it was there."""
+        self._renewer.pending_saves.forget(record.id or "")
+        return self._repository.delete_if(record.id or "", lambda stored: _is_still(record, stored))
+
+    def debts(self) -> Iterator[Entry]:
+        """Yield what is owed, as it is noted."""
+        return self._remembered.scan(OWED)
+
+    def open(self, debt: Entry) -> TokenRecord:
+        """Return the login of an owed revocation.
+
+        Raises:
+            SealingError: it does not open with the keys here.
+        """
+        return self._remembered.open(debt)
+
+    def pay(self, debt: Entry) -> Revoked:
+        """Revoke what is owed, and remove its login if that is still here.
+
+        Raises:
+            AccountsError, ConfigurationError: Zoho could not be asked; it is still owed.
+            SealingError: it does not open with the keys here; it is still owed.
+        """
+        record = self.open(debt)
+        done = self._revoke(record)
+        if record.id is not None:
+            self.remove(record)
+        self.forgive([debt])
+        return done
+
+    def _at_zoho(self, record: TokenRecord, *, owes: bool) -> Revoked:
+        try:
+            for entry, replaced in self._replaced(record):
+                self._revoke(replaced)
+                self._remembered.drop([entry])
+            return self._revoke(record)
+        except (AccountsError, ConfigurationError):
+            if not owes:
+                raise
+        self.owe(record)
+        return Revoked.OWED
+
+    def _replaced(self, record: TokenRecord) -> Iterator[tuple[Entry, TokenRecord]]:
+        for entry in self._repository.replaced.of(record.id or ""):
+            try:
+                yield entry, self._remembered.open(entry)
+            except SealingError:  # nobody here can revoke it: that must not keep the login alive
+                reason = "a login that it replaced does not open with the keys given here, and stays alive"
+                self._repository.emit(EventKind.ROW_UNREADABLE, record, reason=reason)
+
+    def _revoke(self, record: TokenRecord) -> Revoked:
+        token = record.refresh_token or record.access_token
+        if token is None:
+            return Revoked.ALREADY_DEAD
+        try:
+            self._renewer.accounts(self._origin().accounts_url_of(record)).revoke(token)
+        except InvalidGrantError:  # it has ended already
+            return Revoked.ALREADY_DEAD
+        self._repository.emit(EventKind.REVOKED, record)
+        return Revoked.REVOKED
+
+
+def _is_still(record: TokenRecord, stored: TokenRecord) -> bool:
+    """Return whether a stored login is the one that ends: a renewal keeps its refresh token."""
+    if record.refresh_token != stored.refresh_token:
+        return False
+    return record.refresh_token is not None or record.access_token == stored.access_token

@@ -1,0 +1,63 @@
+"""Which logins a job is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.records import TokenRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginFilter:
+    """Some logins of a store: those that fit everything that is given.
+
+    Arguments:
+        token_ids: their ids.
+        user_name: the user's name, as stored.
+        client_id: the OAuth client.
+        api_domain: the API domain.
+        organization: the id of a Zoho organisation (`zgid`). It is part of the user name that Zoho's answer
+            gives a login, `<e-mail>:<zgid>`, and of a self client's, `<service>.<zgid>`; a login named
+            otherwise by its application is in no organisation.
+        everything: all logins; it cannot be combined.
+
+    Raises:
+        ConfigurationError: nothing is given: it would mean all logins; or `everything` is combined.
+    """
+
+    token_ids: tuple[str, ...] | None = None
+    user_name: str | None = None
+    client_id: str | None = None
+    api_domain: str | None = None
+    organization: str | None = None
+    everything: bool = False
+
+    def __post_init__(self) -> None:
+        names = [item.name for item in fields(self) if item.name != "everything"]
+        given = [name for name in names if getattr(self, name) is not None]
+        if isinstance(self.token_ids, str):
+            raise ConfigurationError("LoginFilter: token_ids must be a tuple of strings, not a string.")
+        for name in given:
+            if getattr(self, name) == "":
+                raise ConfigurationError(f"LoginFilter: {name} must not be empty.")
+        if self.everything and given:
+            raise ConfigurationError(f"LoginFilter: everything=True cannot be combined with {given[0]}=.")
+        if not self.everything and not given:
+            raise ConfigurationError(
+                f"LoginFilter: say which logins ({', '.join(names)}), or everything=True for all of them."
+            )
+
+    def matches(self, record: TokenRecord) -> bool:
+        """Return whether a login is one of them."""
+        return (
+            (self.token_ids is None or record.id in self.token_ids)
+            and self.user_name in (None, record.user_name)
+            and self.client_id in (None, record.client_id)
+            and self.api_domain in (None, record.api_domain)
+            and (self.organization is None or _is_in(record.user_name or "", self.organization))
+        )
+
+
+def _is_in(user_name: str, organization: str) -> bool:
+    return user_name.endswith((f":{organization}", f".{organization}"))

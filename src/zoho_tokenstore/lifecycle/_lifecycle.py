@@ -1,0 +1,42 @@
+"""What a store knows about how its logins last and end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from zoho_tokenstore._policies import SessionPolicy
+from zoho_tokenstore.lifecycle._ending import Ending
+from zoho_tokenstore.lifecycle._sessions import Sessions
+from zoho_tokenstore.renewal._renewer import Renewer
+from zoho_tokenstore.renewal._steps import Origin
+
+
+class Lifecycle:
+    """The life of a store's logins.
+
+    Arguments:
+        renewer: looks them up, and renews them.
+        policy: how long they last; `None` sets no limit.
+        origin: returns what is known of Zoho, for tokens whose API domain is not Zoho's.
+    """
+
+    def __init__(
+        self, renewer: Renewer, policy: SessionPolicy | None = None, origin: Callable[[], Origin] = Origin
+    ) -> None:
+        self.renewer: Final = renewer
+        self.policy: Final = policy
+        self.origin: Final = origin
+        self.ending: Final = Ending(renewer, origin)
+        self.sessions: Final = None if policy is None else Sessions(policy, renewer, origin)
+        if self.sessions is not None:
+            renewer.gate = self.sessions
+            renewer.repository.on_login(self.sessions.began)
+
+
+class HasLifecycle(Protocol):
+    """`Tokens`: what the jobs of this package work on."""
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """The life of its logins."""

@@ -1,0 +1,49 @@
+"""What a browser's session keeps of the logins that were begun in it, until their callbacks come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+Kept = Mapping[str, Any]
+"""Values that JSON can express, to be kept in the framework's session as they are."""
+
+_MOST: Final = 6
+"""How many logins a session remembers, the latest: sessions in cookies have 4,000 bytes."""
+
+
+class Begun(NamedTuple):
+    """A login that was begun.
+
+    Arguments:
+        at_ms: when, in epoch milliseconds.
+        verifier: the PKCE verifier; empty once the callback has come.
+        next: the path that the user wanted.
+        user: who is expected to consent, if anybody.
+    """
+
+    at_ms: int
+    verifier: str
+    next: str
+    user: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether its callback has come."""
+        return not self.verifier
+
+
+def parse_kept(kept: Kept | None) -> dict[str, Begun]:
+    """Return the logins that a session remembers, the oldest first. What we did not write is left out."""
+    found = {}
+    for state, values in (kept or {}).items():
+        match values:
+            case [int(at_ms), str(verifier), str(path), str() | None as user] if isinstance(state, str):
+                found[state] = Begun(at_ms, verifier, path, user)
+    return dict(sorted(found.items(), key=lambda item: item[1].at_ms)[-_MOST:])
+
+
+def kept_of(logins: Mapping[str, Begun]) -> dict[str, Any]:
+    """Return what a session is to remember."""
+    latest = sorted(logins.items(), key=lambda item: item[1].at_ms)[-_MOST:]
+    return {state: list(begun) for state, begun in latest}

@@ -1,0 +1,335 @@
+"""Login with Zoho, free of frameworks: from the button to the browser's session, and out of it again."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Final, Literal, cast
+
+from zoho_tokenstore._logins import Client
+from zoho_tokenstore.errors import (
+    AccountsError,
+    BackendError,
+    ConfigurationError,
+    ConflictError,
+    InvalidClientError,
+    InvalidGrantError,
+    LoginExpiredError,
+    TokenNotFoundError,
+    TokenStoreError,
+)
+from zoho_tokenstore.login._addresses import exchange_server, safe_path
+from zoho_tokenstore.login._begun_logins import Begun, Kept, kept_of, parse_kept
+from zoho_tokenstore.login._browser_sessions import BrowserSession, BrowserSessions, split
+from zoho_tokenstore.login._failures import LoginFailedError, LoginFailure
+from zoho_tokenstore.login._once import Once, Outcome
+from zoho_tokenstore.login._results import LoggedIn, Started
+from zoho_tokenstore.login._scopes import CRM_READ, missing_from, with_identity
+from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.renewal._answers import TokenResponse
+from zoho_tokenstore.renewal._authorization import AccessType, authorization_url, pkce_pair
+from zoho_tokenstore.renewal._datacenters import DATA_CENTERS, of_accounts_server
+from zoho_tokenstore.renewal._steps import Origin
+from zoho_tokenstore.tokens import CRM_VERSION, Tokens
+
+_NOTHING: Final = Begun(0, "", "/")
+_USED_UP: Final = frozenset({"invalid_code", "invalid_grant"})
+"""What Zoho says of a code that has expired after its two minutes, or has been used."""
+
+
+class LoginFlow:
+    """Logs users in with Zoho. It may be shared by all threads, and needs no affinity between processes.
+
+    The state and the PKCE verifier of a login are bound to the browser's session, which the application's
+    framework keeps; it must be signed or on the server. By RFC 6749, 10.12, RFC 7636 and RFC 9700.
+
+    Arguments:
+        tokens: where the logins are: a store's `tokens`, or those of `open_tokens`.
+        client: the OAuth client.
+        clients: the client of other data centres by their short codes (`eu`), if Zoho's API console shows
+            different secrets for them.
+        redirect_url: where Zoho sends the browser, exactly as it is registered.
+        scopes: what the application needs, such as `CRM_READ`; those for the user's name are added.
+        accounts_url: the accounts server at which users begin; by default ``https://accounts.zoho.com``,
+            or the one that `tokens` were opened with. Users of all data centres can begin there.
+        access_type: `online` brings access for an hour, without a refresh token.
+        time_limit: how long a login may take, from the button to the callback.
+        session_lifetime: how long a browser stays logged in at most. A `SessionPolicy` of the store ends
+            logins sooner, and when they are idle.
+
+    Raises:
+        ConfigurationError: an argument cannot be used, or the store shares nothing but tokens between
+            processes (Secrets Manager): a browser would be logged in at one of them only.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        client: Client,
+        redirect_url: str,
+        *,
+        scopes: Sequence[str] = CRM_READ,
+        clients: Mapping[str, Client] | None = None,
+        accounts_url: str | None = None,
+        access_type: AccessType = "offline",
+        time_limit: timedelta = timedelta(minutes=10),
+        session_lifetime: timedelta = timedelta(days=14),
+    ) -> None:
+        if isinstance(scopes, str):
+            raise ConfigurationError('Pass the scopes as a list of strings, such as ["ZohoCRM.users.READ"].')
+        self.tokens: Final = tokens
+        self.scopes: Final = with_identity(scopes)
+        self._client, self._clients = client, dict(clients or {})
+        self._accounts_url = accounts_url or tokens.accounts_url or DATA_CENTERS[0].accounts_url
+        self._access_type: AccessType = access_type
+        self._limit_ms = int(time_limit.total_seconds() * 1000)
+        self._renewer = tokens.lifecycle.renewer
+        self._repository = self._renewer.repository
+        if not self._repository.shares_leases:
+            raise ConfigurationError(
+                f"{self._repository.location} keeps no leases, so a browser would be logged in at one "
+                "process only. Keep the logins of a site in another store."
+            )
+        self._once = Once(self._repository.leases)
+        self.redirect_url: Final = redirect_url
+        self.is_secure: Final = redirect_url.startswith("https://")
+        self.session_lifetime: Final = session_lifetime
+        self.sessions: Final = BrowserSessions(self._repository.leases, session_lifetime)
+        self.start()  # what cannot be used is told now, not to the first user
+
+    def __repr__(self) -> str:
+        return f"LoginFlow({self._repository.location!r}, {self.redirect_url!r})"
+
+    def start(
+        self,
+        kept: Kept | None = None,
+        *,
+        next: str | None = None,  # noqa: A002  # as frameworks call it
+        user: str | None = None,
+        prompt: Literal["consent"] | None = "consent",
+    ) -> Started:
+        """Begin a login.
+
+        Arguments:
+            kept: what the browser's session keeps so far: other tabs may have begun logins as well.
+            next: where the user wants to go: a path of this site. Anything else becomes ``/``.
+            user: who must consent, by user name or e-mail address, if the user is known already.
+            prompt: `None` does not ask a user again who has consented before; Zoho then sends no refresh
+                token, and the stored one is kept.
+        """
+        state, pkce = self._new_state(), pkce_pair()
+        url = authorization_url(
+            self._accounts_url,
+            self._client.id,
+            self.redirect_url,
+            self.scopes,
+            state=state,
+            access_type=self._access_type,
+            prompt=prompt,
+            code_challenge=pkce.challenge,
+        )
+        begun = Begun(self._repository.clock(), pkce.verifier, safe_path(next), user)
+        return Started(url, kept_of({**parse_kept(kept), state: begun}))
+
+    def finish(self, answer: Mapping[str, str], kept: Kept | None, *, label: str = "") -> LoggedIn:
+        """Log in whoever comes back from Zoho.
+
+        A callback that comes twice, by a double click or a reload while it is being answered, has one
+        outcome, and its code is sent once.
+
+        Arguments:
+            answer: the parameters of the callback's URL.
+            kept: what the browser's session keeps.
+            label: what tells this browser from others of the same user, in lists.
+
+        Raises:
+            LoginFailedError: nobody is logged in; it has a sentence for the user.
+        """
+        state = answer.get("state", "")
+        logins = parse_kept(kept)
+        begun = logins.get(state)
+        if begun is None:
+            self._burn(state)
+            raise _with(LoginFailedError("foreign"), _NOTHING, logins)
+        if begun.is_over:
+            raise _with(LoginFailedError("used"), begun, logins)
+        over = {**logins, state: begun._replace(verifier="", user=None)}
+        try:
+            login = self._outcome_of(state, begun, answer)
+            session = self.sessions.open(login.id or "", label)
+        except LoginFailedError as error:
+            raise _with(error, begun, over) from error.__cause__
+        except (AccountsError, BackendError, ConflictError, TokenNotFoundError) as error:
+            raise _with(LoginFailedError("unavailable", str(error)), begun, over) from error
+        return LoggedIn(login, session, kept_of(over), begun.next)
+
+    def identify(self, session: str | None) -> TokenRecord | None:
+        """Return the login of a browser's session as it is stored, or `None` if the session has ended.
+
+        Nothing is renewed, and Zoho is not asked: `tokens.get(login.id)` does that.
+
+        Arguments:
+            session: what `LoggedIn.session` gave the browser.
+
+        Raises:
+            BackendError: the storage failed.
+        """
+        login_id = self.sessions.login_of(session)
+        record = None if login_id is None else self._renewer.current(login_id)
+        if record is not None and self._renewer.gate is not None:
+            try:
+                self._renewer.gate.admit(record, self._repository.clock())
+            except LoginExpiredError:
+                return None
+        return record
+
+    def log_out(self, session: str | None, *, everywhere: bool = False) -> None:
+        """End a browser's session; with the last session of a login, or `everywhere`, the login itself.
+
+        That is revoked at Zoho. If Zoho cannot be asked now, it ends here, and the revocation is owed.
+        A session that has ended already is left alone.
+
+        Raises:
+            BackendError: the storage failed.
+        """
+        login_id, session_id = split(session)
+        if self.sessions.login_of(session) is None:
+            return
+        left = self.sessions.end(login_id, session_id)
+        if everywhere or not left:
+            self.end(login_id)
+
+    def end(self, login_id: str) -> None:
+        """End a login in all its browsers, and at Zoho, now or as soon as Zoho can be asked."""
+        with contextlib.suppress(TokenNotFoundError):  # somebody else has ended it
+            self.tokens.log_out(login_id)
+        self.sessions.end_all(login_id)
+
+    def sessions_of(self, login_id: str) -> list[BrowserSession]:
+        """Return the browsers in which a login is used, the oldest first."""
+        return self.sessions.of(login_id)
+
+    # ---- one login
+
+    def _new_state(self) -> str:
+        """Return a state that only this client can have made, so that others fill no store with theirs."""
+        nonce = secrets.token_urlsafe(32)
+        return f"{nonce}.{self._mac_of(nonce)}"
+
+    def _mac_of(self, nonce: str) -> str:
+        return hmac.new(self._client.secret.encode(), b"state " + nonce.encode(), "sha256").hexdigest()[:32]
+
+    def _burn(self, state: str) -> None:
+        """End a login whose callback comes to another browser: its address was swapped, or became known."""
+        nonce, _, mac = state.rpartition(".")
+        if state.isascii() and hmac.compare_digest(mac, self._mac_of(nonce)):
+            with contextlib.suppress(BackendError):  # nobody is logged in by it here in any case
+                self._once.burn(state, "foreign")
+
+    def _outcome_of(self, state: str, begun: Begun, answer: Mapping[str, str]) -> TokenRecord:
+        known = self._once.claim(state)
+        if known is not None:
+            return self._same_as(known)
+        try:
+            record = self._log_in(begun, answer)
+        except LoginFailedError as error:
+            self._once.settle(state, Outcome(failure=error.kind))
+            raise
+        except TokenStoreError:  # whoever waits for the same callback learns it, too
+            self._once.settle(state, Outcome(failure="unavailable"))
+            raise
+        self._once.settle(state, Outcome(login_id=record.id))
+        return record
+
+    def _same_as(self, outcome: Outcome) -> TokenRecord:
+        if outcome.failure is not None:
+            raise LoginFailedError(cast("LoginFailure", outcome.failure))
+        record = None if outcome.login_id is None else self._renewer.current(outcome.login_id)
+        if record is None:
+            raise LoginFailedError(
+                "expired", "The process that had the code is gone, or the login has ended."
+            )
+        return record
+
+    def _log_in(self, begun: Begun, answer: Mapping[str, str]) -> TokenRecord:
+        if self._repository.clock() - begun.at_ms > self._limit_ms:
+            raise LoginFailedError("expired")
+        code = answer.get("code")
+        if not code:
+            denied = answer.get("error") == "access_denied"
+            raise LoginFailedError("denied" if denied else "refused", "Zoho sent no code.")
+        server = exchange_server(self._accounts_url, answer)
+        if server is None:
+            raise LoginFailedError("unknown_server")
+        return self._exchange(begun, code, server)
+
+    def _exchange(self, begun: Begun, code: str, server: str) -> TokenRecord:
+        center = of_accounts_server(server)
+        client = self._clients.get(center.location if center else "", self._client)
+        base = TokenRecord(
+            client_id=client.id,
+            client_secret=client.secret,
+            grant_token=code,
+            redirect_url=self.redirect_url,
+        )
+        origin = Origin(accounts_url=server, crm_version=CRM_VERSION)
+        exchange = partial(
+            self._renewer.accounts(server).exchange,
+            client.id,
+            client.secret,
+            code,
+            redirect_url=self.redirect_url,
+            code_verifier=begun.verifier,
+        )
+        try:
+            self._repository.prove_writable(base)  # before the code is spent
+            grant = self._renewer.ask(base, exchange)
+        except InvalidGrantError as error:
+            raise LoginFailedError(
+                "expired" if error.error_code in _USED_UP else "refused", str(error)
+            ) from error
+        except InvalidClientError as error:
+            raise LoginFailedError("refused", str(error)) from error
+        return self._keep(begun, base, grant, origin)
+
+    def _keep(self, begun: Begun, base: TokenRecord, grant: TokenResponse, origin: Origin) -> TokenRecord:
+        """Store what was granted, or give it back."""
+        granted = base.changed(refresh_token=grant.refresh_token, access_token=grant.access_token)
+        try:
+            record = self._renewer.keep(base, grant, origin, check=partial(self._check, begun, grant))
+            if record.id is None:
+                raise LoginFailedError("unavailable", "The login could not be stored.")
+        except TokenStoreError:
+            api_domain = origin.domain_for(base, grant.api_domain)
+            self.tokens.lifecycle.ending.give_back(granted.changed(api_domain=api_domain), origin)
+            raise
+        return record
+
+    def _check(self, begun: Begun, grant: TokenResponse, record: TokenRecord) -> None:
+        """Refuse what must not become a login."""
+        missing = missing_from(grant.scopes, self.scopes) if grant.scopes else ()
+        if missing:
+            raise LoginFailedError("missing_scopes", f"Not granted: {', '.join(missing)}.")
+        if record.user_name is None:
+            raise LoginFailedError("unknown_user", f"Needed: {', '.join(self.scopes[:2])}.")
+        if begun.user is not None and not _is_user(begun.user, record.user_name):
+            raise LoginFailedError("wrong_user")
+        if record.refresh_token is None and self._access_type == "offline":
+            stored = self._repository.find(record.changed(access_token=None, grant_token=None), tell=False)
+            if stored is None or stored.refresh_token is None:
+                raise LoginFailedError("no_refresh_token")
+
+
+def _is_user(expected: str, name: str) -> bool:
+    """Return whether a user name is the expected one, given whole or as its e-mail address."""
+    of_name = name if ":" in expected else name.partition(":")[0]
+    return hmac.compare_digest(expected.casefold().encode(), of_name.casefold().encode())
+
+
+def _with(error: LoginFailedError, begun: Begun, logins: Mapping[str, Begun]) -> LoginFailedError:
+    error.kept, error.next = kept_of(logins), begun.next
+    return error

@@ -1,0 +1,128 @@
+"""This process's renewals: one per credential, whichever threads wait for it."""
+
+from __future__ import annotations
+
+import contextvars
+import copy
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from zoho_tokenstore._util import forks
+from zoho_tokenstore.errors import forget_values
+from zoho_tokenstore.records import TokenRecord
+
+THE_STORE: Final = "the token store"
+_STEP_GRACE_S: Final = 1.0
+_MAX_NOTES: Final = 1000
+
+
+class PendingRenewal:
+    """A renewal in its own thread.
+
+    So nobody waits longer than they want, whatever store or server hangs.
+
+    Arguments:
+        name: the name of the credential's lease.
+        work: renews. What it raises, everyone waiting receives.
+    """
+
+    def __init__(self, name: str, work: Callable[[PendingRenewal], TokenRecord | None]) -> None:
+        self.name = name
+        self.waiters = 0
+        self._step = (THE_STORE, THE_STORE, 0.0)
+        self.is_final = True
+        self.finished = threading.Event()
+        self._work = work
+        self._result: TokenRecord | None = None
+        self._error: Exception | None = None
+
+    def begin(self, doing: str) -> None:
+        """Note what the next step waits for."""
+        last = self._step[1] if doing is THE_STORE else doing
+        self._step = (doing, last, time.monotonic())
+
+    @property
+    def doing(self) -> str:
+        """What it is waiting for: not the store, if it was asked only briefly between other waits."""
+        doing, last, since = self._step
+        return last if time.monotonic() - since < _STEP_GRACE_S else doing
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has ended; return whether it has."""
+        self.waiters += 1
+        return self.finished.wait(max(0.0, seconds))
+
+    def result(self) -> TokenRecord | None:
+        """Return its result, or raise its error: a separate error for each caller."""
+        if self._error is None:
+            return self._result
+        error = copy.copy(self._error)
+        error.__cause__, error.__suppress_context__ = self._error.__cause__, True
+        raise error
+
+    def run(self) -> None:
+        """Renew, in this thread."""
+        try:
+            self._result = self._work(self)
+        except Exception as error:  # noqa: BLE001  # raised again by `result`
+            forget_values(error)
+            self._error = error
+
+
+class SingleFlight:
+    """A process's pending renewals. After a fork, the child begins without any: its parent continues them."""
+
+    def __init__(self) -> None:
+        self.reset()
+        forks.reset_in_child(self)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._lock = threading.Lock()
+        self._in_progress: dict[str, PendingRenewal] = {}
+        self._postponed: dict[str, float] = {}
+
+    def join(self, name: str, work: Callable[[PendingRenewal], TokenRecord | None]) -> PendingRenewal:
+        """Return the pending renewal of this name, or start one."""
+        with self._lock:
+            pending = self._in_progress.get(name)
+            if pending is not None:
+                return pending
+            pending = self._in_progress[name] = PendingRenewal(name, work)
+        try:
+            # In the context of whoever asked for it: that is who acts.
+            run = contextvars.copy_context().run
+            threading.Thread(
+                target=run, args=(self._run, pending), name="zoho-tokenstore-renewal", daemon=True
+            ).start()
+        except RuntimeError:  # no more threads, or the interpreter is ending
+            self._run(pending)
+        return pending
+
+    def _run(self, pending: PendingRenewal) -> None:
+        pending.run()
+        with self._lock:
+            if self._in_progress.get(pending.name) is pending:
+                del self._in_progress[pending.name]
+        pending.finished.set()
+
+    def wait_for_all(self, seconds: float) -> None:
+        """Wait until all have ended, for at most this many seconds."""
+        ends = time.monotonic() + seconds
+        with self._lock:
+            all_pending = list(self._in_progress.values())
+        for pending in all_pending:
+            pending.finished.wait(max(0.0, ends - time.monotonic()))
+
+    def postpone(self, name: str, seconds: float) -> None:
+        """Remember for this many seconds that those who can do without do not try."""
+        with self._lock:
+            if len(self._postponed) > _MAX_NOTES:
+                self._postponed.clear()
+            self._postponed[name] = time.monotonic() + seconds
+
+    def is_postponed(self, name: str) -> bool:
+        """Return whether that was remembered, or a renewal of this name is pending."""
+        return name in self._in_progress or self._postponed.get(name, 0.0) > time.monotonic()

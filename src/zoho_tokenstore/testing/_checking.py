@@ -1,0 +1,231 @@
+"""The contract run over anyone's store, in a process of its own, and what came of it clause by clause."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.testing import _given as given
+from zoho_tokenstore.testing._catalogue import Clause, Severity, catalogue
+from zoho_tokenstore.testing._token_store import TokenStoreContract
+
+Outcome = Literal["passed", "failed", "skipped"]
+
+_TICK_S: Final = 0.05
+_START_S: Final = 120.0
+"""How many seconds it may take to import everything, and to open a first store."""
+
+_MOST_LINES: Final = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClauseResult:
+    """What became of one clause.
+
+    Arguments:
+        clause: the clause.
+        outcome: `skipped` is what the store is said not to be able to do.
+        seconds: how long it took.
+        reason: why it failed or was skipped.
+        example: the lines of the clause up to the one that failed.
+    """
+
+    clause: Clause
+    outcome: Outcome
+    seconds: float = 0.0
+    reason: str = ""
+    example: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckReport:
+    """What became of all clauses, in the order of their numbers.
+
+    Arguments:
+        subject: the factory.
+        results: one for each clause.
+    """
+
+    subject: str
+    results: tuple[ClauseResult, ...]
+
+    def of(self, outcome: Outcome) -> list[ClauseResult]:
+        """Return the results with this outcome, the worst clauses first."""
+        found = [result for result in self.results if result.outcome == outcome]
+        return sorted(found, key=lambda result: _RANKS[result.clause.severity])
+
+    @property
+    def is_passed(self) -> bool:
+        """Return whether no clause failed."""
+        return not self.of("failed")
+
+
+def check(
+    factory: str,
+    *,
+    one_process: bool = False,
+    only: Sequence[str] = (),
+    timeout: float = 60.0,
+    on_result: Callable[[ClauseResult], object] = lambda _: None,
+) -> CheckReport:
+    """Run the contract of a token store over what a factory makes.
+
+    Each clause has a fresh store. The clauses run in a process of their own, which is replaced if one of
+    them ends it or does not come to an end.
+
+    Arguments:
+        factory: ``package.module:factory``, found from the working directory. It takes an empty folder and
+            returns a store that keeps its tokens there; or it takes nothing, and returns another empty store
+            each time.
+        one_process: whether the store is meant for one process, so that it cannot be opened twice.
+        only: the numbers or names of clauses, if not all.
+        timeout: how many seconds a clause may take.
+        on_result: called with each result.
+
+    Raises:
+        ConfigurationError: there is no such factory or clause, the factory fails, or its store is not empty.
+    """
+    wanted = _wanted(only)
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        given.GivenStore(factory)
+    finally:
+        sys.path.remove(here)
+    found: dict[str, ClauseResult] = {}
+    while len(found) < len(wanted):
+        left = [clause for clause in wanted if clause.name not in found]
+        run = _Run(factory, left, one_process=one_process, timeout=timeout)
+        for result in run.results():
+            found[result.clause.name] = result
+            on_result(result)
+    return CheckReport(subject=factory, results=tuple(found[clause.name] for clause in wanted))
+
+
+class _Run:
+    """One process with some clauses: until it has done all, or one of them ends it."""
+
+    def __init__(self, factory: str, left: list[Clause], *, one_process: bool, timeout: float) -> None:
+        self._factory, self._left, self._one_process = factory, left, one_process
+        self._timeout = timeout
+        self._by_test = {f"test_{clause.name.replace('-', '_')}": clause for clause in left}
+
+    def results(self) -> Iterator[ClauseResult]:
+        with tempfile.TemporaryDirectory(prefix="zoho-tokens-check-") as folder:
+            seen = Path(folder, "results")
+            seen.touch()
+            process = self._start(Path(folder), seen)
+            try:
+                yield from self._follow(process, seen)
+            finally:
+                process.kill()
+                process.wait()
+
+    def _start(self, folder: Path, seen: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+        command += [
+            "-c",
+            os.devnull,
+            "--rootdir",
+            str(folder),
+            "--noconftest",
+            "--basetemp",
+            str(folder / "t"),
+        ]
+        command += ["-p", "zoho_tokenstore._pytest_plugin"] if not _is_known_to_pytest() else []
+        command += ["--zoho-token-store", self._factory, "--zoho-results", str(seen)]
+        command += ["--zoho-one-process"] if self._one_process else []
+        command += [f"{given.__file__}::TestGivenStore::{test}" for test in self._by_test]
+        path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
+        with (folder / "output").open("wb") as output:
+            return subprocess.Popen(  # noqa: S603  # pytest, and what the caller names
+                command,
+                env=os.environ | {"PYTHONPATH": path, "PYTEST_ADDOPTS": ""},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _follow(self, process: subprocess.Popen[bytes], seen: Path) -> Iterator[ClauseResult]:
+        cases: dict[str, list[dict[str, Any]]] = {}
+        running, began = "", time.monotonic()
+        with seen.open(encoding="utf-8") as file:
+            while True:
+                is_over = process.poll() is not None
+                for line in iter(file.readline, ""):
+                    values = json.loads(line)
+                    name = _test_of(values["test"])
+                    if name != running:
+                        yield from self._settled(cases.pop(running, []), running)
+                        running = name
+                    began = time.monotonic()
+                    if "outcome" in values:
+                        cases.setdefault(name, []).append(values)
+                if is_over or time.monotonic() - began > (self._timeout if running else _START_S):
+                    break
+                time.sleep(_TICK_S)
+        if not is_over and running:
+            yield self._lost(running, f"it did not come to an end within {self._timeout:.0f} s")
+        elif cases.get(running) and process.returncode in (0, 1):
+            yield from self._settled(cases[running], running)
+        elif running:
+            yield self._lost(running, f"it ended the process (exit status {process.returncode})")
+        else:
+            output = (seen.parent / "output").read_text(errors="replace")
+            raise ConfigurationError(f"The contract could not be run over {self._factory}.\n{output[-2000:]}")
+
+    def _settled(self, cases: list[dict[str, Any]], test: str) -> Iterator[ClauseResult]:
+        """Yield the result of a clause whose cases are all known: the first that failed decides."""
+        clause = self._by_test.get(test)
+        if clause is None or not cases:
+            return
+        worst = min(cases, key=lambda case: _OUTCOMES.index(case["outcome"]))
+        failed = worst["outcome"] == "failed"
+        if failed and worst["when"] == "setup" and clause is self._left[0]:
+            raise ConfigurationError(f"{self._factory} makes no store to be checked: {worst['reason']}")
+        yield ClauseResult(
+            clause=clause,
+            outcome=worst["outcome"],
+            seconds=sum(case["seconds"] for case in cases),
+            reason=worst["reason"] if worst["outcome"] != "passed" else "",
+            example=_lines(worst["example"]) if failed else (),
+        )
+
+    def _lost(self, test: str, reason: str) -> ClauseResult:
+        return ClauseResult(clause=self._by_test[test], outcome="failed", reason=reason)
+
+
+_OUTCOMES: Final = ("failed", "skipped", "passed")
+_RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+def _wanted(only: Sequence[str]) -> list[Clause]:
+    every = catalogue(TokenStoreContract)
+    unknown = {*only} - {name for clause in every for name in (clause.number, clause.name)}
+    if unknown:
+        raise ConfigurationError(f"There is no clause {', '.join(sorted(unknown))}.")
+    return [clause for clause in every if not only or {clause.number, clause.name} & {*only}]
+
+
+def _test_of(nodeid: str) -> str:
+    return nodeid.partition("::TestGivenStore::")[2].partition("[")[0]
+
+
+def _lines(example: list[str]) -> tuple[str, ...]:
+    return tuple(textwrap.dedent("\n".join(example[-_MOST_LINES:])).strip("\n").splitlines())
+
+
+def _is_known_to_pytest() -> bool:
+    from importlib.metadata import entry_points
+
+    return any(entry.value.startswith("zoho_tokenstore.") for entry in entry_points(group="pytest11"))

@@ -1,0 +1,24 @@
+"""The contract of a `TokenStore` of Zoho's CRM SDK."""
+
+from __future__ import annotations
+
+from zoho_tokenstore.testing._deleting import DeletingClauses
+from zoho_tokenstore.testing._finding import FindingClauses
+from zoho_tokenstore.testing._hostility import HostilityClauses
+from zoho_tokenstore.testing._saving import SavingClauses
+from zoho_tokenstore.testing._sharing import SharingClauses
+
+
+class TokenStoreContract(FindingClauses, SavingClauses, DeletingClauses, HostilityClauses, SharingClauses):
+    """The tests that prove a token store, anyone's.
+
+    Subclass it as ``Test…`` in a file that pytest collects, and define
+
+    - ``make_store(self, folder)``: return a store without tokens. `folder` is an empty folder of
+      this test; a store on a server empties its own place there instead.
+    - ``reopen(self, store, folder)``: return a second handle on the same tokens, as another process
+      would open it; or set ``can_reopen = False`` if there can be none.
+
+    A store that has a ``close()`` is closed after each test. Only the six methods of the SDK's
+    `TokenStore` are called besides.
+    """

@@ -1,0 +1,14 @@
+"""Prints what `zoho-tokens check --json` does: ``python -m tests.check.run MODULE:FACTORY``."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from zoho_tokenstore.testing import check
+
+report = check(sys.argv[1])
+for result in report.results:
+    values = {"outcome": result.outcome, "reason": result.reason, "seconds": result.seconds}
+    print(json.dumps(result.clause._asdict() | values))
+sys.exit(not report.is_passed)

@@ -1,0 +1,44 @@
+"""The published stores, to be checked by name: each clause has a place of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from zohocrmsdk.src.com.zoho.api.authenticator.store import DBStore, FileStore
+
+MARIADB: Final = "ZOHO_CHECK_MARIADB"
+"""Names a server: a JSON object with host, port, user and password."""
+
+_TABLE: Final = (
+    "CREATE TABLE oauthtoken (id varchar(10) NOT NULL, user_name varchar(255), client_id varchar(255), "
+    "client_secret varchar(255), refresh_token varchar(255), access_token varchar(255), "
+    "grant_token varchar(255), expiry_time varchar(20), redirect_url varchar(255), api_domain varchar(255), "
+    "PRIMARY KEY (id))"
+)
+"""As Zoho documents it for SDK 5 and newer."""
+
+
+def file_store(folder: Path) -> Any:
+    return FileStore(str(folder / "sdk_tokens.txt"))
+
+
+def db_store(folder: Path) -> Any:
+    server = json.loads(os.environ[MARIADB])
+    database = "check_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    _create(server, database)
+    return DBStore(server["host"], database, server["user"], server["password"], str(server["port"]))
+
+
+def _create(server: dict[str, Any], database: str) -> None:
+    import mysql.connector  # which Zoho's SDK brings along
+
+    with mysql.connector.connect(**server) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SHOW DATABASES LIKE '{database}'")
+        if not cursor.fetchall():
+            cursor.execute(f"CREATE DATABASE {database}")
+            cursor.execute(f"USE {database}")
+            cursor.execute(_TABLE)

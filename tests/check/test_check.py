@@ -1,0 +1,160 @@
+"""Anyone's store is proven by one command, and a wrong one is told what it does to its users."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import ROOT
+from zoho_tokenstore import ConfigurationError
+from zoho_tokenstore.testing import (
+    Clause,
+    ClauseResult,
+    Severity,
+    TokenStoreContract,
+    catalogue,
+    check,
+    clauses,
+)
+
+STORES = "tests.check.stores"
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "zoho_tokenstore", "check", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        cwd=ROOT,
+        check=False,
+    )
+
+
+def test_every_clause_has_its_worth() -> None:
+    """A number of its own, a severity, a harm and a basis."""
+    known = catalogue(TokenStoreContract)
+    assert {clause.name for clause in known} == {*clauses(TokenStoreContract)}
+    assert len({clause.number for clause in known}) == len(known)
+    assert {clause.severity for clause in known} <= {*Severity}
+    assert all(clause.harm and clause.basis.partition(": ")[2] for clause in known)
+
+
+def test_a_right_store_passes() -> None:
+    """All clauses, none left out; each is reported once, when it is known."""
+    seen: list[ClauseResult] = []
+    report = check(f"{STORES}:right", on_result=seen.append)
+    assert report.is_passed, report.of("failed")
+    assert len(report.of("passed")) == len(seen) == len(catalogue(TokenStoreContract))
+
+
+@pytest.mark.parametrize(("factory", "one_process"), [("without_folder", False), ("right", True)])
+def test_a_store_for_one_process(factory: str, one_process: bool) -> None:
+    """It says so, or its factory takes no folder: the clauses about second handles are left out."""
+    report = check(f"{STORES}:{factory}", one_process=one_process)
+    assert report.is_passed, report.of("failed")
+    assert {result.clause.number for result in report.of("skipped")} == {"P1", "P2", "P3", "P4"}
+
+
+def test_a_wrong_store_is_told_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    """The clause, its harm, what it rests on, and the lines that show it."""
+    done = command(f"{STORES}:FindsByNameAlone", "--one-process", "--only", "F16", "-e")
+    assert done.returncode == 1
+    assert "wrong user" in done.stdout
+    assert (
+        "F16 find-tells-clients-apart: two programs of one user work with each other's rights" in done.stdout
+    )
+    assert "| portal = stored(store, ALICE)" in done.stdout
+    assert done.stdout.rstrip().endswith(f"{STORES}:FindsByNameAlone: 0 of 1 clauses hold.")
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "reason"),
+    [
+        ("Hangs", "F2", "did not come to an end within 12 s"),
+        ("Dies", "D4", "ended the process (exit status 7)"),
+    ],
+)
+def test_a_store_that_takes_the_process_down(name: str, number: str, reason: str) -> None:
+    """Only that clause is lost; the others are run."""
+    only = ["S1", number, "F5"]
+    report = check(f"{STORES}:{name}", one_process=True, only=only, timeout=12)
+    found = {result.clause.number: result for result in report.results}
+    assert [found[each].outcome for each in only] == ["passed", "failed", "passed"]
+    assert reason in found[number].reason
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"), [("not_empty", "returned a store with tokens"), ("fails", "no such server")]
+)
+def test_a_store_that_cannot_be_checked(factory: str, message: str) -> None:
+    """It may be a real one: nothing is deleted. And a factory that fails says nothing of its store."""
+    with pytest.raises(ConfigurationError, match=message):
+        check(f"{STORES}:{factory}")
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        ("nowhere:make", "There is no factory 'nowhere:make'"),
+        (f"{STORES}:nothing", "There is no factory"),
+        (STORES, "There is no factory"),
+        (f"{STORES}:STORES", "There is no factory"),
+        (f"{STORES}:BY_NAME", "names no function or class"),
+        (f"{STORES}:two_folders", "needs 2 arguments"),
+    ],
+)
+def test_what_is_no_factory(factory: str, message: str) -> None:
+    """It is told before anything is run."""
+    with pytest.raises(ConfigurationError, match=message):
+        check(factory)
+
+
+def test_clauses_are_chosen_by_number_and_name() -> None:
+    report = check(f"{STORES}:right", only=["S1", "find-needs-a-key"])
+    assert [result.clause.number for result in report.results] == ["F9", "S1"]
+    with pytest.raises(ConfigurationError, match="There is no clause S99"):
+        check(f"{STORES}:right", only=["S99"])
+
+
+def test_json_and_badge() -> None:
+    """A line for each clause; a summary that a badge can show."""
+    done = command(f"{STORES}:right", "--only", "F1", "--only", "S6", "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert [line["number"] for line in lines] == ["F1", "S6"]
+    assert {*Clause._fields, "outcome", "seconds", "reason", "example"} == {*lines[0]}
+    badge = json.loads(command(f"{STORES}:right", "--only", "F1", "--badge").stdout)
+    assert (badge["message"], badge["color"]) == ("1 of 1", "brightgreen")
+
+
+def test_pytest_runs_it_without_a_test(tmp_path: Path) -> None:
+    """By the plugin's option, in anyone's project."""
+    (tmp_path / "mine.py").write_text(
+        "from zoho_tokenstore import SQLiteStore\n\n"
+        "def make(folder):\n    return SQLiteStore(folder / 'tokens.db')\n"
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:randomly",
+            "--zoho-token-store=mine:make",
+            "-k",
+            "find",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout

@@ -1,0 +1,256 @@
+"""Clean-up and central revocation: what they are meant for goes, everything else stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+
+from tests.lifecycle.support import Site
+from zoho_tokenstore import ConfigurationError, InvalidGrantError, TokenRecord, Tokens
+from zoho_tokenstore.lifecycle import CleanUpReport, LoginFilter, RevocationReport, clean_up, revoke
+
+DAY: Final = 86_400.0
+
+
+def ids(tokens: Tokens) -> set[str]:
+    return {record.user_name or "" for record in tokens.scan()}
+
+
+class TestCleanUp:
+    def test_overdue_logins_go(self, site: Site) -> None:
+        """All of them, and no others; a dry run only counts them."""
+        tokens = site.limited(idle=timedelta(days=30), revoke=True)
+        old = [site.log_in(tokens, f"old{n}") for n in range(3)]
+        site.clock.pass_(31 * DAY)
+        new = [site.log_in(tokens, f"new{n}") for n in range(2)]
+        assert clean_up(tokens, dry_run=True) == CleanUpReport(logins=5, overdue=3)
+        assert len(ids(tokens)) == 5
+        assert clean_up(tokens) == CleanUpReport(logins=5, overdue=3, revoked=3)
+        assert ids(tokens) == {"new0", "new1"}
+        assert not any(map(site.is_alive, old))
+        assert all(map(site.is_alive, new))
+        assert clean_up(tokens) == CleanUpReport(logins=2)
+
+    def test_without_a_policy_nothing_is_overdue(self, site: Site) -> None:
+        """Clean-up invents no limit."""
+        tokens = site.open()
+        site.log_in(tokens)
+        site.clock.pass_(1000 * DAY)
+        assert clean_up(tokens) == CleanUpReport(logins=1)
+
+    def test_rejected_logins_go_after_a_while(self, site: Site) -> None:
+        """Those that Zoho has rejected for that long; one that nobody has asked about stays."""
+        tokens = site.open()
+        dead, unasked = site.log_in(tokens, "dead"), site.log_in(tokens, "unasked")
+        for login in (dead, unasked):
+            tokens.lifecycle.renewer.accounts(site.zoho.accounts_url).revoke(login.refresh_token or "")
+        site.clock.pass_(2 * 3600)
+        with pytest.raises(InvalidGrantError):
+            tokens.get(dead.id or "")
+        assert clean_up(tokens, rejected_for=timedelta(days=7)) == CleanUpReport(logins=2)
+        site.clock.pass_(7 * DAY)
+        assert clean_up(tokens) == CleanUpReport(logins=2)
+        week = timedelta(days=7)
+        assert clean_up(tokens, rejected_for=week, dry_run=True) == CleanUpReport(logins=2, rejected=1)
+        assert clean_up(tokens, rejected_for=week) == CleanUpReport(logins=2, rejected=1)
+        assert ids(tokens) == {"unasked"}
+
+    def test_a_rejected_user_who_has_logged_in_again_stays(self, site: Site) -> None:
+        """The refusal was of the old credentials."""
+        tokens = site.open()
+        dead = site.log_in(tokens)
+        tokens.lifecycle.renewer.accounts(site.zoho.accounts_url).revoke(dead.refresh_token or "")
+        site.clock.pass_(2 * 3600)
+        with pytest.raises(InvalidGrantError):
+            tokens.get(dead.id or "")
+        site.log_in(tokens)
+        site.clock.pass_(7 * DAY)
+        assert clean_up(tokens, rejected_for=timedelta(days=1)) == CleanUpReport(logins=1)
+
+    def test_nameless_rows_go_only_on_request(self, site: Site) -> None:
+        """And only when they are old enough: a login in progress gets its name a moment later."""
+        tokens = site.open()
+        repository = tokens.lifecycle.renewer.repository
+        repository.save(TokenRecord(refresh_token="r", client_id="c", client_secret="s"))
+        site.log_in(tokens)
+        site.clock.pass_(DAY)
+        repository.save(TokenRecord(refresh_token="r2", client_id="c", client_secret="s"))
+        assert clean_up(tokens) == CleanUpReport(logins=3)
+        assert clean_up(tokens, nameless_for=timedelta(hours=1)) == CleanUpReport(logins=3, nameless=1)
+        assert ids(tokens) == {"patricia", ""}
+
+    def test_old_retired_ids_are_forgotten(self, site: Site) -> None:
+        """On request."""
+        tokens = site.open()
+        record = site.log_in(tokens)
+        tokens.revoke(record.id or "")
+        site.clock.pass_(DAY)
+        assert clean_up(tokens, retired_for=timedelta(days=2)).retired_ids == 0
+        assert clean_up(tokens, retired_for=timedelta(hours=2)).retired_ids == 1
+
+    def test_a_bad_row_stops_nothing(self, site: Site) -> None:
+        """It is counted, and stays."""
+        tokens = site.limited(idle=timedelta(days=1))
+        records = [site.log_in(tokens, f"user{n}") for n in range(3)]
+        _damage(tokens, records[1])
+        site.clock.pass_(DAY)
+        assert clean_up(tokens) == CleanUpReport(logins=2, overdue=2, unreadable=1)
+
+    def test_what_fails_is_counted(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And found again by the next run."""
+        tokens = site.limited(idle=timedelta(days=1))
+        record = site.log_in(tokens)
+        site.clock.pass_(DAY)
+        backend = tokens.lifecycle.renewer.repository._backend
+        with monkeypatch.context() as patch:
+            patch.setattr(backend, "remove", _fails)
+            report = clean_up(tokens)
+        assert report == CleanUpReport(logins=1, overdue=1, failed=1)
+        assert not report.is_complete
+        assert record.user_name in ids(tokens)
+        assert clean_up(tokens).is_complete
+
+    def test_progress_is_told(self, site: Site) -> None:
+        """Every thousand logins."""
+        tokens = site.open()
+        repository = tokens.lifecycle.renewer.repository
+        for n in range(2001):
+            repository.save(TokenRecord(user_name=str(n), access_token=f"a{n}"))
+        told: list[int] = []
+        clean_up(tokens, on_progress=lambda report: told.append(report.logins))
+        assert told == [1000, 2000]
+
+    @pytest.mark.parametrize("name", ["rejected_for", "nameless_for", "retired_for"])
+    @pytest.mark.parametrize("value", [7, timedelta(days=-1), "7 days"])
+    def test_a_bad_duration_is_refused(self, site: Site, name: str, value: Any) -> None:
+        """Before anything is removed."""
+        tokens = site.limited(idle=timedelta(days=1))
+        site.log_in(tokens)
+        site.clock.pass_(DAY)
+        with pytest.raises(ConfigurationError, match="must be a timedelta, not negative"):
+            clean_up(tokens, **{name: value})
+        assert len(ids(tokens)) == 1
+
+
+class TestRevoke:
+    @pytest.mark.parametrize(
+        ("which", "meant"),
+        [
+            ({"user_name": "a@zylker.example:1"}, {"a1"}),
+            ({"organization": "1"}, {"a1", "b1", "bot"}),
+            ({"organization": "2"}, {"a2"}),
+            ({"user_name": "a@zylker.example:1", "organization": "2"}, set()),
+            ({"client_id": "nobody"}, set()),
+            ({"everything": True}, {"a1", "b1", "a2", "bot", "free"}),
+        ],
+    )
+    def test_by_filter(self, site: Site, which: dict[str, Any], meant: set[str]) -> None:
+        """Those that are meant end at Zoho and here; all others live on in both."""
+        tokens = site.open()
+        names = {
+            "a1": "a@zylker.example:1",
+            "b1": "b@zylker.example:1",
+            "a2": "a@zylker.example:2",
+            "bot": "ZohoCRM.1",
+            "free": "free:11",
+        }
+        logins = {key: site.log_in(tokens, name) for key, name in names.items()}
+        chosen = LoginFilter(**which)
+        assert revoke(tokens, chosen, dry_run=True) == RevocationReport(matched=len(meant))
+        assert revoke(tokens, chosen) == RevocationReport(matched=len(meant), revoked=len(meant))
+        left = {key for key, login in logins.items() if site.is_alive(login)}
+        assert left == names.keys() - meant
+        assert ids(tokens) == {names[key] for key in left}
+
+    def test_by_id(self, site: Site) -> None:
+        """An id that is not there is nothing to do."""
+        tokens = site.open()
+        one, other = site.log_in(tokens, "one"), site.log_in(tokens, "other")
+        report = revoke(tokens, LoginFilter(token_ids=(one.id or "", "9000000000")))
+        assert report == RevocationReport(matched=1, revoked=1)
+        assert ids(tokens) == {"other"}
+        assert site.is_alive(other)
+
+    def test_while_zoho_is_down(self, site: Site) -> None:
+        """They stay, with the reason; Zoho is not asked about each; and a second run finishes."""
+        tokens = site.open()
+        logins = [site.log_in(tokens, f"user{n}") for n in range(30)]
+        site.zoho.fault("revoke", "status", status=503)
+        asked = len(site.zoho.journal("revoke"))
+        everything = LoginFilter(everything=True)
+        report = revoke(tokens, everything, workers=2)
+        assert (report.matched, report.kept, report.revoked) == (30, 30, 0)
+        assert not report.is_complete
+        assert len(report.reasons) == 20
+        assert "503" in next(iter(report.reasons.values()))
+        assert len(site.zoho.journal("revoke")) - asked <= 6
+        assert len(ids(tokens)) == 30
+        site.zoho.clear_faults()
+        assert revoke(tokens, everything) == RevocationReport(matched=30, revoked=30)
+        assert not any(map(site.is_alive, logins))
+
+    def test_while_zoho_is_down_and_it_may_be_owed(self, site: Site) -> None:
+        """They end here, and a second run pays."""
+        tokens = site.open()
+        logins = [site.log_in(tokens, f"user{n}") for n in range(30)]
+        site.zoho.fault("revoke", "status", status=503)
+        report = revoke(tokens, LoginFilter(everything=True), owe=True, workers=2)
+        assert (report.matched, report.owed, report.kept, report.revoked) == (30, 30, 0, 0)
+        assert not report.is_complete
+        assert ids(tokens) == set()
+        site.zoho.clear_faults()
+        again = revoke(tokens, LoginFilter(user_name="user7"))
+        assert (again.matched, again.paid, again.owed) == (0, 1, 0)
+        assert [login.user_name for login in logins if not site.is_alive(login)] == ["user7"]
+        assert revoke(tokens, LoginFilter(everything=True)).paid == 29
+        assert not any(map(site.is_alive, logins))
+
+    def test_a_report_tells_what_was_dead_already(self, site: Site) -> None:
+        """It is removed like the others."""
+        tokens = site.open()
+        dead, _ = site.log_in(tokens, "dead"), site.log_in(tokens, "alive")
+        tokens.lifecycle.renewer.accounts(site.zoho.accounts_url).revoke(dead.refresh_token or "")
+        report = revoke(tokens, LoginFilter(everything=True))
+        assert report == RevocationReport(matched=2, revoked=1, already_dead=1)
+        assert report.is_complete
+
+    def test_a_bad_row_stops_nothing(self, site: Site) -> None:
+        """It is told: its login may be alive."""
+        tokens = site.open()
+        records = [site.log_in(tokens, f"user{n}") for n in range(3)]
+        _damage(tokens, records[1])
+        report = revoke(tokens, LoginFilter(everything=True))
+        assert (report.revoked, report.kept) == (2, 1)
+        assert list(report.reasons) == [records[1].id]
+        assert not report.is_complete
+
+    @pytest.mark.parametrize(
+        ("which", "sentence"),
+        [
+            ({}, "say which logins"),
+            ({"everything": True, "user_name": "a"}, "cannot be combined with user_name="),
+            ({"user_name": ""}, "user_name must not be empty"),
+            ({"token_ids": "17"}, "must be a tuple of strings"),
+        ],
+    )
+    def test_a_filter_that_may_mean_more_than_was_meant(self, which: dict[str, Any], sentence: str) -> None:
+        """It is refused."""
+        with pytest.raises(ConfigurationError, match=sentence):
+            LoginFilter(**which)
+
+
+def _damage(tokens: Tokens, record: TokenRecord) -> None:
+    """Make a row one that cannot be read."""
+    import sqlite3
+
+    with sqlite3.connect(tokens.lifecycle.renewer.repository.location) as connection:
+        connection.execute("UPDATE oauthtoken SET access_token = x'ff' WHERE id = ?", (record.id,))
+    connection.close()
+
+
+def _fails(*_: object, **__: object) -> Any:
+    from zoho_tokenstore.errors import BackendUnavailableError
+
+    raise BackendUnavailableError("The disk is full.")

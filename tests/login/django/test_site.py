@@ -1,0 +1,72 @@
+"""What a process opens: with Zoho's SDK or without, and as the setting says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.login.django.support import Project, flow, tokens
+from tests.sdk import app
+from zoho_tokenstore import BackendError, ConfigurationError
+from zoho_tokenstore.login.django import close_site
+
+
+def environment() -> Any:
+    """Return the SDK's environment of everybody."""
+    return app.Initializer.get_initializer().environment
+
+
+def test_without_the_sdk(project: Project, patricia: str) -> None:
+    """Logins work; calls of the SDK as a user do not, and say why."""
+    project.set(SDK=False)
+    browser = project.browser()
+    browser.log_in(patricia)
+    assert browser.user == patricia
+    assert tokens().access_token(project.stored[0].id or "")
+    with pytest.raises(ConfigurationError, match="not initialized"):
+        browser.page("/leads")
+
+
+def test_an_environment_of_ones_own(project: Project) -> None:
+    """As it is, or as a function that makes it, so that settings need not import the SDK."""
+    place = app.environment(("https://crmsandbox.zoho.eu", "https://accounts.zoho.eu/oauth/v2/token", ""))
+    for given in (place, lambda: place):
+        project.set(SDK={"environment": given, "resource_path": str(project.folder)})
+        tokens()
+        assert environment() is place
+
+
+def test_the_environment_of_a_local_zoho(project: Project) -> None:
+    """It is made of the accounts server; Zoho's own servers need none."""
+    tokens()
+    assert environment().url == project.zoho.url
+    project.set(ACCOUNTS_URL="https://accounts.zoho.eu")
+    tokens()
+    assert environment().url == "https://www.zohoapis.com"
+    assert flow().start().url.startswith("https://accounts.zoho.eu/")
+
+
+def test_options_of_the_store(project: Project) -> None:
+    """They are passed on; a wrong one is refused, and nothing stays open."""
+    seen: list[object] = []
+    project.set(OPTIONS={"on_event": seen.append}, SESSION_LIFETIME=flow().session_lifetime * 2)
+    project.make_login()
+    assert seen
+    assert flow().session_lifetime.days == 28
+    project.set(OPTIONS={"on_evnt": print})
+    with pytest.raises(ConfigurationError, match="on_evnt"):
+        tokens()
+    project.set(ACCOUNTS_URL="https://accounts.zoho.evil.example/path")
+    with pytest.raises(ConfigurationError, match="accounts URL"):
+        tokens()
+
+
+def test_closing(project: Project) -> None:
+    """Whoever still has the old one is told; the next who asks opens a new one."""
+    before = tokens()
+    login = project.make_login()
+    close_site()
+    with pytest.raises(BackendError, match="closed"):
+        before.get(login)
+    assert tokens().get(login).id == login

@@ -1,0 +1,174 @@
+"""A callback that comes twice, and a session that ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.login.support import Browser, Site, consent, failure_of
+from zoho_tokenstore.emulator import Emulator
+
+
+class TestTwice:
+    """A callback comes more than once: reloaded, by the back button, or by a double click."""
+
+    def test_a_reload(self, browser: Browser, zoho: Emulator, patricia: str) -> None:
+        """Nothing happens: the browser stays logged in, and Zoho is not asked."""
+        answer = consent(zoho, browser.start(next="/courses"), patricia)
+        browser.come_back(answer)
+        before = browser.session
+        failed = failure_of(lambda: browser.come_back(answer))
+        assert (failed.kind, failed.next) == ("used", "/courses")
+        assert browser.session == before
+        assert len(zoho.journal("token:authorization_code")) == 1
+
+    def test_a_reload_after_a_refusal(self, browser: Browser, zoho: Emulator, patricia: str) -> None:
+        answer = consent(zoho, browser.start(), patricia, "reject")
+        failure_of(lambda: browser.come_back(answer))
+        assert failure_of(lambda: browser.come_back(answer)).kind == "used"
+
+    @pytest.mark.parametrize("processes", [1, 2])
+    def test_a_double_click(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str, processes: int
+    ) -> None:
+        """Both requests have the session of before: one exchange, and both are let in, whichever is shown."""
+        answer, kept = consent(zoho, browser.start(), patricia), browser.kept
+        flows = [site.flow, site.flow if processes == 1 else site.another_process()]
+        zoho.fault("token:authorization_code", "slow", seconds=0.3)
+        done: list[Any] = []
+        threads = [
+            threading.Thread(target=lambda flow=flow: done.append(flow.finish(answer, kept)))
+            for flow in flows
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len({each.login.id for each in done}) == 1
+        assert [site.flow.identify(each.session) is not None for each in done] == [True, True]
+        assert len(zoho.journal("token:authorization_code")) == 1
+
+    def test_the_first_answer_is_lost(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str
+    ) -> None:
+        """The browser cancelled the first request, so its session knows nothing: the second lets it in."""
+        answer = consent(zoho, browser.start(), patricia)
+        first = site.flow.finish(answer, browser.kept)
+        assert browser.come_back(answer).login.id == first.login.id
+        assert browser.user is not None
+
+    def test_a_failure_is_the_same_for_both(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str
+    ) -> None:
+        answer = consent(zoho, browser.start(), patricia)
+        zoho.advance(181)
+        kinds = [failure_of(lambda: site.flow.finish(answer, browser.kept)).kind for _ in range(2)]
+        assert kinds == ["expired", "expired"]
+        assert len(zoho.journal("token:authorization_code")) == 1
+
+    def test_long_after_a_login(
+        self,
+        browser: Browser,
+        site: Site,
+        zoho: Emulator,
+        patricia: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A copy of the address and of the session of before lets nobody in, while the login lives on."""
+        answer, old = consent(zoho, browser.start(), patricia), browser.kept
+        browser.come_back(answer)
+        monkeypatch.setattr("zoho_tokenstore.login._once._JOINED_MS", -1)
+        assert failure_of(lambda: site.flow.finish(answer, old)).kind == "expired"
+        assert site.flow.identify(browser.session) is not None
+
+    def test_zoho_fails_for_both(self, browser: Browser, site: Site, zoho: Emulator, patricia: str) -> None:
+        """The second callback learns at once that the first had no answer; the code is not sent again."""
+        answer = consent(zoho, browser.start(), patricia)
+        zoho.fault("token:authorization_code", "status", status=503)
+        began = time.monotonic()
+        kinds = [failure_of(lambda: site.flow.finish(answer, browser.kept)).kind for _ in range(2)]
+        assert kinds == ["unavailable", "unavailable"]
+        assert time.monotonic() - began < 10
+        assert len(zoho.journal("token:authorization_code")) == 1
+
+    def test_after_a_log_out(self, browser: Browser, site: Site, zoho: Emulator, patricia: str) -> None:
+        """An old session cookie with the callback of an ended login does not bring it back."""
+        started = browser.start()
+        old = dict(browser.kept)
+        answer = consent(zoho, started, patricia)
+        browser.come_back(answer)
+        site.flow.log_out(browser.session)
+        failed = failure_of(lambda: site.flow.finish(answer, old))
+        assert failed.kind == "expired"
+        assert site.stored == []
+
+
+class TestEnd:
+    """Logging out: this browser, all of them, and what Zoho says."""
+
+    def test_the_last_browser_ends_the_login(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str
+    ) -> None:
+        """Here and at Zoho. A copy of the session lets nobody in."""
+        other = Browser(site)
+        login = browser.log_in(patricia).login
+        latest = other.log_in(patricia).login
+        copy = browser.session
+        site.flow.log_out(browser.session)
+        assert site.flow.identify(copy) is None
+        assert site.flow.identify(other.session) is not None
+        assert zoho.is_live(latest.refresh_token or "")
+        site.flow.log_out(other.session)
+        assert site.flow.identify(other.session) is None
+        assert not zoho.is_live(latest.refresh_token or "")
+        assert not zoho.is_live(login.refresh_token or "")
+        assert site.stored == []
+
+    def test_everywhere(self, browser: Browser, site: Site, patricia: str) -> None:
+        other = Browser(site)
+        browser.log_in(patricia)
+        other.log_in(patricia)
+        site.flow.log_out(browser.session, everywhere=True)
+        assert [each.user for each in (browser, other)] == [None, None]
+        assert site.stored == []
+
+    def test_while_zoho_is_down(self, browser: Browser, site: Site, zoho: Emulator, patricia: str) -> None:
+        """The session ends, and the revocation is owed."""
+        browser.log_in(patricia)
+        zoho.fault("revoke", "status", status=503)
+        site.flow.log_out(browser.session)
+        assert (browser.user, site.stored) == (None, [])
+        assert len(list(site.tokens.lifecycle.ending.debts())) == 1
+
+    def test_somebody_elses_log_out(self, browser: Browser, site: Site, patricia: str) -> None:
+        """Knowing a login's id ends nothing."""
+        login = browser.log_in(patricia).login
+        for guess in (None, "", login.id, f"{login.id}.", f"{login.id}.guess", "\udce9.x"):
+            site.flow.log_out(guess, everywhere=True)
+            assert site.flow.identify(guess) is None
+        assert browser.user is not None
+
+    def test_a_new_login_has_a_new_session(
+        self, browser: Browser, site: Site, patricia: str, rajesh: str
+    ) -> None:
+        """Whoever logs in with a browser in which somebody else was logged in."""
+        first = browser.log_in(patricia).session
+        second = browser.log_in(rajesh).session
+        assert first != second
+        assert site.flow.identify(first) is not None  # the framework's module ends it
+
+    def test_sessions_of_mine(self, browser: Browser, site: Site, patricia: str) -> None:
+        """They are listed with what tells them apart, and ended one by one."""
+        login = browser.log_in(patricia).login
+        other = Browser(site)
+        other.come_back(consent(site.zoho, other.start(), patricia), label="Firefox on a phone")
+        mine, theirs = site.flow.sessions_of(login.id or "")
+        assert (mine.label, theirs.label) == ("", "Firefox on a phone")
+        assert mine.began_ms <= theirs.began_ms
+        site.flow.sessions.end(login.id or "", theirs.id)
+        assert other.user is None
+        assert browser.user is not None
+        assert site.flow.sessions.login_of(f"{login.id}.{mine.id}") is None  # what is listed lets nobody in
