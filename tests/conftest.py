@@ -5,6 +5,7 @@ No test reaches a host that is not this one: a store renews by itself, so a toke
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ _used: Final[dict[str, set[str]]] = {}
 _KEY: Final = "servers_used"
 
 network.stay_here()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it, and so would children
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.stores import CASES
 from tests.sdk.app import check_loopback
 from tests.sdk.portal import Portal, forget_sdk_state
+from tests.sdk.stores import CASES
 from tests.support.sample import words_of
 from zoho_tokenstore import Event
 from zoho_tokenstore.emulator import Client, Emulator

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from zohocrmsdk.src.com.zoho.api.authenticator.token import Token
 
-from tests.contract.stores import CASES
 from tests.sdk import app
 from tests.sdk.generation import SDK
 from tests.sdk.portal import Portal, of_kind
+from tests.sdk.stores import CASES
 from zoho_tokenstore import (
     BackendTimeoutError,
     BackendUnavailableError,

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract.stores import CASES, SHARED
+from tests.contract.stores import SHARED
 from tests.sdk import app
 from tests.sdk.portal import Portal
+from tests.sdk.stores import CASES
 from zoho_tokenstore import ConfigurationError, open_repository, open_store
 from zoho_tokenstore._matching import SpentCodes
 from zoho_tokenstore._util.clock import now_ms

@@ -27,6 +27,9 @@ CHECKOUT: Final = Path(__file__).resolve().parents[2]
 RUN: Final = "ZOHO_TEST_SEALED_RUN"
 """The environment variable with the folder of the run, for the processes that pytest starts."""
 
+LEAKED: Final = pytest.ExitCode.INTERNAL_ERROR
+"""Not the status of failed tests: those are run once more, and must not hide this."""
+
 _FOLDERS: Final = {"notes": 0o700, "said": 0o700, "disk": 0o711, "disk/tmp": 0o1777, "disk/kept": 0o1777}
 """Canaries, output, and what is on the disk: some tests become another user, who needs the last two."""
 
@@ -92,8 +95,8 @@ class _Run:
             line for file in self._root.glob("notes/lost-*") for line in file.read_text().splitlines()
         ]
         too_few = len(canaries) < session.config.option.canaries
-        if (self._result.found or self._lost or too_few) and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._result.found or self._lost or too_few:
+            session.exitstatus = LEAKED
 
     def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
         if self._result is None:

@@ -82,18 +82,18 @@ LOOKALIKES: Final = MappingProxyType(
         "dotless i": ("\u0131", "i"),
         "full width": ("\uff41", "a"),
         "accent": ("e", "\u00e9"),
-        "blank at the end": ("a", "a "),
-        "newline at the end": ("a", "a\n"),
+        "blank at the end": ("b", "b "),
+        "newline at the end": ("c", "c\n"),
         "zero width": ("ab", "a\u200bb"),
-        "NUL at the end": ("a", "a\0"),
+        "NUL at the end": ("d", "d\0"),
         "behind a NUL": ("a\0b", "a\0c"),
         "leading zero": ("1", "01"),
-        "number": ("1", "1.0"),
-        "prefix": ("abc", "ab"),
+        "number": ("2", "2.0"),
+        "prefix": ("fgh", "fg"),
         "long with one difference": ("x" * 300 + "a", "x" * 300 + "b"),
     }
 )
-"""Pairs of different strings that some storages equate."""
+"""Pairs of different strings that some storages equate. No string is in two pairs."""
 
 STORABLE_LOOKALIKES: Final = MappingProxyType(
     {name: pair for name, pair in LOOKALIKES.items() if "\0" not in "".join(pair)}

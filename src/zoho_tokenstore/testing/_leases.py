@@ -93,36 +93,35 @@ class LeasesContract:
         assert leases.replace("a", "one", "two", _KEEP_MS) is False
         assert leases.read("a").text == "three"
 
-    @pytest.mark.parametrize("pair", STORABLE_LOOKALIKES)
-    def test_texts_are_compared_exactly(self, leases: Leases, pair: str) -> None:
+    def test_texts_are_compared_exactly(self, leases: Leases) -> None:
         """Strings are compared code point by code point: case, spaces and normal forms count."""
-        one, two = map(short_id, STORABLE_LOOKALIKES[pair])
-        assert leases.replace("a", "", one, _KEEP_MS) is True
-        assert leases.replace("a", "", two, _KEEP_MS) is False
-        assert leases.replace("a", two, "three", _KEEP_MS) is False
-        assert leases.read("a").text == one
-        assert leases.replace("a", one, two, _KEEP_MS) is True
-        assert leases.read("a").text == two
+        for name, pair in STORABLE_LOOKALIKES.items():
+            one, two = map(short_id, pair)
+            assert leases.replace(name, "", one, _KEEP_MS) is True, name
+            assert leases.replace(name, "", two, _KEEP_MS) is False, name
+            assert leases.replace(name, two, "three", _KEEP_MS) is False, name
+            assert leases.read(name).text == one, name
+            assert leases.replace(name, one, two, _KEEP_MS) is True, name
+            assert leases.read(name).text == two, name
 
-    @pytest.mark.parametrize("pair", STORABLE_LOOKALIKES)
-    def test_names_are_compared_exactly(self, leases: Leases, pair: str) -> None:
+    def test_names_are_compared_exactly(self, leases: Leases) -> None:
         """Names are compared code point by code point, too."""
-        one, two = map(short_id, STORABLE_LOOKALIKES[pair])
-        assert leases.replace(one, "", "text", _KEEP_MS) is True
-        assert leases.read(two).text == ""
-        assert leases.replace(two, "", "other", _KEEP_MS) is True
-        assert (leases.read(one).text, leases.read(two).text) == ("text", "other")
+        for name, pair in STORABLE_LOOKALIKES.items():
+            one, two = map(short_id, pair)
+            assert leases.replace(one, "", "text", _KEEP_MS) is True, name
+            assert leases.read(two).text == "", name
+            assert leases.replace(two, "", "other", _KEEP_MS) is True, name
+            assert (leases.read(one).text, leases.read(two).text) == ("text", "other"), name
 
-    @pytest.mark.parametrize("name", STORABLE_TEXTS)
-    def test_hostile_texts_are_kept(self, leases: Leases, name: str) -> None:
+    def test_hostile_texts_are_kept(self, leases: Leases) -> None:
         """Every hostile string comes back unchanged, can be replaced, and can replace another."""
-        text = STORABLE_TEXTS[name]
-        assert leases.replace("a", "", text, _KEEP_MS) is True
-        assert leases.read("a").text == text
-        assert leases.replace("a", text, "plain", _KEEP_MS) is True
-        assert leases.replace("a", "plain", text, _KEEP_MS) is True
-        assert leases.replace("a", "plain", text, _KEEP_MS) is True
-        assert leases.read("a").text == text
+        for name, text in STORABLE_TEXTS.items():
+            assert leases.replace(name, "", text, _KEEP_MS) is True, name
+            assert leases.read(name).text == text, name
+            assert leases.replace(name, text, "plain", _KEEP_MS) is True, name
+            assert leases.replace(name, "plain", text, _KEEP_MS) is True, name
+            assert leases.replace(name, "plain", text, _KEEP_MS) is True, name
+            assert leases.read(name).text == text, name
 
     def test_time_is_told(self, leases: Leases) -> None:
         """Each read returns the time in epoch milliseconds, which moves forward, never back."""
