@@ -55,9 +55,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is not sampled, and the tests of stores that are not chosen: they have no parameters."""
     stay = [item for item in items if not _has_no_parameters(item)] if chosen() else items
-    stay = sampled(stay, config.option.sample)
-    if config.option.beyond_sample:
-        stay = beyond_sample(stay, config.option.beyond_sample)
+    if not config.option.lf:  # what failed has been chosen before
+        stay = sampled(stay, config.option.sample)
+        if config.option.beyond_sample:
+            stay = beyond_sample(stay, config.option.beyond_sample)
     staying = set(stay)
     config.hook.pytest_deselected(items=[item for item in items if item not in staying])
     items[:] = stay
