@@ -30,9 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the contract of Zoho's TokenStore over the stores that this makes",
     )
     group.addoption(
-        "--zoho-one-process",
-        action="store_true",
-        help="the store is for one process: leave out the clauses about second handles",
+        "--zoho-abilities",
+        metavar="LIST",
+        help="what the store is able to do, if not persistent,shared,files; or none",
     )
     group.addoption("--zoho-results", metavar="FILE", help="append each clause's outcome to a file, as JSON")
 

@@ -42,7 +42,7 @@ class Clause(NamedTuple):
     basis: str
 
 
-_W, _L, _F, _N = Severity.WRONG_USER, Severity.LOST_LOGIN, Severity.FAILURE, Severity.NUISANCE
+_W, _L, _K, _F, _N = Severity
 _SDK, _DOC, _RUN = "SDK", "Zoho", "measured"
 
 _ROWS: Final = (
@@ -130,8 +130,12 @@ _ROWS: Final = (
      f"{_SDK}: int(expires_in) of a text, len() of it"),
     ("S23", "save-reads-field-by-field", _W, "another token's fields are stored",
      f"{_SDK}: merge_objects copies bound methods into the object"),
-    ("S24", "strangers-are-refused", _N, "a mistake of the program is not noticed",
-     f"{_SDK}: stores are called with OAuthToken only"),
+
+
+    ("S24", "save-twice", _L, "a refresh fails, unseen, and the next one too",
+     f"{_RUN}: DBStore counts changed rows (D2)"),
+    ("S25", "save-revives-no-id", _W, "a session that has ended works again",
+     f"{_RUN}: FileStore and DBStore give max + 1 (F3)"),
     # by id, all, deleting
     ("I1", "by-id-gives-all-fields", _F, "a restarted program has no refresh token in its hand",
      f"{_SDK}: it works on with the object of the look-up"),
@@ -189,6 +193,42 @@ _ROWS: Final = (
      f"{_RUN}: of 200 saves by two processes FileStore kept 19"),
     ("P4", "handles-respect-each-others-rows", _L, "a newer refresh token is undone",
      f"{_RUN}: FileStore rewrites what it has read"),
+    # processes
+    ("X1", "processes-lose-no-save", _L, "logins are lost when two processes log users in",
+     f"{_RUN}: of 200 saves by two processes FileStore kept 19 (F1)"),
+    ("X2", "processes-make-one-row-of-one-owner", _L, "a user has two rows, and the older one comes back",
+     f"{_RUN}: FileStore (F1), DBStore (D2, D5)"),
+    ("X3", "processes-never-see-half-a-save", _F, "users who are logged in are told that they aren't",
+     f"{_RUN}: beside a writer FileStore missed 1,400 of 3,000 look-ups (F2)"),
+    ("X4", "processes-see-deletions", _W, "who was logged out goes on in another process",
+     f"{_DOC}: delete_token deletes the token"),
+    # kills
+    ("K1", "killed-saves-are-kept", _L, "a restart or a full memory logs everybody out",
+     f"{_RUN}: killed while it rewrote its file FileStore lost all rows (F2)"),
+    ("K2", "killed-saves-are-whole-or-nothing", _L, "a token is a mixture, or all tokens are lost",
+     f"{_RUN}: killed while it rewrote its file FileStore lost all rows (F2)"),
+    ("K3", "killed-processes-leave-nothing-locked", _F, "nobody can log in until a lock is removed by hand",
+     f"{_DOC}: save_token saves the token"),
+    # secrets
+    ("L1", "files-are-their-owners-alone", _K, "every account of the host can use every login",
+     f"{_RUN}: FileStore's file has mode 0644 (F10)"),
+    ("L2", "passing-files-are-their-owners-alone", _K, "every account of the host can use what is just saved",
+     f"{_RUN}: FileStore writes with the rights of the umask (F10)"),
+    ("L3", "errors-show-no-secret", _K, "whoever reads an error report can use the login",
+     f"{_DOC}: the client secret and tokens must be kept confidential"),
+    ("L4", "logs-show-no-secret", _K, "whoever reads the log can use the login",
+     f"{_DOC}: the client secret and tokens must be kept confidential"),
+    ("L5", "reprs-show-no-secret", _K, "whoever reads an error report can use the login",
+     f"{_SDK}: the repr of its token shows none"),
+    ("L6", "sealed-files-show-no-secret", _K, "whoever has a backup can use every login",
+     f"{_RUN}: FileStore, DBStore and the samples keep secrets in plain text (F10)"),
+    # damaged rows
+    ("B1", "damage-hides-nobody-else", _L, "one damaged row logs everybody out",
+     f"{_RUN}: a row cut short made FileStore raise for other users (F9)"),
+    ("B2", "damage-spoils-no-list", _F, "one damaged row hides all users",
+     f"{_RUN}: a row cut short made get_tokens of FileStore unusable (F9)"),
+    ("B3", "damage-stops-no-save", _L, "one damaged row stops all logins",
+     f"{_RUN}: a row cut short made FileStore raise for other users (F9)"),
 )  # fmt: skip
 
 

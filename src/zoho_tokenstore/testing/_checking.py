@@ -9,13 +9,14 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.testing import _given as given
+from zoho_tokenstore.testing._abilities import ORDINARY, Ability
 from zoho_tokenstore.testing._catalogue import Clause, Severity, catalogue
 from zoho_tokenstore.testing._token_store import TokenStoreContract
 
@@ -73,7 +74,7 @@ class CheckReport:
 def check(
     factory: str,
     *,
-    one_process: bool = False,
+    abilities: Iterable[Ability] = ORDINARY,
     only: Sequence[str] = (),
     timeout: float = 60.0,
     on_result: Callable[[ClauseResult], object] = lambda _: None,
@@ -87,7 +88,8 @@ def check(
         factory: ``package.module:factory``, found from the working directory. It takes an empty folder and
             returns a store that keeps its tokens there; or it takes nothing, and returns another empty store
             each time.
-        one_process: whether the store is meant for one process, so that it cannot be opened twice.
+        abilities: what the store is able to do; the clauses about other abilities are skipped. A store whose
+            factory takes no folder is neither persistent nor shared, and has no files.
         only: the numbers or names of clauses, if not all.
         timeout: how many seconds a clause may take.
         on_result: called with each result.
@@ -105,7 +107,7 @@ def check(
     found: dict[str, ClauseResult] = {}
     while len(found) < len(wanted):
         left = [clause for clause in wanted if clause.name not in found]
-        run = _Run(factory, left, one_process=one_process, timeout=timeout)
+        run = _Run(factory, left, declared=frozenset(abilities), timeout=timeout)
         for result in run.results():
             found[result.clause.name] = result
             on_result(result)
@@ -115,8 +117,10 @@ def check(
 class _Run:
     """One process with some clauses: until it has done all, or one of them ends it."""
 
-    def __init__(self, factory: str, left: list[Clause], *, one_process: bool, timeout: float) -> None:
-        self._factory, self._left, self._one_process = factory, left, one_process
+    def __init__(
+        self, factory: str, left: list[Clause], *, declared: frozenset[Ability], timeout: float
+    ) -> None:
+        self._factory, self._left, self._declared = factory, left, declared
         self._timeout = timeout
         self._by_test = {f"test_{clause.name.replace('-', '_')}": clause for clause in left}
 
@@ -144,7 +148,7 @@ class _Run:
         ]
         command += ["-p", "zoho_tokenstore._pytest_plugin"] if not _is_known_to_pytest() else []
         command += ["--zoho-token-store", self._factory, "--zoho-results", str(seen)]
-        command += ["--zoho-one-process"] if self._one_process else []
+        command += ["--zoho-abilities", ",".join(sorted(self._declared)) or "none"]
         command += [f"{given.__file__}::TestGivenStore::{test}" for test in self._by_test]
         path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
         with (folder / "output").open("wb") as output:
