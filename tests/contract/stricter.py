@@ -1,4 +1,4 @@
-"""What our stores are asked for beyond the contract of any store: the SDK never does it, or no harm was measured."""
+"""What our stores are asked for beyond the contract: the SDK needs none of it, and no harm was measured."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def over(**chosen: set[str]) -> Any:
     )
 
 
-_children.PRELOADED += ["boto3", "psycopg", "pymysql", "redis", "sqlalchemy"]  # drivers, if installed
+_children.PRELOADED.extend(("boto3", "psycopg", "pymysql", "redis", "sqlalchemy"))  # where installed
 
 
 class Stores(StricterContract):

@@ -227,7 +227,7 @@ def records(row: Row, bad: UnreadableRow) -> None:
     TokenRecord(user="u")  # type: ignore[call-arg]
     assert_type(testing.make_token(), Any)
     assert_type(testing.fields_of(None), dict[str, Any])
-    report = testing.check("mine:make", one_process=True, only=["F1"])
+    report = testing.check("mine:make", abilities={testing.Ability.PERSISTENT}, only=["F1"])
     assert_type(report, testing.CheckReport)
     assert_type(report.results, tuple[testing.ClauseResult, ...])
     assert_type(testing.catalogue(testing.TokenStoreContract), list[testing.Clause])
