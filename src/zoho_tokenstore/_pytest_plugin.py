@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from zoho_tokenstore.emulator import Emulator, EmulatorOptions
     from zoho_tokenstore.sdk import RepositoryStore
@@ -54,6 +54,13 @@ class _Results:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._write(test=nodeid)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        report = yield
+        case = getattr(item, "callspec", None)
+        report.zoho_case = {} if case is None else {name: repr(value) for name, value in case.params.items()}
+        return report
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or not report.passed:
             self._write(
@@ -62,6 +69,7 @@ class _Results:
                 when=report.when,
                 seconds=report.duration,
                 reason=_reason_of(report),
+                case=getattr(report, "zoho_case", {}),
                 example=_example_of(report),
             )
 

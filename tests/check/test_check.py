@@ -79,8 +79,27 @@ def test_a_wrong_store_is_told_what_it_does(capsys: pytest.CaptureFixture[str]) 
     assert (
         "F16 find-tells-clients-apart: two programs of one user work with each other's rights" in done.stdout
     )
+    assert "| from zoho_tokenstore.testing.steps import ALICE" in done.stdout
     assert "| portal = stored(store, ALICE)" in done.stdout
     assert done.stdout.rstrip().endswith(f"{STORES}:FindsByNameAlone: 0 of 1 clauses hold.")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("ReplacesTheRow", "S11"),
+        ("DropsSurrogates", "H6"),
+        ("ListsAllOrNobody", "B2"),
+        ("BelievesItsCache", "P1"),
+    ],
+)
+def test_an_example_can_be_run(name: str, number: str) -> None:
+    """It is a script, complete with its imports, and fails as the clause does."""
+    (result,) = check(f"{STORES}:{name}", only=[number]).results
+    source = "\n".join(result.example)
+    with pytest.raises(BaseException, match=r".") as failure:
+        exec(compile(source, "<example>", "exec"), {})
+    assert str(failure.value).splitlines()[0].partition("object at")[0] in result.reason
 
 
 @pytest.mark.parametrize(

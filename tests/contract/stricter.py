@@ -36,6 +36,17 @@ class StricterContract(TokenStoreContract):
         assert found(store) is found(store, **CLIENT) is found(store, user_name="") is None
         assert found(store, access_token="") is found(store, **CLIENT, refresh_token="") is None
 
+    def test_find_tries_a_new_client_secret(self, store: Any) -> None:
+        """A refresh token with a client secret other than the stored one finds nothing.
+
+        So the SDK refreshes with the new secret, and the save that follows keeps it.
+        """
+        alice = stored(store, ALICE)
+        rotated = {**CLIENT, "client_secret": "rotated", "refresh_token": ALICE["refresh_token"]}
+        assert found(store, **rotated) is None
+        assert found(store, **rotated, user_name=ALICE["user_name"]) is None
+        assert stored(store, ALICE | rotated) == alice | rotated
+
     def test_save_keeps_a_name(self, store: Any) -> None:
         """A save without the user's name keeps the stored one."""
         alice = stored(store, ALICE)

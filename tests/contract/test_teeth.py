@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -15,6 +15,9 @@ from tests.contract.broken import CAUGHT_BY, Broken, OnDisk, Sealing
 from tests.contract.stricter import StricterContract
 from zoho_tokenstore.testing import clauses
 from zoho_tokenstore.testing._subject import close_store
+
+RIGHT: Final[tuple[Any, ...]] = (Sealing, OnDisk, Broken)
+"""The right stores that the broken ones are made of."""
 
 CASES = [(store, clause) for store, caught in CAUGHT_BY.items() for clause in sorted(caught)]
 
@@ -87,7 +90,7 @@ def test_every_clause_catches_a_broken_store(clause: str, tmp_path: Path) -> Non
     kinds = [kind for kind, caught in CAUGHT_BY.items() if clause in caught]
     assert kinds
     if not clause.startswith(("processes-", "killed-")):  # test_stores.py proves those, and they take long
-        right = next(kind for kind in (Sealing, OnDisk, Broken) if kind.abilities == kinds[0].abilities)
+        right: Any = next(kind for kind in RIGHT if kind.abilities == kinds[0].abilities)
         assert not is_caught(right, clause, tmp_path)
 
 

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.testing import _given as given
 from zoho_tokenstore.testing._abilities import ORDINARY, Ability
 from zoho_tokenstore.testing._catalogue import Clause, Severity, catalogue
+from zoho_tokenstore.testing._examples import script
 from zoho_tokenstore.testing._token_store import TokenStoreContract
 
 Outcome = Literal["passed", "failed", "skipped"]
@@ -25,8 +25,6 @@ Outcome = Literal["passed", "failed", "skipped"]
 _TICK_S: Final = 0.05
 _START_S: Final = 120.0
 """How many seconds it may take to import everything, and to open a first store."""
-
-_MOST_LINES: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,7 @@ class ClauseResult:
         outcome: `skipped` is what the store is said not to be able to do.
         seconds: how long it took.
         reason: why it failed or was skipped.
-        example: the lines of the clause up to the one that failed.
+        example: a script of the lines of the clause up to the one that failed.
     """
 
     clause: Clause
@@ -202,8 +200,11 @@ class _Run:
             outcome=worst["outcome"],
             seconds=sum(case["seconds"] for case in cases),
             reason=worst["reason"] if worst["outcome"] != "passed" else "",
-            example=_lines(worst["example"]) if failed else (),
+            example=self._example(test, worst) if failed else (),
         )
+
+    def _example(self, test: str, case: dict[str, Any]) -> tuple[str, ...]:
+        return script(self._factory, getattr(TokenStoreContract, test), case["case"], case["example"])
 
     def _lost(self, test: str, reason: str) -> ClauseResult:
         return ClauseResult(clause=self._by_test[test], outcome="failed", reason=reason)
@@ -223,10 +224,6 @@ def _wanted(only: Sequence[str]) -> list[Clause]:
 
 def _test_of(nodeid: str) -> str:
     return nodeid.partition("::TestGivenStore::")[2].partition("[")[0]
-
-
-def _lines(example: list[str]) -> tuple[str, ...]:
-    return tuple(textwrap.dedent("\n".join(example[-_MOST_LINES:])).strip("\n").splitlines())
 
 
 def _is_known_to_pytest() -> bool:

@@ -105,17 +105,6 @@ class FindingClauses(StoreSubject):
         stored(store, ALICE)
         assert found(store, user_name=ALICE["user_name"], **CLIENT, **{key: "1000.newer"}) is None
 
-    def test_find_tries_a_new_client_secret(self, store: Any) -> None:
-        """A refresh token with a client secret other than the stored one finds nothing.
-
-        So the SDK refreshes with the new secret, and the save that follows keeps it.
-        """
-        alice = stored(store, ALICE)
-        rotated = {**CLIENT, "client_secret": "rotated", "refresh_token": ALICE["refresh_token"]}
-        assert found(store, **rotated) is None
-        assert found(store, **rotated, user_name=ALICE["user_name"]) is None
-        assert stored(store, ALICE | rotated) == alice | rotated
-
     def test_find_keeps_the_callers_fields(self, store: Any) -> None:
         """A field that the passed token already has stays as the caller set it."""
         stored(store, login("alice", grant_token=None, redirect_url="https://old.zylker.example/"))

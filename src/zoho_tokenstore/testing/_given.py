@@ -77,6 +77,13 @@ class TestGivenStore(TokenStoreContract):
         return partial(_open, self.given.name, folder)
 
 
+def contract_over(name: str) -> TestGivenStore:
+    """Return the contract over the store of a factory, for the examples of clauses that failed."""
+    contract = TestGivenStore()
+    contract.given = GivenStore(name)
+    return contract
+
+
 def _open(name: str, folder: Path) -> Any:
     return GivenStore(name).open(folder)
 
