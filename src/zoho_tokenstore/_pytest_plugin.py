@@ -88,7 +88,11 @@ def _reason_of(report: pytest.TestReport) -> str:
 def _example_of(report: pytest.TestReport) -> list[str]:
     """Return the lines of the clause from after its docstring up to the one that failed."""
     entries = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", None)
-    lines = [str(line) for line in entries[0].lines if not str(line).startswith("E ")] if entries else []
+    lines = (
+        [str(line) for line in entries[0].lines if str(line).strip("^ ") and not str(line).startswith("E ")]
+        if entries
+        else []
+    )
     shown = [" " + line[1:] if line.startswith(">") else line for line in lines]
     ends = [number for number, line in enumerate(shown) if line.rstrip().endswith('"""')]
     return [line.rstrip() for line in shown[ends[0] + 1 if ends else 0 :]]

