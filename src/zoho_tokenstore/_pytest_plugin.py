@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from zoho_tokenstore.emulator import Emulator, EmulatorOptions
     from zoho_tokenstore.sdk import RepositoryStore
@@ -30,9 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the contract of Zoho's TokenStore over the stores that this makes",
     )
     group.addoption(
-        "--zoho-one-process",
-        action="store_true",
-        help="the store is for one process: leave out the clauses about second handles",
+        "--zoho-abilities",
+        metavar="LIST",
+        help="what the store is able to do, if not persistent,shared,files; or none",
     )
     group.addoption("--zoho-results", metavar="FILE", help="append each clause's outcome to a file, as JSON")
 
@@ -54,6 +54,13 @@ class _Results:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._write(test=nodeid)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        report = yield
+        case = getattr(item, "callspec", None)
+        report.zoho_case = {} if case is None else {name: repr(value) for name, value in case.params.items()}
+        return report
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or not report.passed:
             self._write(
@@ -62,6 +69,7 @@ class _Results:
                 when=report.when,
                 seconds=report.duration,
                 reason=_reason_of(report),
+                case=getattr(report, "zoho_case", {}),
                 example=_example_of(report),
             )
 
@@ -80,7 +88,11 @@ def _reason_of(report: pytest.TestReport) -> str:
 def _example_of(report: pytest.TestReport) -> list[str]:
     """Return the lines of the clause from after its docstring up to the one that failed."""
     entries = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", None)
-    lines = [str(line) for line in entries[0].lines if not str(line).startswith("E ")] if entries else []
+    lines = (
+        [str(line) for line in entries[0].lines if str(line).strip("^ ") and not str(line).startswith("E ")]
+        if entries
+        else []
+    )
     shown = [" " + line[1:] if line.startswith(">") else line for line in lines]
     ends = [number for number, line in enumerate(shown) if line.rstrip().endswith('"""')]
     return [line.rstrip() for line in shown[ends[0] + 1 if ends else 0 :]]

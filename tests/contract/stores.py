@@ -27,11 +27,13 @@ class Case(NamedTuple):
         url: return where the store of a folder is. It has no tokens when a test first asks for it.
         make_store: make that store by its class, with the options that every store has.
         is_shared: whether every handle on the URL, of any process, has the same tokens.
+        has_files: whether the tokens are in files of the folder.
     """
 
     url: Callable[[Path], str]
     make_store: Callable[..., RepositoryStore]
     is_shared: bool = True
+    has_files: bool = False
 
     def make_backend(self, folder: Path) -> Backend:
         """Return a backend without rows."""
@@ -110,14 +112,16 @@ ALL: Final = {
     "sqlite": Case(
         lambda folder: f"sqlite:///{quote(str(folder))}/tokens.db",
         lambda folder, **options: z.SQLiteStore(folder / "tokens.db", **options),
+        has_files=True,
     ),
     "memory": Case(lambda _: "memory://", lambda _, **options: z.InMemoryStore(**options), is_shared=False),
     "list": Case(lambda _: "list://", lambda _, **options: z.ListStore(**options), is_shared=False),
     "csv": Case(
         lambda folder: f"csv:///{quote(str(folder))}/tokens.csv",
         lambda folder, **options: z.CSVStore(folder / "tokens.csv", **options),
+        has_files=True,
     ),
-    "sql": _sql(lambda folder: f"sql+sqlite:///{folder}/tokens.db"),
+    "sql": _sql(lambda folder: f"sql+sqlite:///{folder}/tokens.db")._replace(has_files=True),
     "postgresql": _sql(partial(_database, "postgresql")),
     "mariadb": _sql(partial(_database, "mariadb")),
     "redis": Case(_redis, lambda folder, **options: z.RedisStore(_redis(folder), **options)),

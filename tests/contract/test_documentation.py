@@ -59,23 +59,27 @@ def test_the_example_proves_a_store(tmp_path: Path) -> None:
     (tmp_path / "test_my_store.py").write_text(example, encoding="utf-8")
     done = run_pytest(tmp_path, "-k", "not (hostile or lookalike or injections)")
     assert done.returncode == 0, done.stdout
-    assert re.search(r"^\d{2,3} passed, \d{3} deselected in", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^\d{2,3} passed, 1 skipped, \d{3} deselected in", done.stdout, re.MULTILINE), (
+        done.stdout
+    )
 
 
 @pytest.mark.long
 def test_a_store_without_a_second_handle_must_say_so(tmp_path: Path) -> None:
-    """Without `reopen` the clauses about handles fail; with `can_reopen = False` they are skipped, aloud."""
+    """Without `reopen` the clauses about handles fail; without the ability they are skipped, aloud."""
     source = (
         "from zoho_tokenstore import ListStore\nfrom zoho_tokenstore.testing import TokenStoreContract\n"
         "class TestSilent(TokenStoreContract):\n    def make_store(self, folder): return ListStore()\n"
-        "class TestSaying(TestSilent):\n    can_reopen = False\n"
+        "class TestSaying(TestSilent):\n    abilities = frozenset()\n"
         "class TestUnmade(TokenStoreContract):\n    pass\n"
     )
     (tmp_path / "test_my_store.py").write_text(source, encoding="utf-8")
     done = run_pytest(tmp_path, "-k", "handles_delete_for_all", "-rsE")
     assert re.search(r"^1 skipped, \d+ deselected, 2 errors in", done.stdout, re.MULTILINE), done.stdout
-    assert "TestSaying says that its store cannot be opened twice (can_reopen)" in done.stdout
-    assert "TestSilent must define reopen(self, store, folder), or set can_reopen = False." in done.stdout
+    assert "not among the declared abilities: shared" in done.stdout
+    assert (
+        "TestSilent must define reopen(self, store, folder), or set abilities = frozenset()." in done.stdout
+    )
     assert "TestUnmade must define make_store(self, folder)." in done.stdout
 
 

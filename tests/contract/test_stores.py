@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from tests.contract.stores import ALL, CASES, Case
+from tests.contract.stricter import StricterContract
 from zoho_tokenstore import Keyset, registry
-from zoho_tokenstore.testing import TokenStoreContract
+from zoho_tokenstore.registry import open_store
+from zoho_tokenstore.testing import Ability, _children
 
 OPTIONS: Final[dict[str, dict[str, Any]]] = {"clear": {}, "sealed": {"keys": Keyset.generate()}}
 
@@ -35,18 +39,27 @@ def over(**chosen: set[str]) -> Any:
     )
 
 
-class Stores(TokenStoreContract):
+_children.PRELOADED.extend(("boto3", "psycopg", "pymysql", "redis", "sqlalchemy"))  # where installed
+
+
+class Stores(StricterContract):
     """The contract over the store of a case."""
 
     @pytest.fixture(autouse=True)
     def _choose(self, case: Case, options: dict[str, Any]) -> None:
         self.case, self.options = case, options
+        able = {Ability.SHARED: True, Ability.PERSISTENT: case.is_shared, Ability.FILES: case.has_files}
+        able[Ability.SEALED] = bool(options)
+        self.abilities = {ability for ability, has in able.items() if has}
 
     def make_store(self, folder: Path) -> Any:
         return self.case.make_store(folder, **self.options)
 
     def reopen(self, store: Any, folder: Path) -> Any:
         return self.case.reopen_store(store, folder, **self.options)
+
+    def opener(self, folder: Path) -> Callable[[], Any]:
+        return partial(open_store, self.case.url(folder), **self.options)
 
 
 @over(**WITH_ALL_TEXTS)

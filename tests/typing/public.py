@@ -6,7 +6,7 @@ misspelt option stays one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Set
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, assert_type
@@ -78,6 +78,7 @@ from zoho_tokenstore.records import (
 )
 from zoho_tokenstore.registry import ENTRY_POINTS, URL_VARIABLE, open_backend, schemes
 from zoho_tokenstore.telemetry import Telemetry
+from zoho_tokenstore.testing import steps
 from zoho_tokenstore.testing.doubles import (
     BrowserLogin,
     FakeClock,
@@ -227,11 +228,24 @@ def records(row: Row, bad: UnreadableRow) -> None:
     TokenRecord(user="u")  # type: ignore[call-arg]
     assert_type(testing.make_token(), Any)
     assert_type(testing.fields_of(None), dict[str, Any])
-    report = testing.check("mine:make", one_process=True, only=["F1"])
+    report = testing.check("mine:make", abilities={testing.Ability.PERSISTENT}, only=["F1"])
     assert_type(report, testing.CheckReport)
     assert_type(report.results, tuple[testing.ClauseResult, ...])
     assert_type(testing.catalogue(testing.TokenStoreContract), list[testing.Clause])
     assert_type(report.results[0].clause.severity, testing.Severity)
+    abilities: Set[testing.Ability] = testing.ORDINARY
+    use(abilities)
+
+
+def steps_of_clauses() -> None:
+    """What examples are made of."""
+    assert_type(steps.stored(None, steps.ALICE | steps.OTHER_CLIENT), steps.Fields)
+    assert_type(steps.found(None, **steps.CLIENT), steps.Fields | None)
+    assert_type(steps.by_id(None, "1"), steps.Fields)
+    assert_type(steps.in_order(steps.all_fields(None)), list[steps.Fields])
+    assert_type(steps.attempt(lambda: steps.login("carol")), tuple[steps.Fields | None, str | None])
+    steps.assert_missing(None, "1")
+    use(steps.BOB, steps.FIELDS, steps.OAuthToken, steps.SDKException, steps.fields_of, steps.make_token)
 
 
 def events(event: Event) -> None:

@@ -28,10 +28,12 @@ def check(
             show_default=False,
         ),
     ],
-    one_process: Annotated[
-        bool,
-        typer.Option("--one-process", help="The store is for one process, and can't be opened twice."),
-    ] = False,
+    abilities: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST", help="What the store is able to do: some of these and 'sealed', or 'none'."
+        ),
+    ] = "persistent,shared,files",
     only: Annotated[
         list[str] | None,
         typer.Option("--only", metavar="CLAUSE", help="Only this clause, by number or name; repeatable."),
@@ -46,6 +48,7 @@ def check(
 ) -> None:
     """Prove a token store: run the contract over it. Ends with 1 if a clause fails."""
     with told():
+        from zoho_tokenstore.testing._abilities import parse_abilities
         from zoho_tokenstore.testing._checking import check as run
 
         progress, seen = Progress("clauses"), [0]
@@ -55,7 +58,7 @@ def check(
             progress.tell(seen[0], result.clause.name)
 
         try:
-            report = run(factory, one_process=one_process, only=only or (), on_result=on_result)
+            report = run(factory, abilities=parse_abilities(abilities), only=only or (), on_result=on_result)
         finally:
             progress.end()
         if as_json:
@@ -75,9 +78,8 @@ def _show(report: CheckReport, *, examples: bool) -> None:
         say(f"{severity}")
         for result in results:
             _show_failure(result, examples=examples)
-    if skipped:
-        numbers = sorted(result.clause.number for result in skipped)
-        say(f"Left out: {', '.join(numbers)} ({skipped[0].reason})")
+    for reason, results in groupby(sorted(skipped, key=lambda result: result.reason), lambda r: r.reason):
+        say(f"Left out: {', '.join(sorted(result.clause.number for result in results))} ({reason})")
     say(f"{report.subject}: {len(passed)} of {len(passed) + len(failed)} clauses hold.")
 
 

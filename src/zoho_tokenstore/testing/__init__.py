@@ -26,11 +26,10 @@ except ModuleNotFoundError as error:
     ) from error
 
 # Before the modules are imported: only then do their failed asserts show values.
-pytest.register_assert_rewrite(
-    *(f"{__name__}.{path.stem}" for path in Path(__file__).parent.glob("_[a-z]*.py"))
-)
+pytest.register_assert_rewrite(*(f"{__name__}.{path.stem}" for path in Path(__file__).parent.glob("*.py")))
 
-from zoho_tokenstore.testing._backend import BackendContract  # noqa: E402  # after the rewrite
+from zoho_tokenstore.testing._abilities import ORDINARY, Ability  # noqa: E402  # after the rewrite
+from zoho_tokenstore.testing._backend import BackendContract  # noqa: E402
 from zoho_tokenstore.testing._clauses import clauses  # noqa: E402
 from zoho_tokenstore.testing._hostile import HOSTILE_TEXTS, INJECTIONS, LOOKALIKES  # noqa: E402
 from zoho_tokenstore.testing._leases import LeasesContract  # noqa: E402
@@ -45,6 +44,8 @@ __all__ = [
     "HOSTILE_TEXTS",
     "INJECTIONS",
     "LOOKALIKES",
+    "ORDINARY",
+    "Ability",
     "BackendContract",
     "CheckReport",
     "Clause",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import pytest
 
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.errors import BackendError, RowChangedError
 from zoho_tokenstore.records import COLUMNS, LOOKUPS, SECRET_COLUMNS, Row
+from zoho_tokenstore.testing._abilities import Ability, Declares
 from zoho_tokenstore.testing._audit import BackendAuditClauses
 from zoho_tokenstore.testing._backend_bulk import BackendBulkClauses
 from zoho_tokenstore.testing._backend_retired import BackendRetiredClauses
@@ -32,7 +33,9 @@ _USES: Final[dict[str, Callable[[Backend], object]]] = {
 }
 
 
-class BackendContract(BackendRetiredClauses, BackendBulkClauses, BackendSharingClauses, BackendAuditClauses):
+class BackendContract(
+    BackendRetiredClauses, BackendBulkClauses, BackendSharingClauses, BackendAuditClauses, Declares
+):
     """The tests that prove a backend.
 
     Subclass it as ``Test…`` in a file that pytest collects, and define
@@ -40,10 +43,8 @@ class BackendContract(BackendRetiredClauses, BackendBulkClauses, BackendSharingC
     - ``make_backend(self, folder)``: return a backend without rows. `folder` is an empty folder of
       this test.
     - ``reopen(self, backend, folder)``: return a second handle on the same rows, as another process
-      would open it; or set ``can_reopen = False`` if there can be none.
+      would open it; or set ``abilities = frozenset()`` if there can be none.
     """
-
-    can_reopen: ClassVar[bool] = True
 
     def make_backend(self, folder: Path) -> Backend:
         """Return a backend without rows."""
@@ -52,7 +53,8 @@ class BackendContract(BackendRetiredClauses, BackendBulkClauses, BackendSharingC
     def reopen(self, backend: Backend, folder: Path) -> Backend:
         """Return a second handle on the rows of `backend`."""
         raise NotImplementedError(
-            f"{type(self).__name__} must define reopen(self, backend, folder), or set can_reopen = False."
+            f"{type(self).__name__} must define reopen(self, backend, folder), "
+            "or set abilities = frozenset()."
         )
 
     @pytest.fixture
@@ -65,8 +67,7 @@ class BackendContract(BackendRetiredClauses, BackendBulkClauses, BackendSharingC
     @pytest.fixture
     def other(self, backend: Backend, tmp_path: Path) -> Iterator[Backend]:
         """A second handle on the rows of `backend`."""
-        if not self.can_reopen:
-            pytest.skip(f"{type(self).__name__} says that its rows cannot be opened twice (can_reopen)")
+        self.need(Ability.SHARED)
         other = self.reopen(backend, tmp_path)
         yield other
         other.close()

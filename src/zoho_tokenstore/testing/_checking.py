@@ -7,16 +7,17 @@ import os
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.testing import _given as given
+from zoho_tokenstore.testing._abilities import ORDINARY, Ability
 from zoho_tokenstore.testing._catalogue import Clause, Severity, catalogue
+from zoho_tokenstore.testing._examples import script
 from zoho_tokenstore.testing._token_store import TokenStoreContract
 
 Outcome = Literal["passed", "failed", "skipped"]
@@ -24,8 +25,6 @@ Outcome = Literal["passed", "failed", "skipped"]
 _TICK_S: Final = 0.05
 _START_S: Final = 120.0
 """How many seconds it may take to import everything, and to open a first store."""
-
-_MOST_LINES: Final = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,7 @@ class ClauseResult:
         outcome: `skipped` is what the store is said not to be able to do.
         seconds: how long it took.
         reason: why it failed or was skipped.
-        example: the lines of the clause up to the one that failed.
+        example: a script of the lines of the clause up to the one that failed.
     """
 
     clause: Clause
@@ -73,7 +72,7 @@ class CheckReport:
 def check(
     factory: str,
     *,
-    one_process: bool = False,
+    abilities: Iterable[Ability] = ORDINARY,
     only: Sequence[str] = (),
     timeout: float = 60.0,
     on_result: Callable[[ClauseResult], object] = lambda _: None,
@@ -87,7 +86,8 @@ def check(
         factory: ``package.module:factory``, found from the working directory. It takes an empty folder and
             returns a store that keeps its tokens there; or it takes nothing, and returns another empty store
             each time.
-        one_process: whether the store is meant for one process, so that it cannot be opened twice.
+        abilities: what the store is able to do; the clauses about other abilities are skipped. A store whose
+            factory takes no folder is neither persistent nor shared, and has no files.
         only: the numbers or names of clauses, if not all.
         timeout: how many seconds a clause may take.
         on_result: called with each result.
@@ -105,7 +105,7 @@ def check(
     found: dict[str, ClauseResult] = {}
     while len(found) < len(wanted):
         left = [clause for clause in wanted if clause.name not in found]
-        run = _Run(factory, left, one_process=one_process, timeout=timeout)
+        run = _Run(factory, left, declared=frozenset(abilities), timeout=timeout)
         for result in run.results():
             found[result.clause.name] = result
             on_result(result)
@@ -115,8 +115,10 @@ def check(
 class _Run:
     """One process with some clauses: until it has done all, or one of them ends it."""
 
-    def __init__(self, factory: str, left: list[Clause], *, one_process: bool, timeout: float) -> None:
-        self._factory, self._left, self._one_process = factory, left, one_process
+    def __init__(
+        self, factory: str, left: list[Clause], *, declared: frozenset[Ability], timeout: float
+    ) -> None:
+        self._factory, self._left, self._declared = factory, left, declared
         self._timeout = timeout
         self._by_test = {f"test_{clause.name.replace('-', '_')}": clause for clause in left}
 
@@ -144,7 +146,7 @@ class _Run:
         ]
         command += ["-p", "zoho_tokenstore._pytest_plugin"] if not _is_known_to_pytest() else []
         command += ["--zoho-token-store", self._factory, "--zoho-results", str(seen)]
-        command += ["--zoho-one-process"] if self._one_process else []
+        command += ["--zoho-abilities", ",".join(sorted(self._declared)) or "none"]
         command += [f"{given.__file__}::TestGivenStore::{test}" for test in self._by_test]
         path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
         with (folder / "output").open("wb") as output:
@@ -198,8 +200,11 @@ class _Run:
             outcome=worst["outcome"],
             seconds=sum(case["seconds"] for case in cases),
             reason=worst["reason"] if worst["outcome"] != "passed" else "",
-            example=_lines(worst["example"]) if failed else (),
+            example=self._example(test, worst) if failed else (),
         )
+
+    def _example(self, test: str, case: dict[str, Any]) -> tuple[str, ...]:
+        return script(self._factory, getattr(TokenStoreContract, test), case["case"], case["example"])
 
     def _lost(self, test: str, reason: str) -> ClauseResult:
         return ClauseResult(clause=self._by_test[test], outcome="failed", reason=reason)
@@ -219,10 +224,6 @@ def _wanted(only: Sequence[str]) -> list[Clause]:
 
 def _test_of(nodeid: str) -> str:
     return nodeid.partition("::TestGivenStore::")[2].partition("[")[0]
-
-
-def _lines(example: list[str]) -> tuple[str, ...]:
-    return tuple(textwrap.dedent("\n".join(example[-_MOST_LINES:])).strip("\n").splitlines())
 
 
 def _is_known_to_pytest() -> bool:

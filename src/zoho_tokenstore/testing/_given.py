@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ from typing import Any
 import pytest
 
 from zoho_tokenstore.errors import ConfigurationError
-from zoho_tokenstore.testing._subject import close_store
+from zoho_tokenstore.testing._abilities import ORDINARY, parse_abilities
 from zoho_tokenstore.testing._token_store import TokenStoreContract
 
 OPTION = "zoho_token_store"
-ONE_PROCESS = "zoho_one_process"
+ABILITIES = "zoho_abilities"
 
 
 class GivenStore:
@@ -23,7 +24,7 @@ class GivenStore:
 
     Arguments:
         name: ``package.module:factory``. The factory is called with an empty folder, or with nothing; then it
-            returns another empty place each time, which cannot be opened twice.
+            returns another empty place each time, which nobody can open again.
 
     Raises:
         ConfigurationError: there is no such factory, or it cannot be called like this.
@@ -56,29 +57,35 @@ class GivenStore:
 class TestGivenStore(TokenStoreContract):
     """The contract, over that store."""
 
-    @pytest.fixture(scope="class")
-    def given(self, request: pytest.FixtureRequest) -> GivenStore:
-        return GivenStore(request.config.getoption(OPTION))
+    given: GivenStore
 
-    @pytest.fixture
-    def store(self, given: GivenStore, tmp_path: Path) -> Iterator[Any]:
-        store = given.new(tmp_path)
-        yield store
-        close_store(store)
+    @pytest.fixture(autouse=True)
+    def _take_options(self, request: pytest.FixtureRequest) -> None:
+        self.given = GivenStore(request.config.getoption(OPTION))
+        declared = request.config.getoption(ABILITIES)
+        self.abilities = ORDINARY if declared is None else parse_abilities(declared)
+        if not self.given.takes_folder:
+            self.abilities = self.abilities - ORDINARY
 
-    @pytest.fixture
-    def other(
-        self,
-        request: pytest.FixtureRequest,
-        given: GivenStore,
-        store: Any,  # noqa: ARG002  # made first: it may empty the place
-        tmp_path: Path,
-    ) -> Iterator[Any]:
-        if request.config.getoption(ONE_PROCESS) or not given.takes_folder:
-            pytest.skip("the store is said to be for one process, or its factory takes no folder")
-        other = given.open(tmp_path)
-        yield other
-        close_store(other)
+    def make_store(self, folder: Path) -> Any:
+        return self.given.new(folder)
+
+    def reopen(self, store: Any, folder: Path) -> Any:  # noqa: ARG002  # the folder has the tokens
+        return self.given.open(folder)
+
+    def opener(self, folder: Path) -> Callable[[], Any]:
+        return partial(_open, self.given.name, folder)
+
+
+def contract_over(name: str) -> TestGivenStore:
+    """Return the contract over the store of a factory, for the examples of clauses that failed."""
+    contract = TestGivenStore()
+    contract.given = GivenStore(name)
+    return contract
+
+
+def _open(name: str, folder: Path) -> Any:
+    return GivenStore(name).open(folder)
 
 
 def _has_tokens(store: Any) -> bool:

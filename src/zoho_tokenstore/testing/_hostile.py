@@ -112,7 +112,7 @@ INJECTIONS: Final = MappingProxyType(
         "SQL single wildcard": "_",
         "SQL null": "NULL",
         "glob": "*",
-        "Redis command": "x\r\nFLUSHALL\r\n",
+        "Redis command": "x\nFLUSHALL\n",
         "document query": '{"$ne": null}',
         "CSV header": "id",
         "CSV row": "x\n1,alice",

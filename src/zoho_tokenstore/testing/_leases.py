@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 import pytest
 
 from zoho_tokenstore.backend import Leases
+from zoho_tokenstore.testing._abilities import Ability, Declares
 from zoho_tokenstore.testing._clock import now_ms
 from zoho_tokenstore.testing._hostile import STORABLE_LOOKALIKES, STORABLE_TEXTS, short_id
 from zoho_tokenstore.testing._subject import together
@@ -23,7 +24,7 @@ _SKEW_MS: Final = 600_000
 """How far the clock of a storage's server may be from ours, in milliseconds."""
 
 
-class LeasesContract:
+class LeasesContract(Declares):
     """The tests that prove where leases are kept.
 
     Subclass it as ``Test…`` in a file that pytest collects, and define
@@ -31,10 +32,8 @@ class LeasesContract:
     - ``make_leases(self, folder)``: return leases of which none is kept yet. `folder` is an empty
       folder of this test.
     - ``reopen(self, leases, folder)``: return a second handle on them, as another process would open
-      it; or set ``can_reopen = False`` if there can be none.
+      it; or set ``abilities = frozenset()`` if there can be none.
     """
-
-    can_reopen: ClassVar[bool] = True
 
     def make_leases(self, folder: Path) -> Leases:
         """Return leases of which none is kept yet."""
@@ -43,7 +42,7 @@ class LeasesContract:
     def reopen(self, leases: Leases, folder: Path) -> Leases:
         """Return a second handle on the same leases."""
         raise NotImplementedError(
-            f"{type(self).__name__} must define reopen(self, leases, folder), or set can_reopen = False."
+            f"{type(self).__name__} must define reopen(self, leases, folder), or set abilities = frozenset()."
         )
 
     @pytest.fixture
@@ -54,8 +53,7 @@ class LeasesContract:
     @pytest.fixture
     def other(self, leases: Leases, tmp_path: Path) -> Leases:
         """A second handle on `leases`."""
-        if not self.can_reopen:
-            pytest.skip(f"{type(self).__name__} says that its leases cannot be opened twice (can_reopen)")
+        self.need(Ability.SHARED)
         return self.reopen(leases, tmp_path)
 
     def test_nothing_is_kept_at_first(self, leases: Leases) -> None:

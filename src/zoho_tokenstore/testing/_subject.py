@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import pytest
+
+from zoho_tokenstore.testing._abilities import Ability, Declares
 
 T = TypeVar("T")
 _PATIENCE = 60.0
 
 
-class StoreSubject:
+class StoreSubject(Declares):
     """A store under test. Subclasses say how to make one."""
-
-    can_reopen: ClassVar[bool] = True
-    """Whether there can be a second handle on a store's tokens. If not, the clauses about it are skipped."""
 
     def make_store(self, folder: Path) -> Any:
         """Return a store without tokens. `folder` is an empty folder, for a store that needs one."""
         raise NotImplementedError(f"{type(self).__name__} must define make_store(self, folder).")
 
     def reopen(self, store: Any, folder: Path) -> Any:
-        """Return a second handle on the tokens of `store`, as another process would open it."""
+        """Return another handle on the tokens of a folder. In another process, `store` is `None`."""
         raise NotImplementedError(
-            f"{type(self).__name__} must define reopen(self, store, folder), or set can_reopen = False."
+            f"{type(self).__name__} must define reopen(self, store, folder), or set abilities = frozenset()."
         )
+
+    def opener(self, folder: Path) -> Callable[[], Any]:
+        """Return what another process calls to open the store of a folder. It must be picklable."""
+        return partial(_reopen, type(self), folder)
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Any]:
@@ -40,11 +44,14 @@ class StoreSubject:
     @pytest.fixture
     def other(self, store: Any, tmp_path: Path) -> Iterator[Any]:
         """A second handle on the tokens of `store`."""
-        if not self.can_reopen:
-            pytest.skip(f"{type(self).__name__} says that its store cannot be opened twice (can_reopen)")
+        self.need(Ability.SHARED)
         other = self.reopen(store, tmp_path)
         yield other
         close_store(other)
+
+
+def _reopen(contract: type[StoreSubject], folder: Path) -> Any:
+    return contract().reopen(None, folder)
 
 
 def together(count: int, work: Callable[[int], T]) -> list[T]:
@@ -65,6 +72,24 @@ def until(done: threading.Event, work: Callable[[], None]) -> None:
         work()
     finally:
         done.set()
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """Return what `work` returns; it is left behind if it takes longer.
+
+    Raises:
+        TimeoutError: it takes longer.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001  # all of it goes to the caller
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()  # a pool would wait for it at the exit
+    return future.result(seconds)
 
 
 def close_store(store: Any) -> None:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from zoho_tokenstore.testing._damage import DamageClauses
 from zoho_tokenstore.testing._deleting import DeletingClauses
 from zoho_tokenstore.testing._finding import FindingClauses
 from zoho_tokenstore.testing._hostility import HostilityClauses
+from zoho_tokenstore.testing._killing import KillClauses
+from zoho_tokenstore.testing._processes import ProcessClauses
 from zoho_tokenstore.testing._saving import SavingClauses
+from zoho_tokenstore.testing._secrecy import SecrecyClauses
 from zoho_tokenstore.testing._sharing import SharingClauses
 
 
-class TokenStoreContract(FindingClauses, SavingClauses, DeletingClauses, HostilityClauses, SharingClauses):
+class TokenStoreContract(
+    FindingClauses,
+    SavingClauses,
+    DeletingClauses,
+    HostilityClauses,
+    SharingClauses,
+    ProcessClauses,
+    KillClauses,
+    SecrecyClauses,
+    DamageClauses,
+):
     """The tests that prove a token store, anyone's.
 
     Subclass it as ``Test…`` in a file that pytest collects, and define

@@ -40,7 +40,7 @@ class DeletesNothing(Broken):
         pass
 
 
-@fails("deleted-tokens-stay-deleted", "save-reuses-no-id")
+@fails("deleted-tokens-stay-deleted", "save-revives-no-id")
 class RetiresNothing(Broken):
     def delete_token(self, id: str) -> None:  # noqa: A002
         super().delete_token(id)

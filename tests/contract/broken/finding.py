@@ -10,7 +10,7 @@ from zoho_tokenstore.sdk._tokens import put, record_of
 from zoho_tokenstore.testing import fields_of, make_token
 
 
-@fails("find-fills-in-place", "find-keeps-the-callers-fields")
+@fails("find-fills-in-place")
 class ReturnsAnother(Broken):
     def find_token(self, token: Any) -> Any:
         return super().find_token(make_token(**fields_of(token)))
@@ -25,7 +25,7 @@ class RaisesOnAMiss(Broken):
         return found
 
 
-@fails("find-by-id-alone", "find-keeps-the-callers-fields")
+@fails("find-by-id-alone")
 class FindsNoIds(Broken):
     def find_token(self, token: Any) -> Any:
         return None if token.get_id() else super().find_token(token)
@@ -52,7 +52,16 @@ class FindsAnyRow(Broken):
         return self.filled(token, self.first(lambda row: True))
 
 
-@fails("find-never-falls-through")
+@fails("find-answers-none-for-empty-keys")
+class InsistsOnAKey(Broken):
+    def find_token(self, token: Any) -> Any:
+        query = record_of(token)
+        if not (query.id or query.user_name or query.access_token or query.refresh_token):
+            raise ValueError("no key")
+        return super().find_token(token)
+
+
+@fails("find-never-falls-through", "find-prefers-the-id")
 class FallsThrough(Broken):
     def find_token(self, token: Any) -> Any:
         for changes in ({}, {"id": None}, {"id": None, "user_name": None}):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import itertools
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from tests.contract.broken.base import Broken, fails, own
+from zoho_tokenstore import TokenStoreError
 from zoho_tokenstore.sdk._tokens import record_of
+from zoho_tokenstore.testing import fields_of
 
 
 @fails("save-sets-the-id", "save-keeps-a-chosen-id", "save-assigns-short-ids")
@@ -70,14 +73,14 @@ class AlwaysInserts(Broken):
         self.overwrite(record, token.get_id())
 
 
-@fails("save-never-blanks", "save-keeps-an-expiry-with-its-token")
+@fails("save-never-blanks", "save-keeps-a-name", "save-keeps-no-expiry-alone")
 class ReplacesTheRow(Broken):
     def save_token(self, token: Any) -> None:
         super().save_token(token)
         self.overwrite(record_of(token), token.get_id())
 
 
-@fails("save-replaces-the-login", "save-inherits-no-refresh-token")
+@fails("save-replaces-the-login", "save-inherits-no-refresh-token", "save-keeps-an-expiry-with-its-token")
 class MergesLogins(Broken):
     """As the SDK's own stores do: what the new login does not bring, the old one lends."""
 
@@ -146,6 +149,21 @@ class TrustsTheId(Broken):
             super().save_token(token)
         else:
             self.overwrite(record_of(token), token.get_id())
+
+
+@fails("refused-saves-raise")
+class RefusesInSilence(Broken):
+    def save_token(self, token: Any) -> None:
+        with suppress(TokenStoreError):
+            super().save_token(token)
+
+
+@fails("save-twice")
+class RefusesWhatIsNotNew(Broken):
+    def save_token(self, token: Any) -> None:
+        if self.first(lambda row: fields_of(token) == fields_of(self.find_token_by_id(row.id))):
+            raise ValueError("nothing is new")
+        super().save_token(token)
 
 
 @fails("save-assigns-short-ids")

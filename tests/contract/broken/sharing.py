@@ -51,7 +51,7 @@ class SavesByField(Broken):
         super().save_token(token)
 
 
-@fails("handles-share-their-tokens", "handles-respect-each-others-rows")
+@fails("handles-share-their-tokens", "save-keeps-newer-fields")
 class BelievesItself(Broken):
     def __init__(self) -> None:
         super().__init__()
@@ -78,3 +78,12 @@ class BelievesItself(Broken):
         known = self.kept.get(token.get_id() or "")
         own = {name: value for name, value in fields_of(token).items() if value is not None}
         super().save_token(make_token(**known | own) if known else token)
+
+
+@fails("handles-respect-each-others-rows")
+class WritesBackWhatItRead(BelievesItself):
+    def save_token(self, token: Any) -> None:
+        super().save_token(token)
+        for token_id, fields in self.kept.items():
+            if token_id != token.get_id():
+                self.overwrite(record_of(make_token(**fields)), token_id)
