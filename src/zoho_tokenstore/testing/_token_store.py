@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from zoho_tokenstore.testing._deleting import DeletingClauses
+from zoho_tokenstore.testing._end_to_end import EndToEndClauses
 from zoho_tokenstore.testing._finding import FindingClauses
 from zoho_tokenstore.testing._hostility import HostilityClauses
 from zoho_tokenstore.testing._saving import SavingClauses
 from zoho_tokenstore.testing._sharing import SharingClauses
 
 
-class TokenStoreContract(FindingClauses, SavingClauses, DeletingClauses, HostilityClauses, SharingClauses):
+class TokenStoreContract(
+    FindingClauses, SavingClauses, DeletingClauses, HostilityClauses, SharingClauses, EndToEndClauses
+):
     """The tests that prove a token store, anyone's.
 
     Subclass it as ``Test…`` in a file that pytest collects, and define
@@ -20,5 +23,6 @@ class TokenStoreContract(FindingClauses, SavingClauses, DeletingClauses, Hostili
       would open it; or set ``can_reopen = False`` if there can be none.
 
     A store that has a ``close()`` is closed after each test. Only the six methods of the SDK's
-    `TokenStore` are called besides.
+    `TokenStore` are called besides. The clauses named ``sdk-…`` call them by the unmodified SDK, against
+    a local Zoho in the same process.
     """
