@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from tests.contract.broken import CAUGHT_BY, Broken
 from zoho_tokenstore.testing import TokenStoreContract, clauses
+from zoho_tokenstore.testing._program import program_with
 
 CASES = [(store, clause) for store, caught in CAUGHT_BY.items() for clause in sorted(caught)]
 
@@ -28,11 +33,17 @@ def is_caught(make_store: type[Broken], clause: str) -> bool:
 
 
 def _fails(make_store: type[Broken], test: Any, arguments: dict[str, Any]) -> bool:
-    with make_store() as store:
-        if "other" in test.__code__.co_varnames[: test.__code__.co_argcount]:
+    wanted = inspect.signature(test).parameters
+    with make_store() as store, ExitStack() as opened:
+        if "other" in wanted:
             arguments["other"] = store.handle()
+        if "program" in wanted:
+            folder = opened.enter_context(TemporaryDirectory())
+            arguments["program"] = opened.enter_context(program_with(store, store.handle, Path(folder)))
+        if "store" in wanted:
+            arguments["store"] = store
         try:
-            test(TokenStoreContract(), store=store, **arguments)
+            test(TokenStoreContract(), **arguments)
         except Exception:  # noqa: BLE001  # whatever a broken store breaks
             return True
         except BaseException as outcome:

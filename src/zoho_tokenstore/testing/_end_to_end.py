@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from zoho_tokenstore.testing._program import Program, forget_globals
+from zoho_tokenstore.testing._program import Program, program_with
 from zoho_tokenstore.testing._saving import attempt
 from zoho_tokenstore.testing._subject import StoreSubject, together
 from zoho_tokenstore.testing._tokens import none_is_an_answer
@@ -29,13 +28,9 @@ class EndToEndClauses(StoreSubject):
 
     @pytest.fixture
     def program(
-        self,
-        request: pytest.FixtureRequest,
-        store: Any,
-        tmp_path_factory: pytest.TempPathFactory,
-        monkeypatch: pytest.MonkeyPatch,
+        self, request: pytest.FixtureRequest, store: Any, tmp_path_factory: pytest.TempPathFactory
     ) -> Iterator[Program]:
-        """A program with the store; restarted, it has a second handle on the tokens where there can be one."""
+        """A program with the store; restarted, it has a second handle if there can be one."""
 
         def reopen() -> Any:
             try:
@@ -43,14 +38,11 @@ class EndToEndClauses(StoreSubject):
             except pytest.skip.Exception:
                 return store
 
-        monkeypatch.setattr(logging, "raiseExceptions", False)  # the SDK's log calls are malformed
-        monkeypatch.setenv("no_proxy", "127.0.0.1", prepend=",")
-        forget_globals()
-        yield Program(store, reopen, tmp_path_factory.mktemp("sdk"))
-        forget_globals()
+        with program_with(store, reopen, tmp_path_factory.mktemp("sdk")) as program:
+            yield program
 
     def test_sdk_accepts_the_store(self, program: Program) -> None:
-        """The SDK can be initialized with the store, which is one of its `TokenStore`s, and its calls work."""
+        """The SDK can be initialized with the store, as one of its `TokenStore`s, and its calls work."""
         program.log_in()
         assert program.who() == program.users[0].email
 
@@ -58,9 +50,7 @@ class EndToEndClauses(StoreSubject):
     def test_sdk_logs_in_once(self, program: Program, start: str) -> None:
         """A login is made once: a restarted program needs no token request, however it names the user."""
         user = program.users[1]
-        first = program.code(user)
-        if start == "refresh token":
-            first |= {"grant_token": None, "refresh_token": program.zoho.mint_refresh_token(user=user)}
+        first = program.refresh_token(user) if start == "refresh token" else program.code(user)
         token = program.start(**first)
         again = {"id": {"id": token.get_id()}, "name": {"user_name": user.user_name}}.get(start, first)
         requests = program.token_requests()
@@ -135,6 +125,7 @@ class EndToEndClauses(StoreSubject):
         first, second = [program.log_in(user) for user in program.users[:2]]
         token = program.restart(id=second)
         attempt(lambda: token.revoke("1234567890"))
+        assert program.zoho.counters().revocations == 0
         attempt(lambda: token.revoke(second))
         program.restart(id=first)
         assert program.who() == program.users[0].email
@@ -201,7 +192,7 @@ class EndToEndClauses(StoreSubject):
         assert together(_THREADS, call) == [users[number % 2].email for number in range(_THREADS)]
 
     def test_sdk_stays_within_zohos_limit(self, program: Program) -> None:
-        """Twelve threads whose access token has just expired are all served: Zoho refuses no token request."""
+        """Twelve threads whose access token has expired are all served: Zoho refuses no token request."""
         login = program.log_in()
         program.restart(id=login)
         program.expire(login)

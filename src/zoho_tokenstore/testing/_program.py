@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import atexit
 import inspect
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 import requests
 from zohocrmsdk.src.com.zoho.crm.api import HeaderMap, ParameterMap
 from zohocrmsdk.src.com.zoho.crm.api.dc.data_center import DataCenter
@@ -86,17 +89,14 @@ class Program:
     def code(self, user: User | None = None, client: Client | None = None) -> dict[str, str]:
         """Return the fields of a token that begins with a new one-time code."""
         who = user or self.users[0]
-        name = {} if _LOOKS_USERS_UP else {"user_name": who.user_name}
-        return {"grant_token": self.zoho.mint_code(client, who), **self.credentials(client), **name}
+        return {"grant_token": self.zoho.mint_code(client, who), **self._known(who, client)}
 
-    def credentials(self, client: Client | None = None) -> dict[str, str]:
-        """Return the id and the secret of a client."""
-        one = client or self.zoho.default_client
-        return {"client_id": one.client_id, "client_secret": one.client_secret}
+    def refresh_token(self, user: User) -> dict[str, str]:
+        """Return the fields of a token that begins with a new refresh token."""
+        return {"refresh_token": self.zoho.mint_refresh_token(user=user), **self._known(user, None)}
 
     def expire(self, *ids: str) -> None:
-        """Let the hour of these access tokens be over: in the store, and for Zoho."""
-        self.zoho.expire_access_tokens()
+        """Let the hour of these logins' access tokens be over, as the store has it."""
         for each in ids:
             token = self.store.find_token_by_id(each)
             token.set_expires_in(_PAST)
@@ -121,13 +121,29 @@ class Program:
             raise PermissionError("Zoho refused the access token that the SDK has from the store.")
         return str(answer.get_object().get_users()[0].get_email())
 
-    def token_requests(self, outcome: str | None = None) -> int:
-        """Return how many token requests Zoho has had, all or those with an outcome."""
-        return self.zoho.counters().count("token", outcome)
+    def token_requests(self) -> int:
+        """Return how many token requests Zoho has had."""
+        return self.zoho.counters().count("token")
 
     def last(self, endpoint: str) -> JournalEntry:
         """Return the last request of a kind that Zoho has had."""
         return self.zoho.journal(endpoint)[-1]
+
+    def _known(self, user: User, client: Client | None) -> dict[str, str]:
+        one = client or self.zoho.default_client
+        name = {} if _LOOKS_USERS_UP else {"user_name": user.user_name}
+        return {"client_id": one.client_id, "client_secret": one.client_secret, **name}
+
+
+@contextmanager
+def program_with(store: Any, reopen: Callable[[], Any], folder: Path) -> Iterator[Program]:
+    """Yield a program, before and after which the SDK is as it was imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging, "raiseExceptions", False)  # the SDK's own log calls are malformed
+        patch.setenv("no_proxy", "127.0.0.1", prepend=",")
+        forget_globals()
+        yield Program(store, reopen, folder)
+        forget_globals()
 
 
 def forget_globals() -> None:

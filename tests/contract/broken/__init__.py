@@ -3,7 +3,7 @@
 Most of the defects were found in published stores (docs/reference/published-defects.md).
 """
 
-from tests.contract.broken import deleting, finding, hostility, saving, sharing
+from tests.contract.broken import deleting, finding, hostility, programs, saving, sharing
 from tests.contract.broken.base import CAUGHT_BY, Broken
 
-__all__ = ["CAUGHT_BY", "Broken", "deleting", "finding", "hostility", "saving", "sharing"]
+__all__ = ["CAUGHT_BY", "Broken", "deleting", "finding", "hostility", "programs", "saving", "sharing"]
