@@ -103,7 +103,7 @@ lock: .venv/.ready  ## renew requirements/*.txt from requirements/*.in
 	done
 
 clean:  ## remove what the targets above made
-	rm -rf .venv .venv-sdk-* .venv-node .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output benchmarks/.work test-output
+	rm -rf .venv .venv-sdk-* .venv-node .venv-zoho .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output benchmarks/.work test-output
 
 .venv/.ready: requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'

@@ -1,8 +1,13 @@
-"""Checks the stores that Zoho publishes, and ours, and writes docs/reference/checked-stores.md.
+"""Checks the stores that Zoho publishes, the package `zoho`, and ours, and writes their page.
 
-Run it as ``python -m tests.check.published``, after ``make test-sdks`` has made the environments of the older
-SDKs. A copy of Zoho's sample for SQLite can be named in ``ZOHO_CHECK_SAMPLE``, as ``module:Class`` found by
-PYTHONPATH: nothing of it is shipped here.
+Run it as ``python -m tests.check.published``, after ``make test-sdks`` has made the environments of older
+SDKs. What else it needs, nothing of which is shipped here:
+
+- ``ZOHO_CHECK_SAMPLES``: the folder ``samples/custom_store`` of your copy of Zoho's SDK for Python;
+- ``ZOHO_CHECK_PYTHON``: a Python 3.12 or newer, for the package `zoho`, if this one is older. An
+  environment with the package is made for it.
+
+What cannot be checked is left out, and said.
 """
 
 from __future__ import annotations
@@ -12,82 +17,80 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy.engine import make_url
 
-from tests.check.subjects import MARIADB
+from tests.check.subjects import MARIADB, SAMPLES
+from tests.check.tables import Checked, Subject, tables
+from tests.contract.stores import ALL
 from tests.support.processes import ROOT
 from tests.support.servers import mariadb
-from zoho_tokenstore.testing import Severity, TokenStoreContract, catalogue
+from zoho_tokenstore.testing import TokenStoreContract, catalogue
 
 PAGE: Final = ROOT / "docs" / "reference" / "checked-stores.md"
 BEGIN: Final = "<!-- results: python -m tests.check.published -->\n"
 END: Final = "<!-- end of results -->\n"
-SAMPLE: Final = "ZOHO_CHECK_SAMPLE"
+PYTHON: Final = "ZOHO_CHECK_PYTHON"
 
-_OURS: Final = {
-    "SQLiteStore": "tests.check.stores:right",
-    "InMemoryStore": "zoho_tokenstore:InMemoryStore",
+_HERE: Final = Path(sys.executable)
+_SAMPLES: Final = {
+    "sample_sqlite": "custom_store_sqlite.py",
+    "sample_in_memory": "custom_store_in_memory.py",
+    "sample_list": "custom_store_list.py",
 }
+_ZOHO: Final = ("zoho==0.1.3", f"zohocrmsdk8-0=={version('zohocrmsdk8-0')}", "-e", ".[testing]")
+_BY_THE_SDK: Final = tuple(
+    clause.number for clause in catalogue(TokenStoreContract) if clause.name.startswith("sdk-")
+)
 
 
-class Subject(NamedTuple):
-    """A store, and the environment whose SDK it runs with."""
-
-    name: str
-    sdk: str
-    factory: str
-    python: Path
-
-
-def subjects() -> Iterator[Subject]:
-    here, older = Path(sys.executable), ROOT / ".venv-sdk-5.0" / "bin" / "python"
-    for sdk, python in (("8.0", here), ("5.0", older)):
+def published() -> Iterator[Subject]:
+    """Yield Zoho's stores with its newest SDK and an old one, and its samples."""
+    for sdk, python in (("8.0", _HERE), ("5.0", ROOT / ".venv-sdk-5.0" / "bin" / "python")):
         yield Subject("`FileStore`", sdk, "tests.check.subjects:file_store", python)
         yield Subject("`DBStore` on MariaDB", sdk, "tests.check.subjects:db_store", python)
-    if SAMPLE in os.environ:
-        yield Subject("the sample for SQLite", "8.0", os.environ[SAMPLE], here)
-    for name, factory in _OURS.items():
-        yield Subject(f"`{name}` of this package", "8.0", factory, here)
+    if SAMPLES not in os.environ:
+        _say(f"Zoho's samples are left out: {SAMPLES} names no copy.")
+        return
+    for factory, file in _SAMPLES.items():
+        yield Subject(f"`{file}`", "8.0", f"tests.check.subjects:{factory}", _HERE)
 
 
-def results_of(subject: Subject) -> dict[str, dict[str, Any]]:
-    """Return what became of each clause, by its number."""
-    done = subprocess.run(
-        [subject.python, "-m", "tests.check.run", subject.factory],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
+def others() -> Iterator[Subject]:
+    """Yield the package `zoho`: by the clauses that need no more than a program, as it has no six methods."""
+    python = os.environ.get(PYTHON) or (sys.executable if sys.version_info >= (3, 12) else None)
+    if python is None:
+        _say(f"The package zoho is left out: {PYTHON} names no Python 3.12 or newer.")
+        return
+    place = ROOT / ".venv-zoho"
+    uv = _HERE.with_name("uv")
+    subprocess.run([uv, "venv", "-q", "--allow-existing", "--python", python, place], check=True, cwd=ROOT)
+    environment = place / "bin" / "python"
+    subprocess.run([uv, "pip", "install", "-q", "--python", environment, *_ZOHO], check=True, cwd=ROOT)
+    yield Subject(
+        "the package `zoho` 0.1.3", "8.0", "tests.check.zoho_package:make", environment, _BY_THE_SDK
     )
-    if done.returncode not in (0, 1):
+
+
+def ours() -> Iterator[Subject]:
+    """Yield the stores of this package."""
+    for name in ALL:
+        yield Subject(f"`{name}`", "8.0", f"tests.check.ours:{name}", _HERE)
+
+
+def checked(subject: Subject) -> Checked:
+    """Return what became of each clause."""
+    command = [str(subject.python), "-m", "tests.check.run", subject.factory, *subject.only]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    if done.returncode not in (0, 1) or not done.stdout:
         raise SystemExit(f"{subject.name}: {done.stderr}")
-    return {result["number"]: result for result in map(json.loads, done.stdout.splitlines())}
-
-
-def table(checked: list[tuple[Subject, dict[str, dict[str, Any]]]]) -> Iterator[str]:
-    """Yield the lines of the page's tables."""
-    yield "| store | SDK | clauses that hold | worst failure |"
-    yield "| --- | --- | --- | --- |"
-    for subject, results in checked:
-        outcomes = [result["outcome"] for result in results.values()]
-        failed = [result for result in results.values() if result["outcome"] == "failed"]
-        worst = min((result["severity"] for result in failed), key=[*Severity].index, default="–")
-        counted = outcomes.count("passed") + len(failed)
-        yield f"| {subject.name} | {subject.sdk} | {outcomes.count('passed')} of {counted} | {worst} |"
-    yield ""
-    names = [f"{subject.name.partition(' ')[0]} {subject.sdk}" for subject, _ in checked]
-    yield f"| | clause | {' | '.join(names)} | rests on |"
-    yield f"| --- | --- | {' | '.join('---' for _ in names)} | --- |"
-    for clause in catalogue(TokenStoreContract):
-        marks = [_MARKS[results[clause.number]["outcome"]] for _, results in checked]
-        if "✗" in marks:
-            yield f"| {clause.number} | {clause.name} | {' | '.join(marks)} | {clause.basis} |"
-
-
-_MARKS: Final = {"passed": "✓", "failed": "✗", "skipped": "–"}
+    results: dict[str, Any] = {one["number"]: one for one in map(json.loads, done.stdout.splitlines())}
+    found = Checked(subject, results)
+    _say(f"{subject.name}, SDK {subject.sdk}: {found.holding} of {found.counted} clauses hold")
+    return found
 
 
 def main() -> None:
@@ -97,12 +100,17 @@ def main() -> None:
         server.admin(f"GRANT ALL PRIVILEGES ON *.* TO '{url.username}'@'{url.host}'")
         given = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
         os.environ[MARIADB] = json.dumps(given)
-        checked = [(subject, results_of(subject)) for subject in subjects()]
+        theirs = [checked(subject) for subject in (*published(), *others())]
+        own = [checked(subject) for subject in ours()]
     finally:
         server.stop()
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text(before + BEGIN + "\n".join(table(checked)) + "\n" + END + after, encoding="utf-8")
+    PAGE.write_text(before + BEGIN + "\n".join(tables(theirs, own)) + "\n" + END + after, encoding="utf-8")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,9 @@ from zohocrmsdk.src.com.zoho.api.authenticator.store import DBStore, FileStore
 
 MARIADB: Final = "ZOHO_CHECK_MARIADB"
 """Names a server: a JSON object with host, port, user and password."""
+
+SAMPLES: Final = "ZOHO_CHECK_SAMPLES"
+"""Names the reader's own copy of the folder of Zoho's samples: nothing of it is shipped here."""
 
 _TABLE: Final = (
     "CREATE TABLE oauthtoken (id varchar(10) NOT NULL, user_name varchar(255), client_id varchar(255), "
@@ -42,3 +46,25 @@ def _create(server: dict[str, Any], database: str) -> None:
             cursor.execute(f"CREATE DATABASE {database}")
             cursor.execute(f"USE {database}")
             cursor.execute(_TABLE)
+
+
+def sample_sqlite(folder: Path) -> Any:
+    os.chdir(folder)  # it keeps its database in the current folder
+    return _sample("custom_store_sqlite").CustomStoreSQLite()
+
+
+def sample_in_memory() -> Any:
+    return _sample("custom_store_in_memory").CustomStore()
+
+
+def sample_list() -> Any:
+    return _sample("custom_store_list").CustomStoreList()
+
+
+def _sample(name: str) -> Any:
+    spec = spec_from_file_location(name, Path(os.environ[SAMPLES], f"{name}.py"))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{name} is no module")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import ExitStack
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,7 @@ import pytest
 from tests.contract.broken import CAUGHT_BY, Broken, OnDisk, Sealing
 from tests.contract.stricter import StricterContract
 from zoho_tokenstore.testing import clauses
+from zoho_tokenstore.testing._program import program_with
 from zoho_tokenstore.testing._subject import close_store
 
 RIGHT: Final[tuple[Any, ...]] = (Sealing, OnDisk, Broken)
@@ -32,7 +34,7 @@ class Contract(StricterContract):
         return self.kind(folder) if issubclass(self.kind, OnDisk) else self.kind()
 
     def reopen(self, store: Any, folder: Path) -> Any:
-        return store.handle() if isinstance(store, Broken) else self.kind(folder)
+        return self.kind(folder) if issubclass(self.kind, OnDisk) else store.handle()
 
     def opener(self, folder: Path) -> Callable[[], Any]:
         return partial(self.kind, folder)
@@ -58,24 +60,35 @@ def is_caught(kind: Any, clause: str, folder: Path) -> bool:
 
 def _fails(contract: Contract, test: Any, folder: Path, arguments: dict[str, Any]) -> bool:
     asked = inspect.signature(test).parameters
-    given = {"tmp_path": folder} if "tmp_path" in asked else {}
-    handles: dict[str, Any] = {}
-    if "store" in asked:
-        handles["store"] = contract.make_store(folder)
-    if "other" in asked:
-        handles["other"] = contract.reopen(handles["store"], folder)
-    try:
-        test(contract, **arguments, **given, **handles)
-    except Exception:  # noqa: BLE001  # whatever a broken store breaks
-        return True
-    except BaseException as outcome:
-        if type(outcome).__name__ == "Failed":  # pytest.raises() without an exception
+    with ExitStack() as opened:
+        fixtures = _fixtures(contract, folder, opened)
+        try:
+            test(contract, **arguments, **{name: fixtures[name]() for name in asked if name in fixtures})
+        except Exception:  # noqa: BLE001  # whatever a broken store breaks
             return True
-        raise
-    finally:
-        for handle in handles.values():
-            close_store(handle)
+        except BaseException as outcome:
+            if type(outcome).__name__ == "Failed":  # pytest.raises() without an exception
+                return True
+            raise
     return False
+
+
+def _fixtures(contract: Contract, folder: Path, opened: ExitStack) -> dict[str, Callable[[], Any]]:
+    """Return how each fixture of the contract is made; what is opened is closed at the end."""
+
+    def keep(store: Any) -> Any:
+        opened.callback(close_store, store)
+        return store
+
+    store = cache(lambda: keep(contract.make_store(folder)))
+    other = cache(lambda: keep(contract.reopen(store(), folder)))
+
+    def program() -> Any:
+        own = folder / "sdk"
+        own.mkdir()
+        return opened.enter_context(program_with(store(), other, own))
+
+    return {"store": store, "other": other, "program": program, "tmp_path": lambda: folder}
 
 
 @pytest.mark.parametrize(("store", "clause"), CASES, ids=lambda value: getattr(value, "__name__", value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoho_tokenstore.testing._damage import DamageClauses
 from zoho_tokenstore.testing._deleting import DeletingClauses
+from zoho_tokenstore.testing._end_to_end import EndToEndClauses
 from zoho_tokenstore.testing._finding import FindingClauses
 from zoho_tokenstore.testing._hostility import HostilityClauses
 from zoho_tokenstore.testing._killing import KillClauses
@@ -23,6 +24,7 @@ class TokenStoreContract(
     KillClauses,
     SecrecyClauses,
     DamageClauses,
+    EndToEndClauses,
 ):
     """The tests that prove a token store, anyone's.
 
@@ -34,5 +36,6 @@ class TokenStoreContract(
       would open it; or set ``can_reopen = False`` if there can be none.
 
     A store that has a ``close()`` is closed after each test. Only the six methods of the SDK's
-    `TokenStore` are called besides.
+    `TokenStore` are called besides. The clauses named ``sdk-…`` call them by the unmodified SDK, against
+    a local Zoho in the same process.
     """

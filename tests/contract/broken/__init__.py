@@ -3,7 +3,7 @@
 Most of the defects were found in published stores (docs/reference/published-defects.md).
 """
 
-from tests.contract.broken import deleting, disk, finding, hostility, saving, sharing
+from tests.contract.broken import deleting, disk, finding, hostility, programs, saving, sharing
 from tests.contract.broken.base import CAUGHT_BY, Broken, OnDisk, Sealing
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "disk",
     "finding",
     "hostility",
+    "programs",
     "saving",
     "sharing",
 ]
