@@ -10,6 +10,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -52,7 +53,7 @@ class CheckReport:
     """What became of all clauses, in the order of their numbers.
 
     Arguments:
-        subject: the factory.
+        subject: the factory, or what the driver says of its store.
         results: one for each clause.
     """
 
@@ -71,8 +72,9 @@ class CheckReport:
 
 
 def check(
-    factory: str,
+    factory: str = "",
     *,
+    driver: str = "",
     one_process: bool = False,
     only: Sequence[str] = (),
     timeout: float = 60.0,
@@ -87,37 +89,41 @@ def check(
         factory: ``package.module:factory``, found from the working directory. It takes an empty folder and
             returns a store that keeps its tokens there; or it takes nothing, and returns another empty store
             each time.
+        driver: instead of a factory, the command of a program that answers for a store of another language
+            (docs/reference/driver-protocol.md), quoted as in a shell.
         one_process: whether the store is meant for one process, so that it cannot be opened twice.
         only: the numbers or names of clauses, if not all.
         timeout: how many seconds a clause may take.
         on_result: called with each result.
 
     Raises:
-        ConfigurationError: there is no such factory or clause, the factory fails, or its store is not empty.
+        ConfigurationError: there is no such factory, driver or clause, the factory fails, or its store is not
+            empty.
+        DriverError: the driver doesn't answer.
     """
     wanted = _wanted(only)
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        given.GivenStore(factory)
-    finally:
-        sys.path.remove(here)
+    if bool(factory) == bool(driver):
+        raise ConfigurationError("Name either a factory or a driver.")
+    subject = _subject_of_driver(driver) if driver else _subject_of_factory(factory)
+    option = f"--zoho-token-store-driver={driver}" if driver else f"--zoho-token-store={factory}"
     found: dict[str, ClauseResult] = {}
     while len(found) < len(wanted):
         left = [clause for clause in wanted if clause.name not in found]
-        run = _Run(factory, left, one_process=one_process, timeout=timeout)
+        run = _Run(subject, option, left, one_process=one_process, timeout=timeout)
         for result in run.results():
             found[result.clause.name] = result
             on_result(result)
-    return CheckReport(subject=factory, results=tuple(found[clause.name] for clause in wanted))
+    return CheckReport(subject=subject, results=tuple(found[clause.name] for clause in wanted))
 
 
 class _Run:
     """One process with some clauses: until it has done all, or one of them ends it."""
 
-    def __init__(self, factory: str, left: list[Clause], *, one_process: bool, timeout: float) -> None:
-        self._factory, self._left, self._one_process = factory, left, one_process
-        self._timeout = timeout
+    def __init__(
+        self, subject: str, option: str, left: list[Clause], *, one_process: bool, timeout: float
+    ) -> None:
+        self._subject, self._option, self._left = subject, option, left
+        self._one_process, self._timeout = one_process, timeout
         self._by_test = {f"test_{clause.name.replace('-', '_')}": clause for clause in left}
 
     def results(self) -> Iterator[ClauseResult]:
@@ -143,7 +149,7 @@ class _Run:
             str(folder / "t"),
         ]
         command += ["-p", "zoho_tokenstore._pytest_plugin"] if not _is_known_to_pytest() else []
-        command += ["--zoho-token-store", self._factory, "--zoho-results", str(seen)]
+        command += [self._option, "--zoho-results", str(seen)]
         command += ["--zoho-one-process"] if self._one_process else []
         command += [f"{given.__file__}::TestGivenStore::{test}" for test in self._by_test]
         path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
@@ -182,7 +188,7 @@ class _Run:
             yield self._lost(running, f"it ended the process (exit status {process.returncode})")
         else:
             output = (seen.parent / "output").read_text(errors="replace")
-            raise ConfigurationError(f"The contract could not be run over {self._factory}.\n{output[-2000:]}")
+            raise ConfigurationError(f"The contract could not be run over {self._subject}.\n{output[-2000:]}")
 
     def _settled(self, cases: list[dict[str, Any]], test: str) -> Iterator[ClauseResult]:
         """Yield the result of a clause whose cases are all known: the first that failed decides."""
@@ -192,7 +198,7 @@ class _Run:
         worst = min(cases, key=lambda case: _OUTCOMES.index(case["outcome"]))
         failed = worst["outcome"] == "failed"
         if failed and worst["when"] == "setup" and clause is self._left[0]:
-            raise ConfigurationError(f"{self._factory} makes no store to be checked: {worst['reason']}")
+            raise ConfigurationError(f"{self._subject} makes no store to be checked: {worst['reason']}")
         yield ClauseResult(
             clause=clause,
             outcome=worst["outcome"],
@@ -207,6 +213,25 @@ class _Run:
 
 _OUTCOMES: Final = ("failed", "skipped", "passed")
 _RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+def _subject_of_factory(name: str) -> str:
+    """Return the name of a factory, which can be found from the working directory."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        return given.GivenStore.of_factory(name).name
+    finally:
+        sys.path.remove(here)
+
+
+def _subject_of_driver(command: str) -> str:
+    """Return what a driver says of its store."""
+    with (
+        tempfile.TemporaryDirectory(prefix="zoho-tokens-check-") as folder,
+        closing(given.GivenStore.of_driver(command).open(Path(folder))) as store,
+    ):
+        return str(store.about)
 
 
 def _wanted(only: Sequence[str]) -> list[Clause]:

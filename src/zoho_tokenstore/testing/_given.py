@@ -1,20 +1,24 @@
-"""The contract of the store that the option ``--zoho-token-store`` names; collected only with it."""
+"""The contract of the store that an option of pytest names; collected only with one of them."""
 
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.testing._remote_store import RemoteStore
 from zoho_tokenstore.testing._subject import close_store
 from zoho_tokenstore.testing._token_store import TokenStoreContract
 
-OPTION = "zoho_token_store"
+FACTORY = "zoho_token_store"
+DRIVER = "zoho_token_store_driver"
 ONE_PROCESS = "zoho_one_process"
 
 
@@ -22,17 +26,47 @@ class GivenStore:
     """What makes the store under test.
 
     Arguments:
-        name: ``package.module:factory``. The factory is called with an empty folder, or with nothing; then it
-            returns another empty place each time, which cannot be opened twice.
-
-    Raises:
-        ConfigurationError: there is no such factory, or it cannot be called like this.
+        name: what its user calls it.
+        make: called with an empty folder, or with nothing; then it returns another empty place each
+            time, which cannot be opened twice.
+        takes_folder: which of the two.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, make: Any, *, takes_folder: bool = True) -> None:
         self.name = name
-        self._make = _factory(name)
-        self.takes_folder = _takes_folder(name, self._make)
+        self._make = make
+        self.takes_folder = takes_folder
+
+    @classmethod
+    def of_factory(cls, name: str) -> Self:
+        """Return what a factory makes.
+
+        Arguments:
+            name: ``package.module:factory``.
+
+        Raises:
+            ConfigurationError: there is no such factory, or it cannot be called like this.
+        """
+        make = _factory(name)
+        return cls(name, make, takes_folder=_takes_folder(name, make))
+
+    @classmethod
+    def of_driver(cls, command: str) -> Self:
+        """Return the store of another language, behind a driver.
+
+        Arguments:
+            command: the driver and its arguments, quoted as in a shell.
+
+        Raises:
+            ConfigurationError: it is empty, or a quote is not closed.
+        """
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise ConfigurationError(f"The command {command!r} can't be read: {error}.") from error
+        if not words:
+            raise ConfigurationError("The command of the driver is empty.")
+        return cls(command, partial(RemoteStore, words))
 
     def open(self, folder: Path) -> Any:
         """Return a store on the tokens of a folder."""
@@ -58,7 +92,10 @@ class TestGivenStore(TokenStoreContract):
 
     @pytest.fixture(scope="class")
     def given(self, request: pytest.FixtureRequest) -> GivenStore:
-        return GivenStore(request.config.getoption(OPTION))
+        factory = request.config.getoption(FACTORY)
+        if factory:
+            return GivenStore.of_factory(factory)
+        return GivenStore.of_driver(request.config.getoption(DRIVER))
 
     @pytest.fixture
     def store(self, given: GivenStore, tmp_path: Path) -> Iterator[Any]:

@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 def all_fields(store: Any) -> list[Fields]:
     """Return the fields of every stored token, in the order of their ids."""
-    return sorted((fields_of(token) for token in store.get_tokens()), key=lambda fields: str(fields["id"]))
+    tokens = store.get_tokens() or ()  # what an empty store returns has a clause of its own
+    return sorted(map(fields_of, tokens), key=lambda fields: str(fields["id"]))
 
 
 def attempt(call: Callable[[], T]) -> tuple[T | None, str | None]:
