@@ -29,7 +29,8 @@ _END_S: Final = 2.0
 """How many seconds a program may take to end after its output has ended."""
 
 _SHOWN: Final = 300
-"""How many characters of a program's output an error shows."""
+_LOGGED: Final = 2000
+"""How many characters of a program's output and of its log an error shows."""
 
 
 class DriverError(TokenStoreError):
@@ -93,7 +94,7 @@ class Driver:
             waiting, self._waiting = self._waiting, {}
             if not self._failure:
                 self._kill()
-                self._failure = f"The driver {' '.join(self.command)} {reason}.{self._logged()}"
+                self._failure = f"The driver {reason}.{self._logged()}"
                 self._requests.put(None)
         for answer in waiting.values():
             answer.set_exception(DriverError(self._failure))
@@ -168,7 +169,7 @@ class Driver:
     def _logged(self) -> str:
         self._log.seek(0)
         text = self._log.read().decode(errors="backslashreplace").strip()
-        return f" It logged: {text[-_SHOWN:]}" if text else ""
+        return f" It logged: {text[-_LOGGED:]}" if text else ""
 
 
 def _message_of(line: bytes) -> dict[str, Any]:

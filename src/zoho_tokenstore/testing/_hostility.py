@@ -104,7 +104,7 @@ class HostilityClauses(StoreSubject):
         assert found(store, access_token=text) is None
         assert found(store, **CLIENT, refresh_token=text) is None
         assert found(store, **CLIENT, grant_token=text) is None
-        store.delete_token(text)
+        attempt(partial(store.delete_token, text))  # whether a missing id may be refused has its own clause
         assert all_fields(store) == saved
 
     @pytest.mark.parametrize("name", INJECTIONS)

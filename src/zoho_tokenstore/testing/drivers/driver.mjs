@@ -2,13 +2,15 @@
 //
 //     zoho-tokens check --driver "node driver.mjs"
 //
-// Put it into a project that has the SDK (or name another one in ZOHO_SDK), and let openStore open your store.
-// As it stands it opens Zoho's own: FileStore, or with the argument DBStore, on the server in ZOHO_CHECK_MARIADB.
+// Put it into a project that has the SDK (or name its folder or another package in ZOHO_SDK), and let openStore open
+// your store. As it stands it opens Zoho's own: FileStore, or with the argument DBStore, on the server in
+// ZOHO_CHECK_MARIADB.
 
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import path from "node:path";
 import readline from "node:readline";
+import { pathToFileURL } from "node:url";
 
 const SDK = process.env.ZOHO_SDK ?? "@zohocrm/nodejs-sdk-8.0";
 const STORE = process.argv[2] ?? "FileStore";
@@ -22,7 +24,9 @@ const TABLE = `CREATE TABLE IF NOT EXISTS oauthtoken (id varchar(10) NOT NULL, u
   grant_token varchar(255), expiry_time varchar(20), redirect_url varchar(255), api_domain varchar(255),
   PRIMARY KEY (id))`;
 const require = createRequire(import.meta.url);
-const { DBBuilder, FileStore, OAuthToken, SDKException, UserSignature } = await import(SDK);
+const { DBBuilder, FileStore, OAuthToken, SDKException, UserSignature } = await import(
+  pathToFileURL(require.resolve(SDK))
+);
 console.log = console.info = console.error; // the standard output is for answers alone
 
 async function openStore(folder) {
@@ -61,7 +65,8 @@ let store;
 const METHODS = {
   async open({ folder }) {
     store = await openStore(folder);
-    return { protocol: 1, name: STORE, version: require(SDK + "/package.json").version, sdk: SDK, concurrent: true };
+    const { name, version } = require(SDK + "/package.json");
+    return { protocol: 1, name: STORE, version, sdk: name, concurrent: true };
   },
   async find_token({ token }) {
     const passed = tokenOf(token);
