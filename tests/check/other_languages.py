@@ -1,8 +1,8 @@
 """The stores of Zoho's SDKs for Node, TypeScript and PHP, to be checked by name through the drivers we ship.
 
-Node and TypeScript come by npm (make .venv-node); a checkout of the SDK for PHP is named in ``ZOHO_TEST_PHP_SDK``.
-`DBStore` works on the server that ``ZOHO_CHECK_MARIADB`` describes: a JSON object with host, port, user and
-password.
+Node and TypeScript come by npm (make .venv-node); a checkout of the SDK for PHP is named in
+``ZOHO_TEST_PHP_SDK``. `DBStore` works on the server that ``ZOHO_CHECK_MARIADB`` describes: a JSON object with
+host, port, user and password.
 """
 
 from __future__ import annotations

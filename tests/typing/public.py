@@ -232,6 +232,10 @@ def records(row: Row, bad: UnreadableRow) -> None:
     assert_type(report.results, tuple[testing.ClauseResult, ...])
     assert_type(testing.catalogue(testing.TokenStoreContract), list[testing.Clause])
     assert_type(report.results[0].clause.severity, testing.Severity)
+    remote = testing.RemoteStore(["node", "driver.mjs"], Path("folder"), timeout=5.0)
+    assert_type(testing.check(driver="node driver.mjs").subject, str)
+    assert_type(remote.left_out, Mapping[str, str])
+    use(testing.DriverError, testing.RemoteStoreError)
 
 
 def events(event: Event) -> None:

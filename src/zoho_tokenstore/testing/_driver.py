@@ -1,7 +1,7 @@
 """A program of another language that answers for its token store: JSON-RPC 2.0, a line for each message.
 
-docs/reference/driver-protocol.md is the protocol. Nothing here waits without a deadline: threads read and write
-the pipes, and a program that broke the protocol once is ended and gets no further request.
+docs/reference/driver-protocol.md is the protocol. Nothing here waits without a deadline: threads read and
+write the pipes, and a program that broke the protocol once is ended and gets no further request.
 """
 
 from __future__ import annotations

@@ -142,8 +142,8 @@ class RemoteStore:
                 f"The driver {' '.join(self._driver.command)} doesn't speak version {PROTOCOL} of the "
                 f"protocol: it answered open with {result!r:.300}."
             )
-        texts = (str(result.get(name, "?")) for name in ("name", "version", "sdk"))
-        return About(*texts, concurrent=result.get("concurrent") is True)
+        name, version, sdk = (str(result.get(member, "?")) for member in ("name", "version", "sdk"))
+        return About(name, version, sdk, concurrent=result.get("concurrent") is True)
 
     def _ask(self, method: str, params: Mapping[str, Any], kind: Any) -> Any:
         result = self._result(method, params, self._timeout)

@@ -1,4 +1,4 @@
-"""Drivers that break the protocol: ``python bad.py MODE``. Each opens, and has nothing stored."""
+"""Drivers that break the protocol: ``python bad.py MODE [METHOD]``. Each opens, and has nothing stored."""
 
 from __future__ import annotations
 
@@ -81,21 +81,21 @@ def fail_without_an_id(number: int) -> None:
     say(json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "no JSON"}}) + "\n")
 
 
-def main(mode: Callable[[int], None] | None) -> None:
+def main(mode: Callable[[int], None] | None, method: str = "get_tokens") -> None:
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
         if request["method"] == "open":
             answer(request["id"], ABOUT | {"protocol": 1 if mode else 2})
             if mode is deaf:
                 time.sleep(600)
-        elif request["method"] == "get_tokens" and mode:
+        elif request["method"] == method and mode:
             mode(request["id"])
         else:
-            answer(request["id"], None)
+            answer(request["id"], [] if request["method"] == "get_tokens" else None)
 
 
 def deaf(number: int) -> None:
     """Reads nothing after it was opened."""
 
 
-main(globals().get(sys.argv[1]))
+main(globals().get(sys.argv[1]), *sys.argv[2:])

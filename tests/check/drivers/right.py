@@ -1,19 +1,16 @@
-"""A driver in Python, over a store of ours that keeps all clauses; with an argument, one request at a time."""
+"""A driver in Python, over a store of ours that keeps all clauses."""
 
 from __future__ import annotations
 
 import json
 import sys
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from zoho_tokenstore import SQLiteStore
 from zoho_tokenstore.testing import fields_of, make_token
 from zoho_tokenstore.testing._tokens import SDKException
-
-IS_CONCURRENT = len(sys.argv) < 2
 
 
 class Driver:
@@ -23,7 +20,7 @@ class Driver:
         if self.store is not None:
             self.store.close()
         self.store = SQLiteStore(Path(folder, "tokens.db"))
-        about = {"name": "SQLiteStore", "version": "0", "sdk": "zohocrmsdk8-0", "concurrent": IS_CONCURRENT}
+        about = {"name": "SQLiteStore", "version": "0", "sdk": "zohocrmsdk8-0", "concurrent": True}
         return {"protocol": protocol, **about}
 
     def find_token(self, token: dict[str, str]) -> dict[str, Any]:
@@ -66,13 +63,9 @@ def answer(driver: Driver, line: str) -> None:
 
 def main() -> None:
     driver = Driver()
-    pool: Any = ThreadPoolExecutor() if IS_CONCURRENT else nullcontext()
-    with pool as executor:
+    with ThreadPoolExecutor() as pool:
         for line in sys.stdin:
-            if isinstance(executor, Executor):
-                executor.submit(answer, driver, line)
-            else:
-                answer(driver, line)
+            pool.submit(answer, driver, line)
 
 
 main()

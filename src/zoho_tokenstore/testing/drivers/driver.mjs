@@ -32,7 +32,7 @@ console.log = console.info = console.error; // the standard output is for answer
 async function openStore(folder) {
   if (STORE === "FileStore") return new FileStore(path.join(folder, "sdk_tokens.txt"));
   const server = JSON.parse(process.env.ZOHO_CHECK_MARIADB);
-  const database = "check_" + createHash("sha256").update(folder).digest("hex").slice(0, 16);
+  const database = "tokens_check_" + createHash("sha256").update(folder).digest("hex").slice(0, 16);
   await run(server, `CREATE DATABASE IF NOT EXISTS ${database}`);
   await run({ ...server, database }, TABLE);
   return new DBBuilder().host(server.host).portNumber(String(server.port)).databaseName(database)

@@ -35,7 +35,7 @@ function open_store(string $name, string $folder)
         return new FileStore("$folder/sdk_tokens.txt");
     }
     $server = json_decode(getenv('ZOHO_CHECK_MARIADB'));
-    $database = 'check_' . substr(hash('sha256', $folder), 0, 16);
+    $database = 'tokens_check_' . substr(hash('sha256', $folder), 0, 16);
     $connection = new mysqli($server->host, $server->user, $server->password, '', $server->port);
     foreach (["CREATE DATABASE IF NOT EXISTS $database", "USE $database", TABLE] as $statement) {
         $connection->query($statement);
