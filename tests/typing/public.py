@@ -234,7 +234,7 @@ def records(row: Row, bad: UnreadableRow) -> None:
     assert_type(report.results[0].clause.severity, testing.Severity)
     remote = testing.RemoteStore(["node", "driver.mjs"], Path("folder"), timeout=5.0)
     assert_type(testing.check(driver="node driver.mjs").subject, str)
-    assert_type(remote.left_out, Mapping[str, str])
+    assert_type(remote.why_left_out("find-by-id-alone"), str | None)
     use(testing.DriverError, testing.RemoteStoreError)
 
 

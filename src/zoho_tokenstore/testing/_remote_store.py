@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
@@ -29,12 +28,9 @@ _NOT_BY_WIRE: Final = {
     "save-reads-field-by-field": _PYTHON,
     "strangers-are-refused": _PYTHON,
 }
-_CONCURRENT: Final = (
-    "threads-may-use-a-store",
-    "threads-lose-no-save",
-    "threads-make-one-row-of-one-owner",
-    "threads-never-see-half-a-save",
-)
+_END_TO_END: Final = "sdk-"
+_THREADS: Final = "threads-"
+"""What the names of these clauses begin with."""
 
 
 class RemoteStoreError(TokenStoreError):
@@ -85,11 +81,13 @@ class RemoteStore:
             give_back(self._driver)
             raise
 
-    @property
-    def left_out(self) -> Mapping[str, str]:
-        """The clauses of the contract that mean nothing for this store, each with the reason."""
-        serial = {} if self.about.concurrent else dict.fromkeys(_CONCURRENT, _SERIAL)
-        return MappingProxyType(_NOT_BY_WIRE | serial)
+    def why_left_out(self, clause: str) -> str | None:
+        """Return why a clause of the contract, by its name, means nothing for this store; `None` if it does."""
+        if clause.startswith(_END_TO_END):
+            return _PYTHON
+        if clause.startswith(_THREADS) and not self.about.concurrent:
+            return _SERIAL
+        return _NOT_BY_WIRE.get(clause)
 
     def find_token(self, token: Any) -> Any | None:
         """Return the passed token, filled in, or `None`; the token is filled in here as it was there.

@@ -26,12 +26,12 @@ class TokenStoreContract(FindingClauses, SavingClauses, DeletingClauses, Hostili
       would open it; or set ``can_reopen = False`` if there can be none.
 
     A store that has a ``close()`` is closed after each test. Only the six methods of the SDK's
-    `TokenStore` are called besides. Of a `RemoteStore`, the clauses in its `left_out` are skipped.
+    `TokenStore` are called besides. Of a `RemoteStore`, the clauses that it leaves out are skipped.
     """
 
     @pytest.fixture(autouse=True)
     def _is_asked_by_wire(self, request: pytest.FixtureRequest, store: Any) -> None:
         if isinstance(store, RemoteStore):
-            reason = store.left_out.get(clause_of(request.function.__name__))
+            reason = store.why_left_out(clause_of(request.function.__name__))
             if reason is not None:
                 pytest.skip(reason)
