@@ -82,7 +82,7 @@ class RemoteStore:
             raise
 
     def why_left_out(self, clause: str) -> str | None:
-        """Return why a clause of the contract, by its name, means nothing for this store; `None` if it does."""
+        """Return why a clause of the contract can't be asked of this store, by its name; `None` if it can."""
         if clause.startswith(_END_TO_END):
             return _PYTHON
         if clause.startswith(_THREADS) and not self.about.concurrent:
