@@ -30,6 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the contract of Zoho's TokenStore over the stores that this makes",
     )
     group.addoption(
+        "--zoho-token-store-driver",
+        metavar="COMMAND",
+        help="run it over the store of another language that this command answers for",
+    )
+    group.addoption(
         "--zoho-abilities",
         metavar="LIST",
         help="what the store is able to do, if not persistent,shared,files; or none",
@@ -38,7 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("zoho_token_store") and not any(str(_GIVEN) in arg for arg in config.args):
+    is_given = config.getoption("zoho_token_store") or config.getoption("zoho_token_store_driver")
+    if is_given and not any(str(_GIVEN) in arg for arg in config.args):
         config.args.append(str(_GIVEN))
     results = config.getoption("zoho_results")
     if results:

@@ -234,6 +234,10 @@ def records(row: Row, bad: UnreadableRow) -> None:
     assert_type(testing.catalogue(testing.TokenStoreContract), list[testing.Clause])
     assert_type(report.results[0].clause.severity, testing.Severity)
     abilities: Set[testing.Ability] = testing.ORDINARY
+    remote = testing.RemoteStore(["node", "driver.mjs"], Path("folder"), timeout=5.0)
+    assert_type(testing.check(driver="node driver.mjs").subject, str)
+    use(remote)
+    use(testing.DriverError, testing.RemoteStoreError)
     use(abilities)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
+from enum import StrEnum
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -15,8 +17,22 @@ from zoho_tokenstore.cli._shared import AsJSON, Progress, say, told
 if TYPE_CHECKING:
     from zoho_tokenstore.testing._checking import CheckReport, ClauseResult
 
+_DRIVERS: Final = Path(__file__).parents[1] / "testing" / "drivers"
+
 _INDENT: Final = " " * 6
 _LONGEST_REASON: Final = 300
+
+
+class Language(StrEnum):
+    """A language that there is a driver for."""
+
+    NODE = "node"
+    PHP = "php"
+
+    @property
+    def suffix(self) -> str:
+        """Return what the names of its files end with."""
+        return "mjs" if self is Language.NODE else "php"
 
 
 def check(
@@ -27,7 +43,20 @@ def check(
             help="A function or class that makes a store: of an empty folder, or of nothing.",
             show_default=False,
         ),
-    ],
+    ] = "",
+    driver: Annotated[
+        str,
+        typer.Option(
+            "--driver",
+            metavar="COMMAND",
+            help="Instead: a program that answers for a store of another language, as 'node driver.mjs'.",
+            show_default=False,
+        ),
+    ] = "",
+    print_driver: Annotated[
+        Language | None,
+        typer.Option("--print-driver", help="Print a driver for Zoho's SDK of that language, and end."),
+    ] = None,
     abilities: Annotated[
         str,
         typer.Option(
@@ -47,6 +76,10 @@ def check(
     as_json: AsJSON = False,
 ) -> None:
     """Prove a token store: run the contract over it. Ends with 1 if a clause fails."""
+    if print_driver is not None:
+        for line in _DRIVERS.joinpath(f"driver.{print_driver.suffix}").read_text("utf-8").splitlines():
+            say(line, is_safe=True)
+        return
     with told():
         from zoho_tokenstore.testing._abilities import parse_abilities
         from zoho_tokenstore.testing._checking import check as run
@@ -58,7 +91,13 @@ def check(
             progress.tell(seen[0], result.clause.name)
 
         try:
-            report = run(factory, abilities=parse_abilities(abilities), only=only or (), on_result=on_result)
+            report = run(
+                factory,
+                driver=driver,
+                abilities=parse_abilities(abilities),
+                only=only or (),
+                on_result=on_result,
+            )
         finally:
             progress.end()
         if as_json:
@@ -78,9 +117,13 @@ def _show(report: CheckReport, *, examples: bool) -> None:
         say(f"{severity}")
         for result in results:
             _show_failure(result, examples=examples)
-    for reason, results in groupby(sorted(skipped, key=lambda result: result.reason), lambda r: r.reason):
+    for reason, results in groupby(sorted(skipped, key=_reason_of), _reason_of):
         say(f"Left out: {', '.join(sorted(result.clause.number for result in results))} ({reason})")
     say(f"{report.subject}: {len(passed)} of {len(passed) + len(failed)} clauses hold.")
+
+
+def _reason_of(result: ClauseResult) -> str:
+    return result.reason
 
 
 def _show_failure(result: ClauseResult, *, examples: bool) -> None:

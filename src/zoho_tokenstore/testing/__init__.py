@@ -5,8 +5,9 @@ this package by a subclass of `BackendContract`, and its leases by one of `Lease
 docs/how-to/prove-your-own-store.md begins with a complete example, docs/reference/contract.md lists
 every clause.
 
-`TokenStoreContract`, `check`, `make_token` and `fields_of` are loaded on first use, because they
-import Zoho's SDK; the rest works without it. `check` runs the contract over a store by name.
+What proves a token store (`TokenStoreContract`, `check`, `RemoteStore`, `make_token` and the like) is
+loaded on first use, because it imports Zoho's SDK; the rest works without it. `check` runs the contract over
+a store by name, or over one of another language.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from zoho_tokenstore.testing._leases import LeasesContract  # noqa: E402
 if TYPE_CHECKING:
     from zoho_tokenstore.testing._catalogue import Clause, Severity, catalogue
     from zoho_tokenstore.testing._checking import CheckReport, ClauseResult, check
+    from zoho_tokenstore.testing._driver import DriverError
+    from zoho_tokenstore.testing._remote_store import RemoteStore, RemoteStoreError
     from zoho_tokenstore.testing._token_store import TokenStoreContract
     from zoho_tokenstore.testing._tokens import fields_of, make_token
 
@@ -50,7 +53,10 @@ __all__ = [
     "CheckReport",
     "Clause",
     "ClauseResult",
+    "DriverError",
     "LeasesContract",
+    "RemoteStore",
+    "RemoteStoreError",
     "Severity",
     "TokenStoreContract",
     "catalogue",
@@ -64,6 +70,9 @@ _WHEN_USED: Final = {
     "CheckReport": "_checking",
     "Clause": "_catalogue",
     "ClauseResult": "_checking",
+    "DriverError": "_driver",
+    "RemoteStore": "_remote_store",
+    "RemoteStoreError": "_remote_store",
     "Severity": "_catalogue",
     "TokenStoreContract": "_token_store",
     "catalogue": "_catalogue",

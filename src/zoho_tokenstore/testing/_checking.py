@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,7 +18,7 @@ from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.testing import _given as given
 from zoho_tokenstore.testing._abilities import ORDINARY, Ability
 from zoho_tokenstore.testing._catalogue import Clause, Severity, catalogue
-from zoho_tokenstore.testing._examples import script
+from zoho_tokenstore.testing._examples import Given, script
 from zoho_tokenstore.testing._token_store import TokenStoreContract
 
 Outcome = Literal["passed", "failed", "skipped"]
@@ -51,7 +52,7 @@ class CheckReport:
     """What became of all clauses, in the order of their numbers.
 
     Arguments:
-        subject: the factory.
+        subject: the factory, or what the driver says of its store.
         results: one for each clause.
     """
 
@@ -70,8 +71,9 @@ class CheckReport:
 
 
 def check(
-    factory: str,
+    factory: str = "",
     *,
+    driver: str = "",
     abilities: Iterable[Ability] = ORDINARY,
     only: Sequence[str] = (),
     timeout: float = 60.0,
@@ -86,6 +88,8 @@ def check(
         factory: ``package.module:factory``, found from the working directory. It takes an empty folder and
             returns a store that keeps its tokens there; or it takes nothing, and returns another empty store
             each time.
+        driver: instead of a factory, the command of a program that answers for a store of another language
+            (docs/reference/driver-protocol.md), quoted as in a shell.
         abilities: what the store is able to do; the clauses about other abilities are skipped. A store whose
             factory takes no folder is neither persistent nor shared, and has no files.
         only: the numbers or names of clauses, if not all.
@@ -93,33 +97,33 @@ def check(
         on_result: called with each result.
 
     Raises:
-        ConfigurationError: there is no such factory or clause, the factory fails, or its store is not empty.
+        ConfigurationError: there is no such factory, driver or clause, the factory fails, or its store is not
+            empty.
+        DriverError: the driver doesn't answer.
     """
     wanted = _wanted(only)
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        given.GivenStore(factory)
-    finally:
-        sys.path.remove(here)
+    if bool(factory) == bool(driver):
+        raise ConfigurationError("Name either a factory or a driver.")
+    subject = _subject_of_driver(driver) if driver else _subject_of_factory(factory)
+    made_by = Given(factory or driver, is_driver=bool(driver))
     found: dict[str, ClauseResult] = {}
     while len(found) < len(wanted):
         left = [clause for clause in wanted if clause.name not in found]
-        run = _Run(factory, left, declared=frozenset(abilities), timeout=timeout)
+        run = _Run(subject, made_by, left, declared=frozenset(abilities), timeout=timeout)
         for result in run.results():
             found[result.clause.name] = result
             on_result(result)
-    return CheckReport(subject=factory, results=tuple(found[clause.name] for clause in wanted))
+    return CheckReport(subject=subject, results=tuple(found[clause.name] for clause in wanted))
 
 
 class _Run:
     """One process with some clauses: until it has done all, or one of them ends it."""
 
     def __init__(
-        self, factory: str, left: list[Clause], *, declared: frozenset[Ability], timeout: float
+        self, subject: str, given: Given, left: list[Clause], *, declared: frozenset[Ability], timeout: float
     ) -> None:
-        self._factory, self._left, self._declared = factory, left, declared
-        self._timeout = timeout
+        self._subject, self._given, self._left = subject, given, left
+        self._declared, self._timeout = declared, timeout
         self._by_test = {f"test_{clause.name.replace('-', '_')}": clause for clause in left}
 
     def results(self) -> Iterator[ClauseResult]:
@@ -145,7 +149,7 @@ class _Run:
             str(folder / "t"),
         ]
         command += ["-p", "zoho_tokenstore._pytest_plugin"] if not _is_known_to_pytest() else []
-        command += ["--zoho-token-store", self._factory, "--zoho-results", str(seen)]
+        command += [self._given.option, "--zoho-results", str(seen)]
         command += ["--zoho-abilities", ",".join(sorted(self._declared)) or "none"]
         command += [f"{given.__file__}::TestGivenStore::{test}" for test in self._by_test]
         path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
@@ -184,7 +188,7 @@ class _Run:
             yield self._lost(running, f"it ended the process (exit status {process.returncode})")
         else:
             output = (seen.parent / "output").read_text(errors="replace")
-            raise ConfigurationError(f"The contract could not be run over {self._factory}.\n{output[-2000:]}")
+            raise ConfigurationError(f"The contract could not be run over {self._subject}.\n{output[-2000:]}")
 
     def _settled(self, cases: list[dict[str, Any]], test: str) -> Iterator[ClauseResult]:
         """Yield the result of a clause whose cases are all known: the first that failed decides."""
@@ -194,7 +198,7 @@ class _Run:
         worst = min(cases, key=lambda case: _OUTCOMES.index(case["outcome"]))
         failed = worst["outcome"] == "failed"
         if failed and worst["when"] == "setup" and clause is self._left[0]:
-            raise ConfigurationError(f"{self._factory} makes no store to be checked: {worst['reason']}")
+            raise ConfigurationError(f"{self._subject} makes no store to be checked: {worst['reason']}")
         yield ClauseResult(
             clause=clause,
             outcome=worst["outcome"],
@@ -204,7 +208,7 @@ class _Run:
         )
 
     def _example(self, test: str, case: dict[str, Any]) -> tuple[str, ...]:
-        return script(self._factory, getattr(TokenStoreContract, test), case["case"], case["example"])
+        return script(self._given, getattr(TokenStoreContract, test), case["case"], case["example"])
 
     def _lost(self, test: str, reason: str) -> ClauseResult:
         return ClauseResult(clause=self._by_test[test], outcome="failed", reason=reason)
@@ -212,6 +216,25 @@ class _Run:
 
 _OUTCOMES: Final = ("failed", "skipped", "passed")
 _RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+def _subject_of_factory(name: str) -> str:
+    """Return the name of a factory, which can be found from the working directory."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        return given.GivenStore(name).name
+    finally:
+        sys.path.remove(here)
+
+
+def _subject_of_driver(command: str) -> str:
+    """Return what a driver says of its store."""
+    with (
+        tempfile.TemporaryDirectory(prefix="zoho-tokens-check-") as folder,
+        closing(given.GivenStore(command, is_driver=True).open(Path(folder))) as store,
+    ):
+        return str(store.about)
 
 
 def _wanted(only: Sequence[str]) -> list[Clause]:

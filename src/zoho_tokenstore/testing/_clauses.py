@@ -7,6 +7,11 @@ import inspect
 _PREFIX = "test_"
 
 
+def clause_of(test: str) -> str:
+    """Return the id of the clause that a test proves, by the test's name."""
+    return test.removeprefix(_PREFIX).replace("_", "-")
+
+
 def clauses(contract: type) -> dict[str, str]:
     """Return the statement of every clause of a contract, by the clause's id.
 
@@ -14,7 +19,7 @@ def clauses(contract: type) -> dict[str, str]:
     docstring is the statement.
     """
     return {
-        name.removeprefix(_PREFIX).replace("_", "-"): " ".join((inspect.getdoc(test) or "").split())
+        clause_of(name): " ".join((inspect.getdoc(test) or "").split())
         for name, test in inspect.getmembers(contract, inspect.isfunction)
         if name.startswith(_PREFIX)
     }

@@ -1,8 +1,9 @@
-"""The contract of the store that the option ``--zoho-token-store`` names; collected only with it."""
+"""The contract of the store that an option of pytest names; collected only with one of them."""
 
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -13,9 +14,12 @@ import pytest
 
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.testing._abilities import ORDINARY, parse_abilities
+from zoho_tokenstore.testing._remote_store import RemoteStore
+from zoho_tokenstore.testing._subject import close_store
 from zoho_tokenstore.testing._token_store import TokenStoreContract
 
-OPTION = "zoho_token_store"
+FACTORY = "zoho_token_store"
+DRIVER = "zoho_token_store_driver"
 ABILITIES = "zoho_abilities"
 
 
@@ -23,17 +27,20 @@ class GivenStore:
     """What makes the store under test.
 
     Arguments:
-        name: ``package.module:factory``. The factory is called with an empty folder, or with nothing; then it
-            returns another empty place each time, which nobody can open again.
+        name: ``package.module:factory``; or the command of a driver, quoted as in a shell. The factory is
+            called with an empty folder, or with nothing; then it returns another empty place each time, which
+            nobody can open again.
+        is_driver: which of the two.
 
     Raises:
-        ConfigurationError: there is no such factory, or it cannot be called like this.
+        ConfigurationError: there is no such factory, or it cannot be called like this; or the command is
+            empty, or a quote is not closed.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._make = _factory(name)
-        self.takes_folder = _takes_folder(name, self._make)
+    def __init__(self, name: str, *, is_driver: bool = False) -> None:
+        self.name, self.is_driver = name, is_driver
+        self._make: Callable[..., Any] = partial(RemoteStore, _words(name)) if is_driver else _factory(name)
+        self.takes_folder = is_driver or _takes_folder(name, self._make)
 
     def open(self, folder: Path) -> Any:
         """Return a store on the tokens of a folder."""
@@ -59,9 +66,24 @@ class TestGivenStore(TokenStoreContract):
 
     given: GivenStore
 
-    @pytest.fixture(autouse=True)
-    def _take_options(self, request: pytest.FixtureRequest) -> None:
-        self.given = GivenStore(request.config.getoption(OPTION))
+    @pytest.fixture(scope="class")
+    def named(self, request: pytest.FixtureRequest) -> GivenStore:
+        factory, driver = (request.config.getoption(option) for option in (FACTORY, DRIVER))
+        return GivenStore(factory or driver, is_driver=not factory)
+
+    @pytest.fixture(scope="class")
+    def behind_a_driver(
+        self, named: GivenStore, tmp_path_factory: pytest.TempPathFactory
+    ) -> RemoteStore | None:
+        store = named.open(tmp_path_factory.mktemp("about"))
+        close_store(store)
+        return store if isinstance(store, RemoteStore) else None
+
+    @pytest.fixture
+    def _options(
+        self, request: pytest.FixtureRequest, named: GivenStore, behind_a_driver: RemoteStore | None
+    ) -> None:
+        self.given, self.remote = named, behind_a_driver
         declared = request.config.getoption(ABILITIES)
         self.abilities = ORDINARY if declared is None else parse_abilities(declared)
         if not self.given.takes_folder:
@@ -74,18 +96,18 @@ class TestGivenStore(TokenStoreContract):
         return self.given.open(folder)
 
     def opener(self, folder: Path) -> Callable[[], Any]:
-        return partial(_open, self.given.name, folder)
+        return partial(_open, self.given.name, self.given.is_driver, folder)
 
 
-def contract_over(name: str) -> TestGivenStore:
+def contract_over(name: str, *, is_driver: bool = False) -> TestGivenStore:
     """Return the contract over the store of a factory, for the examples of clauses that failed."""
     contract = TestGivenStore()
-    contract.given = GivenStore(name)
+    contract.given = GivenStore(name, is_driver=is_driver)
     return contract
 
 
-def _open(name: str, folder: Path) -> Any:
-    return GivenStore(name).open(folder)
+def _open(name: str, is_driver: bool, folder: Path) -> Any:
+    return GivenStore(name, is_driver=is_driver).open(folder)
 
 
 def _has_tokens(store: Any) -> bool:
@@ -93,6 +115,16 @@ def _has_tokens(store: Any) -> bool:
         return bool(store.get_tokens())
     except Exception:  # noqa: BLE001  # there are clauses about that
         return False
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ConfigurationError(f"The command {command!r} can't be read: {error}.") from error
+    if not words:
+        raise ConfigurationError("The command of the driver is empty.")
+    return words
 
 
 def _factory(name: str) -> Any:

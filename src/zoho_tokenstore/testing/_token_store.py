@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from zoho_tokenstore.testing._clauses import clause_of
 from zoho_tokenstore.testing._damage import DamageClauses
 from zoho_tokenstore.testing._deleting import DeletingClauses
 from zoho_tokenstore.testing._end_to_end import EndToEndClauses
@@ -9,6 +12,7 @@ from zoho_tokenstore.testing._finding import FindingClauses
 from zoho_tokenstore.testing._hostility import HostilityClauses
 from zoho_tokenstore.testing._killing import KillClauses
 from zoho_tokenstore.testing._processes import ProcessClauses
+from zoho_tokenstore.testing._remote_store import RemoteStore
 from zoho_tokenstore.testing._saving import SavingClauses
 from zoho_tokenstore.testing._secrecy import SecrecyClauses
 from zoho_tokenstore.testing._sharing import SharingClauses
@@ -33,9 +37,24 @@ class TokenStoreContract(
     - ``make_store(self, folder)``: return a store without tokens. `folder` is an empty folder of
       this test; a store on a server empties its own place there instead.
     - ``reopen(self, store, folder)``: return a second handle on the same tokens, as another process
-      would open it; or set ``can_reopen = False`` if there can be none.
+      would open it; or declare other ``abilities`` than the usual ones.
 
     A store that has a ``close()`` is closed after each test. Only the six methods of the SDK's
     `TokenStore` are called besides. The clauses named ``sdk-…`` call them by the unmodified SDK, against
-    a local Zoho in the same process.
+    a local Zoho in the same process. Of a `RemoteStore`, the clauses that it leaves out are skipped.
     """
+
+    remote: RemoteStore | None = None
+    """One of the stores under test, for the clauses that make theirs later."""
+
+    @pytest.fixture
+    def _options(self) -> None:
+        """What subclasses read before the first clause."""
+
+    @pytest.fixture(autouse=True)
+    def _is_asked_by_wire(self, request: pytest.FixtureRequest, _options: None) -> None:
+        store = request.getfixturevalue("store") if "store" in request.fixturenames else self.remote
+        if isinstance(store, RemoteStore):
+            reason = store.why_left_out(clause_of(request.function.__name__))
+            if reason is not None:
+                pytest.skip(reason)

@@ -22,6 +22,7 @@ __all__ = [
     "Fields",
     "OAuthToken",
     "SDKException",
+    "UserSignature",
     "fields_of",
     "login",
     "make_token",

@@ -74,7 +74,7 @@ def by_id(store: Any, token_id: str | None) -> Fields:
 
 def all_fields(store: Any) -> list[Fields]:
     """Return the fields of every stored token, in the order of their ids."""
-    return in_order(map(fields_of, store.get_tokens()))
+    return in_order(map(fields_of, store.get_tokens() or ()))  # what an empty store returns is a clause
 
 
 def in_order(saved: Iterable[Fields]) -> list[Fields]:
