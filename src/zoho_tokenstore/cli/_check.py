@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
+from collections import defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _INDENT: Final = " " * 6
 _LONGEST_REASON: Final = 300
+_SHARED: Final = 3
+"""So many clauses that fail at one line of the store have it named at the end."""
 
 
 def check(
@@ -75,6 +78,7 @@ def _show(report: CheckReport, *, examples: bool) -> None:
         say(f"{severity}")
         for result in results:
             _show_failure(result, examples=examples)
+    _show_shared(failed)
     if skipped:
         numbers = sorted(result.clause.number for result in skipped)
         say(f"Left out: {', '.join(numbers)} ({skipped[0].reason})")
@@ -85,13 +89,30 @@ def _show_failure(result: ClauseResult, *, examples: bool) -> None:
     clause = result.clause
     say(f"  {clause.number:3} {clause.name}: {clause.harm}")
     width = max(40, shutil.get_terminal_size().columns - len(_INDENT) - 1)
-    why = " ".join(result.reason.split())[:_LONGEST_REASON]
-    for text in (clause.statement, f"Rests on: {clause.basis}", why):
+    for text in (clause.statement, f"Rests on: {clause.basis}", _seen_in(result)):
         for line in textwrap.wrap(text, width):
             say(f"{_INDENT}{line}")
     if examples:
         for line in result.example:
             say(f"{_INDENT}| {line}")
+
+
+def _seen_in(result: ClauseResult) -> str:
+    """Return what was seen, and where in the store."""
+    reason = " ".join(result.reason.split())[:_LONGEST_REASON]
+    return f"Seen: {reason}" + (f" ({result.place})" if result.place else "")
+
+
+def _show_shared(failed: list[ClauseResult]) -> None:
+    """Name the lines of the store at which several clauses fail: most is gained by mending these."""
+    at: dict[str, list[ClauseResult]] = defaultdict(list)
+    for result in failed:
+        at[result.place].append(result)
+    at.pop("", None)
+    for place, results in sorted(at.items(), key=lambda item: -len(item[1])):
+        if len(results) >= _SHARED:
+            numbers = ", ".join(result.clause.number for result in results)
+            say(f"Mend {place} first: {len(results)} clauses fail there ({numbers}).")
 
 
 def _json_of(result: ClauseResult) -> dict[str, Any]:
@@ -100,6 +121,7 @@ def _json_of(result: ClauseResult) -> dict[str, Any]:
         "outcome": result.outcome,
         "seconds": round(result.seconds, 3),
         "reason": result.reason,
+        "place": result.place,
         "example": list(result.example),
     }
 

@@ -37,6 +37,7 @@ class ClauseResult:
         outcome: `skipped` is what the store is said not to be able to do.
         seconds: how long it took.
         reason: why it failed or was skipped.
+        place: the line of the store that raised an exception, as ``file:line``, if it is known.
         example: the lines of the clause up to the one that failed.
     """
 
@@ -44,6 +45,7 @@ class ClauseResult:
     outcome: Outcome
     seconds: float = 0.0
     reason: str = ""
+    place: str = ""
     example: tuple[str, ...] = ()
 
 
@@ -197,7 +199,8 @@ class _Run:
             clause=clause,
             outcome=worst["outcome"],
             seconds=sum(case["seconds"] for case in cases),
-            reason=worst["reason"] if worst["outcome"] != "passed" else "",
+            reason=_reason(worst) if worst["outcome"] != "passed" else "",
+            place=worst["place"] if failed else "",
             example=_lines(worst["example"]) if failed else (),
         )
 
@@ -219,6 +222,12 @@ def _wanted(only: Sequence[str]) -> list[Clause]:
 
 def _test_of(nodeid: str) -> str:
     return nodeid.partition("::TestGivenStore::")[2].partition("[")[0]
+
+
+def _reason(case: dict[str, Any]) -> str:
+    """Return why a case failed or was skipped, with the case if the clause has several."""
+    name = case["test"].partition("[")[2].rpartition("]")[0]
+    return f"with {name}: {case['reason']}" if name and case["outcome"] == "failed" else case["reason"]
 
 
 def _lines(example: list[str]) -> tuple[str, ...]:
