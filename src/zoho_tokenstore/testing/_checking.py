@@ -26,6 +26,8 @@ _START_S: Final = 120.0
 """How many seconds it may take to import everything, and to open a first store."""
 
 _MOST_LINES: Final = 40
+_NO_OTHER_PLUGINS: Final = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+"""Other plugins take longer to load than most clauses, and could change what is run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,15 +146,21 @@ class _Run:
             "--basetemp",
             str(folder / "t"),
         ]
-        command += ["-p", "zoho_tokenstore._pytest_plugin"] if not _is_known_to_pytest() else []
-        command += ["--zoho-token-store", self._factory, "--zoho-results", str(seen)]
+        command += [
+            "-p",
+            "zoho_tokenstore._pytest_plugin",
+            "--zoho-token-store",
+            self._factory,
+            "--zoho-results",
+            str(seen),
+        ]
         command += ["--zoho-one-process"] if self._one_process else []
         command += [f"{given.__file__}::TestGivenStore::{test}" for test in self._by_test]
         path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
         with (folder / "output").open("wb") as output:
             return subprocess.Popen(  # noqa: S603  # pytest, and what the caller names
                 command,
-                env=os.environ | {"PYTHONPATH": path, "PYTEST_ADDOPTS": ""},
+                env=os.environ | {"PYTHONPATH": path, "PYTEST_ADDOPTS": "", _NO_OTHER_PLUGINS: "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -232,9 +240,3 @@ def _reason(case: dict[str, Any]) -> str:
 
 def _lines(example: list[str]) -> tuple[str, ...]:
     return tuple(textwrap.dedent("\n".join(example[-_MOST_LINES:])).strip("\n").splitlines())
-
-
-def _is_known_to_pytest() -> bool:
-    from importlib.metadata import entry_points
-
-    return any(entry.value.startswith("zoho_tokenstore.") for entry in entry_points(group="pytest11"))
