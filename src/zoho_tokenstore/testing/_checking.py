@@ -146,14 +146,8 @@ class _Run:
             "--basetemp",
             str(folder / "t"),
         ]
-        command += [
-            "-p",
-            "zoho_tokenstore._pytest_plugin",
-            "--zoho-token-store",
-            self._factory,
-            "--zoho-results",
-            str(seen),
-        ]
+        command += ["-p", "zoho_tokenstore._pytest_plugin"]
+        command += ["--zoho-token-store", self._factory, "--zoho-results", str(seen)]
         command += ["--zoho-one-process"] if self._one_process else []
         command += [f"{given.__file__}::TestGivenStore::{test}" for test in self._by_test]
         path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
