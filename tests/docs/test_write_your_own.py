@@ -19,6 +19,9 @@ from zoho_tokenstore.emulator import Emulator
 
 STORE, BACKEND = (Page(DOCS / "tutorials" / f"write-your-own-{what}.md") for what in ("store", "backend"))
 
+SINGLE_RENEWAL = "E16"
+"""The clause that a store cannot hold by storing alone, which the page says."""
+
 SAMPLE = """
 from tests.support.sample import sampled
 
@@ -33,7 +36,7 @@ CHOSEN = "TestBackend or TestLeases or by_user_name or by_id or never_duplicates
 @pytest.mark.clear
 @pytest.mark.timeout(300)
 def test_a_store_from_an_empty_class_to_a_passing_one(tmp_path: Path) -> None:
-    """After each step the check says what the page shows; at the end every clause holds."""
+    """After each step the check says what the page shows; at the end every clause about storing holds."""
     folder = tmp_path / "empty"
     folder.mkdir()
     files = saved_files(STORE)
@@ -46,8 +49,8 @@ def test_a_store_from_an_empty_class_to_a_passing_one(tmp_path: Path) -> None:
         shown = reader.run(command)
         assert reader.is_shown(command, shown), "\n".join([f"line {command.line}:", *shown])
     assert not files
-    _, held, _, known, *_ = shown[-1].split()
-    assert held == known
+    failed = {found[1] for found in re.finditer(r"^  ([A-Z]+\d+) ", "\n".join(shown), re.MULTILINE)}
+    assert failed <= {SINGLE_RENEWAL}
 
 
 def _is_check(command: Command) -> bool:
