@@ -28,7 +28,7 @@ from tests.support.sample import sampled
 def pytest_collection_modifyitems(items):
     items[:] = sampled(items, 1)
 """
-CHOSEN = "TestBackend or TestLeases or by_user_name or by_id or never_duplicates or handles or stay_deleted"
+CHOSEN = "TestBackend or TestLeases or user_name or by_id or duplicates or handles or deleted or damage"
 """Of the clauses of token stores some: above a backend they are about this package, and proven over ten."""
 
 
