@@ -28,8 +28,11 @@ from tests.support.sample import sampled
 def pytest_collection_modifyitems(items):
     items[:] = sampled(items, 1)
 """
-CHOSEN = "TestBackend or TestLeases or user_name or by_id or duplicates or handles or deleted or damage"
-"""Of the clauses of token stores some: above a backend they are about this package, and proven over ten."""
+CHOSEN = (
+    "(TestBackend and not hostile) or (TestLeases and not texts and not names)"
+    " or user_name or by_id or duplicates or handles or deleted or damage"
+)
+"""What takes long is left out; above a backend, most clauses of token stores are about this package."""
 
 
 @pytest.mark.long
@@ -78,7 +81,7 @@ def test_a_backend_for_s3(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) >= 55
+    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) >= 50
 
 
 def _install(folder: Path) -> None:
