@@ -7,6 +7,7 @@ this package is installed, so it imports nothing until it is used.
 from __future__ import annotations
 
 import json
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,8 +57,10 @@ class _Results:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._difference = ""
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._difference = ""
         self._write(test=nodeid)
 
     @pytest.hookimpl(wrapper=True)
@@ -67,6 +70,12 @@ class _Results:
         report.zoho_case = {} if case is None else {name: repr(value) for name, value in case.params.items()}
         return report
 
+    def pytest_assertrepr_compare(self, op: str, left: Any, right: Any) -> list[str] | None:
+        from zoho_tokenstore.testing._differences import explain
+
+        self._difference = explain(op, left, right) or ""
+        return [self._difference] if self._difference else None
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or not report.passed:
             self._write(
@@ -74,7 +83,8 @@ class _Results:
                 outcome=report.outcome,
                 when=report.when,
                 seconds=report.duration,
-                reason=_reason_of(report),
+                reason=self._reason_of(report),
+                place=_place_of(report),
                 case=getattr(report, "zoho_case", {}),
                 example=_example_of(report),
             )
@@ -83,17 +93,33 @@ class _Results:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 
+    def _reason_of(self, report: pytest.TestReport) -> str:
+        if report.skipped and isinstance(report.longrepr, tuple):
+            return str(report.longrepr[2]).removeprefix("Skipped: ")
+        message = str(getattr(getattr(report.longrepr, "reprcrash", None), "message", ""))
+        return self._difference if self._difference and self._difference in message else message
 
-def _reason_of(report: pytest.TestReport) -> str:
-    if report.skipped and isinstance(report.longrepr, tuple):
-        return str(report.longrepr[2]).removeprefix("Skipped: ")
-    crash = getattr(report.longrepr, "reprcrash", None)
-    return "" if crash is None else str(crash.message)
+
+def _place_of(report: pytest.TestReport) -> str:
+    """Return the last line of the store's own code that an exception went through, as ``file:line``."""
+    places = [entry.reprfileloc for entry in _entries_of(report) if entry.reprfileloc is not None]
+    own = [place for place in places if _is_own(Path(place.path).resolve())]
+    return f"{Path(own[-1].path).name}:{own[-1].lineno}" if own else ""
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether a file belongs neither to the contract nor to Python or an installed package."""
+    known = (_GIVEN.parent.resolve(), Path(sysconfig.get_path("stdlib")).resolve())
+    return "site-packages" not in path.parts and not any(path.is_relative_to(other) for other in known)
+
+
+def _entries_of(report: pytest.TestReport) -> list[Any]:
+    return getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", None) or []
 
 
 def _example_of(report: pytest.TestReport) -> list[str]:
     """Return the lines of the clause from after its docstring up to the one that failed."""
-    entries = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", None)
+    entries = _entries_of(report)
     lines = (
         [str(line) for line in entries[0].lines if str(line).strip("^ ") and not str(line).startswith("E ")]
         if entries

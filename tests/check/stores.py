@@ -56,6 +56,13 @@ class Dies(Broken):
         raise NotImplementedError
 
 
+class Unwritable(Broken):
+    """Fails at each save."""
+
+    def save_token(self, token: Any) -> None:
+        raise PermissionError("the disk is read-only")
+
+
 BY_NAME = {store.__name__: store for store in (Broken, *CAUGHT_BY)}
 """The deliberately wrong stores, and the right one that they are made of."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.check import stores
 from tests.support.processes import ROOT
 from zoho_tokenstore import ConfigurationError
 from zoho_tokenstore.testing import (
@@ -23,6 +25,8 @@ from zoho_tokenstore.testing import (
     check,
     clauses,
 )
+from zoho_tokenstore.testing._differences import explain
+from zoho_tokenstore.testing._tokens import FIELDS
 
 STORES = "tests.check.stores"
 
@@ -79,9 +83,48 @@ def test_a_wrong_store_is_told_what_it_does(capsys: pytest.CaptureFixture[str]) 
     assert (
         "F16 find-tells-clients-apart: two programs of one user work with each other's rights" in done.stdout
     )
+    assert "refresh_token is '1000.refresh.alice' instead of '1000.r.2'" in " ".join(done.stdout.split())
     assert "| from zoho_tokenstore.testing.steps import ALICE" in done.stdout
     assert "| portal = stored(store, ALICE)" in done.stdout
     assert done.stdout.rstrip().endswith(f"{STORES}:FindsByNameAlone: 0 of 1 clauses hold.")
+
+
+def test_a_line_at_which_clauses_fail_is_named() -> None:
+    """An exception comes with its line in the store; a line with several clauses is to be mended first."""
+    numbers = ("S1", "S3", "S18")
+    done = command(f"{STORES}:Unwritable", "--one-process", *(f"--only={number}" for number in numbers))
+    seen = " ".join(done.stdout.split())
+    line = 1 + inspect.getsourcelines(stores.Unwritable.save_token)[1]
+    assert f"Seen: with 1: PermissionError: the disk is read-only (stores.py:{line})" in seen
+    assert f"Mend stores.py:{line} first: 3 clauses fail there (S3, S1, S18)." in seen
+
+
+ALICE = dict.fromkeys(FIELDS) | {"id": "1", "user_name": "alice"}
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "said"),
+    [
+        (ALICE, None, "the token with id '1' of 'alice' instead of nothing"),
+        (None, ALICE, "nothing instead of the token with id '1' of 'alice'"),
+        (ALICE, ALICE | {"id": "2"}, "id is '1' instead of '2'"),
+        (
+            dict.fromkeys(FIELDS),
+            dict.fromkeys(FIELDS, "x" * 99),
+            ", ".join(f"{name} is None instead of '{'x' * 44}…" for name in FIELDS[:4])
+            + ", and 6 more fields",
+        ),
+        ([ALICE, ALICE], [ALICE], "2 tokens instead of 1"),
+        ([ALICE], [ALICE | {"access_token": "a"}], "access_token is None instead of 'a'"),
+        (None, [ALICE], "nothing instead of a list of length 1"),
+        (ALICE, ALICE, None),
+        ({"id": "1"}, ALICE, None),
+        (3, 4, None),
+    ],
+)
+def test_a_difference_is_told_by_its_fields(got: object, expected: object, said: str | None) -> None:
+    """Whatever is equal is left out; what is no token is left to pytest."""
+    assert explain("==", got, expected) == said
 
 
 @pytest.mark.parametrize(
@@ -156,7 +199,7 @@ def test_json_and_badge() -> None:
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert [line["number"] for line in lines] == ["F1", "S6"]
-    assert {*Clause._fields, "outcome", "seconds", "reason", "example"} == {*lines[0]}
+    assert {*Clause._fields, "outcome", "seconds", "reason", "place", "example"} == {*lines[0]}
     badge = json.loads(command(f"{STORES}:right", "--only", "F1", "--badge").stdout)
     assert (badge["message"], badge["color"]) == ("1 of 1", "brightgreen")
 

@@ -28,6 +28,7 @@ PATIENT: Final = "patricia@zylker.example"
 _ID: Final = re.compile(r"\b9\d{8}\b")
 _TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 _SPECIAL: Final = re.compile(rf"(?P<time>{_TIME})|(?P<id>\b9\d{{8}}\b)|(?P<rest>…)")
+_ERASED: Final = re.compile(r"[^\r\n]*\r +\r")
 _BROWSER: Final = """#!{python}
 import sys, urllib.request
 urllib.request.urlopen(sys.argv[1]).read()
@@ -91,7 +92,7 @@ class Session:
             return []
         with Terminal(("bash", "-c", words), env=self._environment, cwd=self._folder) as terminal:
             text = terminal.answered(self._answers)
-        text = text.replace(self._zoho.url, URL).replace(str(self._folder), FOLDER)
+        text = _ERASED.sub("", text).replace(self._zoho.url, URL).replace(str(self._folder), FOLDER)
         return [line.rstrip() for line in text.splitlines()]
 
     def is_shown(self, command: Command, lines: list[str]) -> bool:

@@ -25,7 +25,11 @@ CLEAR = {
 }
 """Pages about stores whose secrets are not sealed."""
 
-RUN_BY_OTHERS = {"docs/tutorials/login-django.md": "tests/docs/test_tutorial_django.py"}
+RUN_BY_OTHERS = {
+    "docs/tutorials/login-django.md": "tests/docs/test_tutorial_django.py",
+    "docs/tutorials/write-your-own-backend.md": "tests/docs/test_write_your_own.py",
+    "docs/tutorials/write-your-own-store.md": "tests/docs/test_write_your_own.py",
+}
 """Pages whose blocks are files of a project, and the tests that make and run it."""
 
 WITH_CODE = [

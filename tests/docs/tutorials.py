@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from filelock import FileLock
 
@@ -23,7 +23,10 @@ from tests.docs.pages import ROOT, Page
 from tests.support.network import outside
 
 PORTS: Final = ("8085", "8000")
-_FILE: Final = re.compile(r"Save this as `([a-z_./]+)`:\n\n```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FILE: Final = re.compile(
+    r"Save this as `([a-z0-9_./]+)`(?:, instead of what is there)?:\n\n```(?:python|toml)\n(.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
 _EXTRAS: Final = re.compile(r'pip install "zoho-tokenstore(\[[a-z,]+\])"')
 UV: Final = Path(sys.executable).with_name("uv")
 
@@ -37,6 +40,22 @@ def wheel(folder: Path) -> Path:
     return found
 
 
+class SavedFile(NamedTuple):
+    """A file that a page has its reader save, and the line where it is."""
+
+    name: str
+    source: str
+    line: int
+
+
+def saved_files(page: Page) -> list[SavedFile]:
+    """Return the files of a page in their order; one that is saved again comes again."""
+    return [
+        SavedFile(found[1], found[2], page.text.count("\n", 0, found.start()) + 1)
+        for found in _FILE.finditer(page.text)
+    ]
+
+
 class Reader:
     """Somebody who follows a page."""
 
@@ -48,8 +67,8 @@ class Reader:
     def follow(self) -> None:
         """Do what the page says, up to where a browser is opened."""
         for block in self._page.blocks("console"):
-            for name, source in _FILE.findall(self._page.text):
-                (self._folder / name).write_text(self._here(source), encoding="utf-8")
+            for file in saved_files(self._page):
+                (self._folder / file.name).write_text(self._here(file.source), encoding="utf-8")
             extras = _EXTRAS.match(block.source)
             if extras is None:
                 self._opened.enter_context(self._terminal(self._here(block.source)))

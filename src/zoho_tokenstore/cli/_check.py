@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
+from collections import defaultdict
 from enum import StrEnum
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +22,8 @@ _DRIVERS: Final = Path(__file__).parents[1] / "testing" / "drivers"
 
 _INDENT: Final = " " * 6
 _LONGEST_REASON: Final = 300
+_SHARED: Final = 3
+"""So many clauses that fail at one line of the store have it named at the end."""
 
 
 class Language(StrEnum):
@@ -117,6 +120,7 @@ def _show(report: CheckReport, *, examples: bool) -> None:
         say(f"{severity}")
         for result in results:
             _show_failure(result, examples=examples)
+    _show_shared(failed)
     for reason, results in groupby(sorted(skipped, key=_reason_of), _reason_of):
         say(f"Left out: {', '.join(sorted(result.clause.number for result in results))} ({reason})")
     say(f"{report.subject}: {len(passed)} of {len(passed) + len(failed)} clauses hold.")
@@ -130,13 +134,30 @@ def _show_failure(result: ClauseResult, *, examples: bool) -> None:
     clause = result.clause
     say(f"  {clause.number:3} {clause.name}: {clause.harm}")
     width = max(40, shutil.get_terminal_size().columns - len(_INDENT) - 1)
-    why = " ".join(result.reason.split())[:_LONGEST_REASON]
-    for text in (clause.statement, f"Rests on: {clause.basis}", why):
+    for text in (clause.statement, f"Rests on: {clause.basis}", _seen_in(result)):
         for line in textwrap.wrap(text, width):
             say(f"{_INDENT}{line}")
     if examples:
         for line in result.example:
             say(f"{_INDENT}| {line}")
+
+
+def _seen_in(result: ClauseResult) -> str:
+    """Return what was seen, and where in the store."""
+    reason = " ".join(result.reason.split())[:_LONGEST_REASON]
+    return f"Seen: {reason}" + (f" ({result.place})" if result.place else "")
+
+
+def _show_shared(failed: list[ClauseResult]) -> None:
+    """Name the lines of the store at which several clauses fail: most is gained by mending these."""
+    at: dict[str, list[ClauseResult]] = defaultdict(list)
+    for result in failed:
+        at[result.place].append(result)
+    at.pop("", None)
+    for place, results in sorted(at.items(), key=lambda item: -len(item[1])):
+        if len(results) >= _SHARED:
+            numbers = ", ".join(result.clause.number for result in results)
+            say(f"Mend {place} first: {len(results)} clauses fail there ({numbers}).")
 
 
 def _json_of(result: ClauseResult) -> dict[str, Any]:
@@ -145,6 +166,7 @@ def _json_of(result: ClauseResult) -> dict[str, Any]:
         "outcome": result.outcome,
         "seconds": round(result.seconds, 3),
         "reason": result.reason,
+        "place": result.place,
         "example": list(result.example),
     }
 

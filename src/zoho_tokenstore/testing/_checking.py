@@ -27,6 +27,9 @@ _TICK_S: Final = 0.05
 _START_S: Final = 120.0
 """How many seconds it may take to import everything, and to open a first store."""
 
+_NO_OTHER_PLUGINS: Final = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+"""Other plugins take longer to load than most clauses, and could change what is run."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClauseResult:
@@ -37,6 +40,7 @@ class ClauseResult:
         outcome: `skipped` is what the store is said not to be able to do.
         seconds: how long it took.
         reason: why it failed or was skipped.
+        place: the line of the store that raised an exception, as ``file:line``, if it is known.
         example: a script of the lines of the clause up to the one that failed.
     """
 
@@ -44,6 +48,7 @@ class ClauseResult:
     outcome: Outcome
     seconds: float = 0.0
     reason: str = ""
+    place: str = ""
     example: tuple[str, ...] = ()
 
 
@@ -148,7 +153,7 @@ class _Run:
             "--basetemp",
             str(folder / "t"),
         ]
-        command += ["-p", "zoho_tokenstore._pytest_plugin"] if not _is_known_to_pytest() else []
+        command += ["-p", "zoho_tokenstore._pytest_plugin"]
         command += [self._given.option, "--zoho-results", str(seen)]
         command += ["--zoho-abilities", ",".join(sorted(self._declared)) or "none"]
         command += [f"{given.__file__}::TestGivenStore::{test}" for test in self._by_test]
@@ -156,7 +161,7 @@ class _Run:
         with (folder / "output").open("wb") as output:
             return subprocess.Popen(  # noqa: S603  # pytest, and what the caller names
                 command,
-                env=os.environ | {"PYTHONPATH": path, "PYTEST_ADDOPTS": ""},
+                env=os.environ | {"PYTHONPATH": path, "PYTEST_ADDOPTS": "", _NO_OTHER_PLUGINS: "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -203,7 +208,8 @@ class _Run:
             clause=clause,
             outcome=worst["outcome"],
             seconds=sum(case["seconds"] for case in cases),
-            reason=worst["reason"] if worst["outcome"] != "passed" else "",
+            reason=_reason(worst) if worst["outcome"] != "passed" else "",
+            place=worst["place"] if failed else "",
             example=self._example(test, worst) if failed else (),
         )
 
@@ -249,7 +255,7 @@ def _test_of(nodeid: str) -> str:
     return nodeid.partition("::TestGivenStore::")[2].partition("[")[0]
 
 
-def _is_known_to_pytest() -> bool:
-    from importlib.metadata import entry_points
-
-    return any(entry.value.startswith("zoho_tokenstore.") for entry in entry_points(group="pytest11"))
+def _reason(case: dict[str, Any]) -> str:
+    """Return why a case failed or was skipped, with the case if the clause has several."""
+    name = case["test"].partition("[")[2].rpartition("]")[0]
+    return f"with {name}: {case['reason']}" if name and case["outcome"] == "failed" else case["reason"]
