@@ -26,6 +26,8 @@ from zoho_tokenstore.testing.steps import ALICE, BOB, CLIENT, found, make_token,
 _NAMES: Final = ("client_secret", "refresh_token", "access_token", "grant_token")
 _SECRETS: Final = frozenset(str(user[name]) for user in (ALICE, BOB) for name in _NAMES)
 _USUAL_UMASK: Final = 0o022
+_WIRE_LOGS: Final = ("botocore.", "boto3.", "urllib3.")
+"""Loggers of drivers that show each request at DEBUG, by design: whoever turns them on means to see it."""
 
 
 class SecrecyClauses(StoreSubject):
@@ -170,6 +172,7 @@ def overheard() -> Iterator[io.StringIO]:
     """Collect what is logged at any level, warned of and printed."""
     said = io.StringIO()
     handler = logging.StreamHandler(said)
+    handler.addFilter(lambda record: not record.name.startswith(_WIRE_LOGS))
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
