@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from tests.check.subjects import MARIADB
 from tests.support.processes import ROOT
 from tests.support.servers import mariadb
-from zoho_tokenstore.testing import Severity, TokenStoreContract, catalogue
+from zoho_tokenstore.testing import ORDINARY, Severity, TokenStoreContract, catalogue
 
 PAGE: Final = ROOT / "docs" / "reference" / "checked-stores.md"
 BEGIN: Final = "<!-- results: python -m tests.check.published -->\n"
@@ -33,6 +33,9 @@ _OURS: Final = {
 }
 
 
+_ON_A_SERVER: Final = "persistent,shared"
+
+
 class Subject(NamedTuple):
     """A store, and the environment whose SDK it runs with."""
 
@@ -40,13 +43,14 @@ class Subject(NamedTuple):
     sdk: str
     factory: str
     python: Path
+    abilities: str = ",".join(sorted(ORDINARY))
 
 
 def subjects() -> Iterator[Subject]:
     here, older = Path(sys.executable), ROOT / ".venv-sdk-5.0" / "bin" / "python"
     for sdk, python in (("8.0", here), ("5.0", older)):
         yield Subject("`FileStore`", sdk, "tests.check.subjects:file_store", python)
-        yield Subject("`DBStore` on MariaDB", sdk, "tests.check.subjects:db_store", python)
+        yield Subject("`DBStore` on MariaDB", sdk, "tests.check.subjects:db_store", python, _ON_A_SERVER)
     if SAMPLE in os.environ:
         yield Subject("the sample for SQLite", "8.0", os.environ[SAMPLE], here)
     for name, factory in _OURS.items():
@@ -56,7 +60,7 @@ def subjects() -> Iterator[Subject]:
 def results_of(subject: Subject) -> dict[str, dict[str, Any]]:
     """Return what became of each clause, by its number."""
     done = subprocess.run(
-        [subject.python, "-m", "tests.check.run", subject.factory],
+        [subject.python, "-m", "tests.check.run", subject.factory, subject.abilities],
         capture_output=True,
         text=True,
         cwd=ROOT,
