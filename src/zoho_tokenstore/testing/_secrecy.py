@@ -21,7 +21,7 @@ import pytest
 from zoho_tokenstore.testing._abilities import Ability
 from zoho_tokenstore.testing._hostile import LONE_SURROGATE
 from zoho_tokenstore.testing._subject import StoreSubject, close_store
-from zoho_tokenstore.testing.steps import ALICE, BOB, CLIENT, found, stored
+from zoho_tokenstore.testing.steps import ALICE, BOB, CLIENT, attempt, found, stored
 
 _NAMES: Final = ("client_secret", "refresh_token", "access_token", "grant_token")
 _SECRETS: Final = frozenset(str(user[name]) for user in (ALICE, BOB) for name in _NAMES)
@@ -60,7 +60,7 @@ class SecrecyClauses(StoreSubject):
         with overheard() as said:
             store = self.make_store(tmp_path)
             list(refusals(store))
-            use(store)
+            attempt(partial(use, store))  # what it refuses is not the question here
             close_store(store)
         assert secrets_in(said.getvalue()) == set()
 
