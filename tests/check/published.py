@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from sqlalchemy.engine import make_url
 
+from tests.check import other_languages
 from tests.check.subjects import MARIADB, SAMPLES
 from tests.check.tables import Checked, Subject, tables
 from tests.contract.stores import ALL
@@ -36,6 +37,7 @@ END: Final = "<!-- end of results -->\n"
 PYTHON: Final = "ZOHO_CHECK_PYTHON"
 
 _HERE: Final = Path(sys.executable)
+_ON_A_SERVER: Final = "persistent,shared"
 _SAMPLES: Final = {
     "sample_sqlite": "custom_store_sqlite.py",
     "sample_in_memory": "custom_store_in_memory.py",
@@ -51,12 +53,19 @@ def published() -> Iterator[Subject]:
     """Yield Zoho's stores with its newest SDK and an old one, and its samples."""
     for sdk, python in (("8.0", _HERE), ("5.0", ROOT / ".venv-sdk-5.0" / "bin" / "python")):
         yield Subject("`FileStore`", sdk, "tests.check.subjects:file_store", python)
-        yield Subject("`DBStore` on MariaDB", sdk, "tests.check.subjects:db_store", python)
+        yield Subject("`DBStore` on MariaDB", sdk, "tests.check.subjects:db_store", python, _ON_A_SERVER)
     if SAMPLES not in os.environ:
         _say(f"Zoho's samples are left out: {SAMPLES} names no copy.")
         return
     for factory, file in _SAMPLES.items():
         yield Subject(f"`{file}`", "8.0", f"tests.check.subjects:{factory}", _HERE)
+
+
+def of_other_languages() -> Iterator[Subject]:
+    """Yield the stores of Zoho's SDKs for Node, TypeScript and PHP that are here."""
+    for name, sdk, factory in other_languages.subjects():
+        abilities = _ON_A_SERVER if factory.endswith("_db") else "persistent,shared,files"
+        yield Subject(name, sdk, factory, _HERE, abilities)
 
 
 def others() -> Iterator[Subject]:
@@ -71,19 +80,27 @@ def others() -> Iterator[Subject]:
     environment = place / "bin" / "python"
     subprocess.run([uv, "pip", "install", "-q", "--python", environment, *_ZOHO], check=True, cwd=ROOT)
     yield Subject(
-        "the package `zoho` 0.1.3", "8.0", "tests.check.zoho_package:make", environment, _BY_THE_SDK
+        "the package `zoho` 0.1.3", "8.0", "tests.check.zoho_package:make", environment, only=_BY_THE_SDK
     )
 
 
 def ours() -> Iterator[Subject]:
     """Yield the stores of this package."""
-    for name in ALL:
-        yield Subject(f"`{name}`", "8.0", f"tests.check.ours:{name}", _HERE)
+    for name, case in ALL.items():
+        abilities = "persistent,shared,files" if case.has_files else _ON_A_SERVER
+        yield Subject(f"`{name}`", "8.0", f"tests.check.ours:{name}", _HERE, abilities)
 
 
 def checked(subject: Subject) -> Checked:
     """Return what became of each clause."""
-    command = [str(subject.python), "-m", "tests.check.run", subject.factory, *subject.only]
+    command = [
+        str(subject.python),
+        "-m",
+        "tests.check.run",
+        subject.factory,
+        subject.abilities,
+        *subject.only,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     if done.returncode not in (0, 1) or not done.stdout:
         raise SystemExit(f"{subject.name}: {done.stderr}")
@@ -100,7 +117,7 @@ def main() -> None:
         server.admin(f"GRANT ALL PRIVILEGES ON *.* TO '{url.username}'@'{url.host}'")
         given = {"host": url.host, "port": url.port, "user": url.username, "password": url.password}
         os.environ[MARIADB] = json.dumps(given)
-        theirs = [checked(subject) for subject in (*published(), *others())]
+        theirs = [checked(subject) for subject in (*published(), *of_other_languages(), *others())]
         own = [checked(subject) for subject in ours()]
     finally:
         server.stop()

@@ -1,4 +1,4 @@
-"""Prints what `zoho-tokens check --json` does: ``python -m tests.check.run MODULE:FACTORY [CLAUSE ...]``."""
+"""Prints what `zoho-tokens check --json` does: ``python -m tests.check.run MODULE:FACTORY ABILITIES [CLAUSE ...]``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import sys
 from typing import Final
 
 from zoho_tokenstore.testing import check
+from zoho_tokenstore.testing._abilities import parse_abilities
 
 _TIMEOUT_S: Final = 300.0
 """Emulated servers are slow with hundreds of hostile strings."""
 
-report = check(sys.argv[1], only=sys.argv[2:], timeout=_TIMEOUT_S)
+factory, abilities, *only = sys.argv[1:]
+report = check(factory, abilities=parse_abilities(abilities), only=only, timeout=_TIMEOUT_S)
 for result in report.results:
     values = {"outcome": result.outcome, "reason": result.reason, "seconds": result.seconds}
     print(json.dumps(result.clause._asdict() | values))

@@ -18,6 +18,7 @@ class Subject(NamedTuple):
     """A store, and the environment whose SDK it runs with.
 
     Arguments:
+        abilities: what the store is said to be able to do.
         only: the clauses that it is asked for, by number; all if none.
     """
 
@@ -25,6 +26,7 @@ class Subject(NamedTuple):
     sdk: str
     factory: str
     python: Path
+    abilities: str = "persistent,shared,files"
     only: tuple[str, ...] = ()
 
 

@@ -103,7 +103,7 @@ _ROWS: Final = (
     ("S10", "save-twice", _L, "a refresh fails, unseen, and the next one too",
      f"{_RUN}: DBStore counts changed rows (D2)"),
     ("S11", "save-never-blanks", _L, "the refresh token is gone after a refresh",
-     f"{_SDK}: what a look-up misses, the save that follows lacks; Zoho's own stores keep it (D8)"),
+     f"{_SDK}: after a look-up that misses, the save lacks what the row has; DBStore inserts again (D2)"),
     ("S12", "save-keeps-new-credentials", _L, "after a new login the old, revoked one is used",
      f"{_RUN}: FileStore ignores a new refresh token (F5)"),
     ("S13", "save-replaces-the-login", _W, "the next call is made with the former login's token",

@@ -37,7 +37,8 @@ class TokenStoreContract(
     - ``make_store(self, folder)``: return a store without tokens. `folder` is an empty folder of
       this test; a store on a server empties its own place there instead.
     - ``reopen(self, store, folder)``: return a second handle on the same tokens, as another process
-      would open it; or declare other ``abilities`` than the usual ones.
+      would open it, without `store` there;
+    - ``abilities``: what the store is able to do, if not what is `ORDINARY`.
 
     A store that has a ``close()`` is closed after each test. Only the six methods of the SDK's
     `TokenStore` are called besides. The clauses named ``sdk-…`` call them by the unmodified SDK, against
