@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar, Final, NoReturn, Self
 
 from zoho_tokenstore import _matching as matching
 from zoho_tokenstore._arguments import checked
 from zoho_tokenstore._policies import DEFAULT_POLICY, RefreshPolicy, SessionPolicy
 from zoho_tokenstore._util.caches import SecondHitCache
-from zoho_tokenstore.errors import ConfigurationError, RetiredIdError, TokenNotFoundError
+from zoho_tokenstore.errors import BackendError, ConfigurationError, RetiredIdError, TokenNotFoundError
 from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal._renewer import Renewer
@@ -145,12 +146,21 @@ class BaseStore:
 
     def _save(self, record: TokenRecord, token: Any) -> TokenRecord:
         """Save what a token of the SDK holds, and set its id; return what is stored."""
-        given = self._by_zohos_clock(record)
+        given = self._by_zohos_clock(self._in_its_domain(record))
         saved = (self._renewer or self.repository).save(given)
         token.set_id(saved.id)
         if given.access_token not in (None, saved.access_token):  # another process's newer one stays
             self.family.put(self._on_this_host(saved), token)
         return saved
+
+    def _in_its_domain(self, record: TokenRecord) -> TokenRecord:
+        """Return a record with the API domain of its row, if the SDK's tokens cannot hold it."""
+        if self.family.has_api_domain or record.id is None:
+            return record
+        with suppress(BackendError):  # the save reports it, and keeps the token
+            stored = self.repository.get(record.id)
+            return record if stored is None else record.changed(api_domain=stored.api_domain)
+        return record.changed(api_domain=None)
 
     def _delete(self, token_id: str) -> None:
         (self._renewer or self.repository).delete(token_id)

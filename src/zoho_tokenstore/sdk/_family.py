@@ -43,9 +43,9 @@ class Family(ABC):
         self.token_class: Final = token_class
         self.user_signature: Final = user_signature
         self.twins: Final = twins
+        self.has_api_domain: Final = hasattr(token_class, "set_api_domain")
         self.accepts_missing_id = accepts_missing_id
         self._asks: Final[CodeType] = asks.__code__
-        self._has_api_domain: Final = hasattr(token_class, "set_api_domain")
 
     @abstractmethod
     def origin(self, token: Any = None) -> Origin:
@@ -61,14 +61,9 @@ class Family(ABC):
         token.set_user_signature(self.user_signature(name))
 
     def api_domain_of(self, token: Any) -> str | None:
-        """Return the API domain of a token; of one that cannot hold it, that of the SDK's environment.
-
-        A stored token stays in its domain: with an id, such a token says nothing about it.
-        """
-        if self._has_api_domain:
-            domain: str | None = token.get_api_domain()
-            return domain
-        return None if token.get_id() else self.origin(token).api_domain
+        """Return the API domain of a token; of one that cannot hold it, that of the SDK's environment."""
+        domain: str | None = token.get_api_domain() if self.has_api_domain else self.origin(token).api_domain
+        return domain
 
     def asking_token(self) -> Any:
         """Return the token for which the SDK is asking a store now, or `None` if it is not."""
@@ -125,7 +120,7 @@ class Family(ABC):
                 setter(value)
         if record.user_name is not None:
             self.put_user(token, record.user_name)
-        if record.api_domain is not None and self._has_api_domain:
+        if record.api_domain is not None and self.has_api_domain:
             token.set_api_domain(record.api_domain)
 
     def new_token(self, record: TokenRecord) -> Any:
@@ -141,7 +136,7 @@ class Family(ABC):
         )
         if record.user_name is not None:
             self.put_user(token, record.user_name)
-        if record.api_domain is not None and self._has_api_domain:
+        if record.api_domain is not None and self.has_api_domain:
             token.set_api_domain(record.api_domain)
         if record.expires_at_ms is not None:
             token.set_expires_in(str(record.expires_at_ms))
