@@ -17,7 +17,16 @@ from zcrmsdk.src.com.zoho.crm.api.user_signature import UserSignature
 
 from zoho_tokenstore.emulator import Emulator, User
 
-__all__ = ["forget_sdk_state", "leads", "new_lead", "start", "switch", "token_of"]
+__all__ = [
+    "UserSignature",
+    "environment",
+    "forget_sdk_state",
+    "leads",
+    "new_lead",
+    "start",
+    "switch",
+    "token_of",
+]
 
 CRM_VERSION = "v2.1" if find_spec("zcrmsdk.src.com.zoho.crm.api.cancel_meetings") else "v2"
 """What the installed release calls: only that of 2.1 knows `cancel_meetings`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,22 @@ from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken as 
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature as NewerUser
 
 from tests.families import crm2_app as app
-from zoho_tokenstore import InvalidGrantError, InvalidTokenError, RetiredIdError, TokenNotFoundError
+from tests.families.twins import check_twins
+from zoho_tokenstore import (
+    BackendError,
+    InvalidGrantError,
+    InvalidTokenError,
+    RefreshPolicy,
+    RetiredIdError,
+    TokenNotFoundError,
+    TokenRecord,
+    TokenRepository,
+)
 from zoho_tokenstore import open_store as open_newer_store
 from zoho_tokenstore.emulator import Emulator, User
 from zoho_tokenstore.sdk.crm2 import RepositoryStore, open_store
 from zoho_tokenstore.testing._subject import together
+from zoho_tokenstore.testing.doubles import FlakyBackend
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +200,7 @@ def test_the_sdk_may_refresh_by_itself(zoho: Emulator, patricia: User, url: str,
         (record,) = store.repository.scan()
         assert (record.user_name, record.api_domain) == (patricia.email, zoho.url)
         assert record.id == token.get_id()
-        assert record.id.startswith("python_patricia_local_")
+        assert str(record.id).startswith("python_patricia_local_")
         store.repository.save(record.changed(expires_at_ms=1))
         app.start(zoho, patricia, OAuthToken(id=record.id), store, tmp_path)
         assert app.leads() == {"first": patricia.full_name}
@@ -269,9 +281,34 @@ def test_what_is_seen_of_a_newer_program(zoho: Emulator, patricia: User, url: st
     assert (found.get_access_token(), found.get_user_mail()) == ("1000.access", patricia.user_name)
 
 
+@pytest.mark.parametrize("is_down", [False, True], ids=["stored", "storage down"])
+def test_a_row_stays_in_its_domain(zoho: Emulator, patricia: User, tmp_path: Path, is_down: bool) -> None:
+    """Saving a token by its id, at work in another environment, moves the row nowhere; nor does a late save."""
+    backend = FlakyBackend()
+    with RepositoryStore(TokenRepository(backend), refresh=RefreshPolicy(background=False)) as store:
+        row = TokenRecord(
+            user_name=patricia.email, access_token="old", api_domain="https://sandbox.zohoapis.com"
+        )
+        token = store.family.new_token(store.repository.save(row))
+        app.start(zoho, patricia, token, store, tmp_path)
+        token.set_access_token("new")
+        backend.fail(times=2 if is_down else 0)
+        with pytest.raises(BackendError) if is_down else nullcontext():
+            store.save_token(app.UserSignature(patricia.email), token)
+        assert store.get_token_by_id(token.get_id(), token).get_access_token() == "new"
+        saved = store.repository.get(token.get_id())
+    assert saved is not None
+    assert (saved.access_token, saved.api_domain) == ("new", row.api_domain)
+
+
 def test_strangers_are_refused(store: Any) -> None:
     """A user or a token that is none of the SDK's is refused by its kind."""
     with pytest.raises(InvalidTokenError, match="UserSignature of zcrmsdk, not str"):
         store.get_token("patricia@zylker.example", OAuthToken(id="1"))
     with pytest.raises(SDKException, match="OAuthToken objects of the installed zcrmsdk, not NoneType"):
         store.get_token_by_id("1", None)
+
+
+def test_every_error_is_the_sdks_as_well() -> None:
+    """What the methods raise is one of our errors and an `SDKException`, and can be pickled."""
+    check_twins(RepositoryStore, SDKException)

@@ -22,6 +22,7 @@ from officeintegrator.src.com.zoho.officeintegrator.v1 import V1Operations
 from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken as CRMToken
 from zohocrmsdk.src.com.zoho.crm.api.user_signature import UserSignature as CRMUser
 
+from tests.families.twins import check_twins
 from zoho_tokenstore import TokenNotFoundError
 from zoho_tokenstore import open_store as open_crm_store
 from zoho_tokenstore.emulator import Emulator, User
@@ -139,6 +140,18 @@ def test_one_renewal_for_all(zoho: Emulator, url: str, store: Any, token: Any) -
     assert zoho.counters().agents["token:refresh_token"] == {"zoho-tokenstore": 1}
 
 
+def test_other_programs_get_the_same_login(zoho: Emulator, store: Any, token: Any) -> None:
+    """`store.tokens` renews at the accounts server that the application's token names."""
+    record = store.tokens.refresh(token.get_id())
+    assert zoho.is_live(record.access_token)
+    assert plan() == "Free"
+    assert (
+        token.get_access_token()
+        != record.access_token
+        == store.find_token_by_id(record.id).get_access_token()
+    )
+
+
 def test_users_are_switched(zoho: Emulator, patricia: User, store: Any, token: Any) -> None:
     """Each user of a thread calls with their own login."""
     john = zoho.default_users[1]
@@ -211,3 +224,8 @@ def test_a_crm_login_of_the_same_user_is_another(
     again = start(zoho, token_of(zoho, patricia), store)
     assert plan() == "Free"
     assert again.get_id() == token.get_id()
+
+
+def test_every_error_is_the_sdks_as_well() -> None:
+    """What the methods raise is one of our errors and an `SDKException`, and can be pickled."""
+    check_twins(RepositoryStore, SDKException)
