@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,6 @@ __all__ = [
     "switch",
     "token_of",
 ]
-
-CRM_VERSION = "v2.1" if find_spec("zcrmsdk.src.com.zoho.crm.api.cancel_meetings") else "v2"
-"""What the installed release calls: only that of 2.1 knows `cancel_meetings`."""
 
 
 class RefusedError(Exception):

@@ -283,7 +283,7 @@ def test_what_is_seen_of_a_newer_program(zoho: Emulator, patricia: User, url: st
 
 @pytest.mark.parametrize("is_down", [False, True], ids=["stored", "storage down"])
 def test_a_row_stays_in_its_domain(zoho: Emulator, patricia: User, tmp_path: Path, is_down: bool) -> None:
-    """Saving a token by its id, at work in another environment, moves the row nowhere; nor does a late save."""
+    """Saving a token by its id, at work in another environment, moves no row; nor does a late save."""
     backend = FlakyBackend()
     with RepositoryStore(TokenRepository(backend), refresh=RefreshPolicy(background=False)) as store:
         row = TokenRecord(
