@@ -13,7 +13,7 @@ from zoho_tokenstore.testing import TokenStoreContract
 class TestCRM2(TokenStoreContract):
     """All clauses. Stores do not depend on the SDK, so one kind is enough.
 
-    That a look-up returns the very token that it was passed is left to the view: see the next test.
+    A look-up returns another token than the one that was passed, on purpose: the view fills that one in.
     """
 
     def make_store(self, folder: Path) -> Any:
