@@ -30,20 +30,25 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     Raises:
         ConfigurationError: there is no such option, or an argument is of the wrong kind.
     """
-    owner = function.__qualname__.removesuffix(".__init__")
     names = _parameters(function)
 
     @wraps(function)
     def checking(*args: P.args, **kwargs: P.kwargs) -> R:
         unknown = [name for name in kwargs if name not in names]
         if unknown:
-            raise _unknown(owner, unknown[0], [name for name in names if name != "self"])
+            raise _unknown(_owner(function, args), unknown[0], [name for name in names if name != "self"])
         for name, value in (*zip(names, args, strict=False), *kwargs.items()):
             if name in _CHECKS:
-                _check(owner, name, value)
+                _check(_owner(function, args), name, value)
         return function(*args, **kwargs)
 
     return checking
+
+
+def _owner(function: Any, args: tuple[Any, ...]) -> str:
+    """Return the name of a function, or of the class that is being made."""
+    name: str = function.__qualname__
+    return type(args[0]).__name__ if name.endswith(".__init__") else name
 
 
 def _parameters(function: Any) -> tuple[str, ...]:

@@ -100,9 +100,8 @@ def choose(query: TokenRecord, key: LookupKey, candidates: Iterable[TokenRecord]
     if key.index == "id":
         return next((found for found in candidates if found.id == key.value), None)
     named = [found for found in candidates if _holds(found, key) and _in_scope(query, found)]
-    return _latest(
-        found for found in named if not rotates_secret(query, found) and not contradicts(query, found)
-    )
+    fitting = [found for found in named if not rotates_secret(query, found) and not contradicts(query, found)]
+    return _latest([found for found in fitting if query.api_domain in (None, found.api_domain)] or fitting)
 
 
 def choose_to_update(
@@ -302,13 +301,9 @@ def _holds(found: TokenRecord, key: LookupKey) -> bool:
 
 
 def _in_scope(query: TokenRecord, found: TokenRecord) -> bool:
-    return all(
-        asked is None or asked == stored
-        for asked, stored in (
-            (query.client_id, found.client_id),
-            (query.api_domain, found.api_domain),
-        )
-    )
+    is_clients = query.client_id is None or query.client_id == found.client_id
+    # Zoho's SDK 2 stored none, so a row without an API domain is one of any.
+    return is_clients and (query.api_domain is None or found.api_domain in (None, query.api_domain))
 
 
 def _closeness(record: TokenRecord, found: TokenRecord) -> int:

@@ -120,14 +120,11 @@ def _entries_of(report: pytest.TestReport) -> list[Any]:
 def _example_of(report: pytest.TestReport) -> list[str]:
     """Return the lines of the clause from after its docstring up to the one that failed."""
     entries = _entries_of(report)
-    lines = (
-        [str(line) for line in entries[0].lines if str(line).strip("^ ") and not str(line).startswith("E ")]
-        if entries
-        else []
-    )
-    shown = [" " + line[1:] if line.startswith(">") else line for line in lines]
-    ends = [number for number, line in enumerate(shown) if line.rstrip().endswith('"""')]
-    return [line.rstrip() for line in shown[ends[0] + 1 if ends else 0 :]]
+    shown = map(str, entries[0].lines) if entries else ()
+    lines = [line for line in shown if line.strip("^ ") and not line.startswith("E ")]
+    lines = [" " + line[1:] if line.startswith(">") else line for line in lines]
+    ends = [number for number, line in enumerate(lines) if line.rstrip().endswith('"""')]
+    return [line.rstrip() for line in lines[ends[0] + 1 if ends else 0 :]]
 
 
 @pytest.fixture(scope="session")

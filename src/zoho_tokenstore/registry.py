@@ -12,13 +12,13 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 from urllib.parse import SplitResult
 
 from zoho_tokenstore._arguments import checked, hint, read_spent_codes
 from zoho_tokenstore._inspection import Inspection, OpenedInspection
 from zoho_tokenstore._matching import SpentCodes
-from zoho_tokenstore._options import RepositoryOptions, TokensOptions
+from zoho_tokenstore._options import RepositoryOptions, StoreOptions, TokensOptions, split
 from zoho_tokenstore._policies import DEFAULT_POLICY, RefreshPolicy, SessionPolicy
 from zoho_tokenstore._util.clock import Clock, now_ms
 from zoho_tokenstore._util.urls import SAME, URL_VARIABLE, canonical, parts_of, taken_out
@@ -33,6 +33,7 @@ from zoho_tokenstore.tokens import AsyncTokens, Tokens
 
 if TYPE_CHECKING:
     from zoho_tokenstore.sdk import RepositoryStore
+    from zoho_tokenstore.sdk._base_store import BaseStore
     from zoho_tokenstore.sealing import KeysArg
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "open_tokens",
     "schemes",
 ]
+
+S = TypeVar("S", bound="BaseStore")
 
 ENTRY_POINTS: Final = "zoho_tokenstore.backends"
 
@@ -154,9 +157,15 @@ def open_store(
     """
     from zoho_tokenstore.sdk import RepositoryStore  # the SDK takes half a second to import
 
-    repository = open_repository(url, **options)
+    return open_as(RepositoryStore, url, refresh=refresh, sessions=sessions, spool=spool, **options)
+
+
+def open_as(kind: type[S], url: str | None, **options: Unpack[StoreOptions]) -> S:
+    """Open the tokens at a URL as a store of some kind; see `open_store`."""
+    policy, renewal = split(options, RepositoryOptions)
+    repository = open_repository(url, **policy)
     try:
-        return RepositoryStore(repository, refresh=refresh, sessions=sessions, spool=spool)
+        return kind(repository, **renewal)
     except BaseException:
         repository.close()
         raise

@@ -1,4 +1,4 @@
-"""Prints what `zoho-tokens check --json` does: ``python -m tests.check.run MODULE:FACTORY ABILITIES [CLAUSE ...]``."""
+"""Prints what `zoho-tokens check --json` does: ``tests.check.run MODULE:FACTORY ABILITIES [CLAUSE ...]``."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def test_current_user_and_organisation(caller: Caller, version: str) -> None:
     assert user.user_name == f"{user.email}:{user.zgid}"
 
 
-@pytest.mark.parametrize("version", ["v1", "v9", "v", "v88"])
+@pytest.mark.parametrize("version", ["v1", "v9", "v", "v88", "v2.2"])
 def test_other_versions_are_invalid_urls(caller: Caller, version: str) -> None:
     """INVALID_URL_PATTERN comes with 404 and the envelope code, details, message, status."""
     answer = caller.crm(f"{version}/org", caller.log_in()["access_token"])

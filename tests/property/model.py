@@ -131,7 +131,8 @@ class Model:
 
     def _latest(self, query: Fields, fits: Callable[[Fields], bool]) -> Fields | None:
         rows = [row for row in self.rows.values() if fits(row) and not _brings_a_new_secret(query, row)]
-        return max(rows, key=lambda row: self.order[row["id"]], default=None)
+        exact = [row for row in rows if _asked(query, row, "api_domain")]
+        return max(exact or rows, key=lambda row: self.order[row["id"]], default=None)
 
 
 def _save_keys(token: Fields) -> list[str]:
@@ -179,7 +180,7 @@ def _brings_a_new_secret(query: Fields, row: Fields) -> bool:
 
 
 def _fits(query: Fields, row: Fields) -> bool:
-    if not _asked(query, row, "client_id", "api_domain"):
+    if not _asked(query, row, "client_id") or not _compatible(query, row, "api_domain"):
         return False
     if "access_token" in query and not _proof(query):
         return _agree(query, row, "access_token")

@@ -98,16 +98,17 @@ class TestChoose:
     def test_a_row_is_found_exactly_if_it_fits(self, lookup: Lookup) -> None:
         """Without an id: a row that holds the key and differs in nothing that counts is found.
 
-        Client and API domain count always; then the refresh token, or else the access or grant token; and
-        the client's secret beside a refresh token where one is stored.
+        The client counts always, and the API domain where one is stored; then the refresh token, or else
+        the access or grant token; and the client's secret beside a refresh token where one is stored.
         """
         query, candidates = lookup
         assume(query.id is None and matching.keys_of(query))
-        counting = {matching.keys_of(query)[0].index, "client_id", "api_domain"}
+        counting = {matching.keys_of(query)[0].index, "client_id"}
         fitting = [
             stored
             for stored in candidates
             if all(getattr(query, name) in (None, getattr(stored, name)) for name in counting)
+            and (None in (query.api_domain, stored.api_domain) or query.api_domain == stored.api_domain)
             and (query.refresh_token is None or same_secret(query, stored))
             and is_of_login(query, stored)
         ]
@@ -116,7 +117,9 @@ class TestChoose:
             assert found is None
         else:
             assert found in fitting
-            latest = max(stored.updated_at_ms or 0 for stored in fitting)
+            exact = [stored for stored in fitting if query.api_domain in (None, stored.api_domain)]
+            assert found in (exact or fitting)
+            latest = max(stored.updated_at_ms or 0 for stored in exact or fitting)
             assert (found.updated_at_ms or 0) == latest
 
     @given(lookup=lookups(), data=st.data())

@@ -77,6 +77,7 @@ from zoho_tokenstore.records import (
     row_from_record,
 )
 from zoho_tokenstore.registry import ENTRY_POINTS, URL_VARIABLE, open_backend, schemes
+from zoho_tokenstore.sdk import crm2, office_integrator
 from zoho_tokenstore.telemetry import Telemetry
 from zoho_tokenstore.testing import steps
 from zoho_tokenstore.testing.doubles import (
@@ -122,6 +123,8 @@ def stores(keys: z.Keyset, policy: z.RefreshPolicy, repository: z.TokenRepositor
     z.DynamoDBStore("t", kyes=keys)  # type: ignore[call-arg]
     z.SecretsManagerStore("p", kyes=keys)  # type: ignore[call-arg]
     z.RepositoryStore(repository, kyes=keys)  # type: ignore[call-arg]
+    assert_type(crm2.open_store("list://", keys=keys, refresh=None), crm2.RepositoryStore)
+    assert_type(office_integrator.open_store(), office_integrator.RepositoryStore)
     z.ListStore(spent_codes="all")  # type: ignore[arg-type]
     z.RefreshPolicy(ahaed=timedelta(minutes=1))  # type: ignore[call-arg]
     z.ListStore(sessions=z.SessionPolicy(idle=timedelta(days=1), per_user=3))

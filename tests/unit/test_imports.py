@@ -136,7 +136,7 @@ def test_a_missing_driver_is_told_by_its_extra(url: str, driver: str, extra: str
 @pytest.mark.parametrize("name", ["ListStore", "open_store('list://')", "sdk"])
 def test_without_the_sdk(name: str) -> None:
     """Without Zoho's SDK a store says so, how to install one, and what works without it."""
-    use = "import zoho_tokenstore.sdk" if name == "sdk" else f"zoho_tokenstore.{name}"
+    use = "from zoho_tokenstore.sdk import SQLiteStore" if name == "sdk" else f"zoho_tokenstore.{name}"
     code = BLOCK.format(name="zohocrmsdk") + (
         "import zoho_tokenstore\n"
         "assert zoho_tokenstore.open_repository('list://').count() == 0\n"

@@ -52,7 +52,7 @@ MAY_IMPORT: Final = {
     "doctor": "errors _util records _inspection _policies _unrevoked sealing renewal registry",
     "sdk": (
         "errors _util records _matching events sealing _options _policies _arguments backend repository "
-        "renewal lifecycle tokens backends"
+        "renewal lifecycle tokens backends registry"
     ),
     "_demo": "records repository sdk emulator",
     "cli": (
@@ -100,7 +100,7 @@ DRIVERS: Final = {
     "login": {"starlette", "fastapi", "flask"},
     "login.django": {"django", "asgiref"},
     "telemetry": {"opentelemetry"},
-    "sdk": {"zohocrmsdk"},
+    "sdk": {"zohocrmsdk", "zcrmsdk", "officeintegrator"},
     "_demo": {"rich", "sqlite3", "zohocrmsdk"},
     "cli": {"typer", "rich", "click", "uvicorn"},
     "emulator": {"starlette", "uvicorn", "multipart", "python_multipart"},

@@ -18,7 +18,7 @@ ROOT: Final = Path(zoho_tokenstore.__file__).parent
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
 
 ROWS: Final = dict(
-    re.findall(r"^\| `(zoho_tokenstore[a-z._]*)` \| (.*) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    re.findall(r"^\| `(zoho_tokenstore[a-z0-9._]*)` \| (.*) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
 )
 """The modules of the page, and what it says of each."""
 

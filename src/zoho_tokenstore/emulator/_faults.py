@@ -33,6 +33,7 @@ ENDPOINTS: Mapping[str, tuple[str, ...]] = {
     "books:other": ("books", "api"),
     "desk:tickets": ("desk", "api"),
     "desk:other": ("desk", "api"),
+    "office:plan": ("office", "api"),
 }
 """Endpoint kind → the wider kinds it belongs to; each also belongs to `*`."""
 

@@ -116,9 +116,16 @@ def desk_refusal(name: str, status: int | None = None) -> RefusalError:
     return RefusalError(name, status or usual, {"errorCode": code, "message": message})
 
 
+def office_refusal(name: str, status: int | None = None) -> RefusalError:
+    """Return an error of Office Integrator: a number and a message. Which ones it has is not documented."""
+    usual = status or CRM_STATUS.get(name, 400)
+    return RefusalError(name, usual, {"code": usual, "message": CRM_MESSAGE.get(name, name)})
+
+
 API_REFUSALS: Mapping[str, Callable[[str, int | None], RefusalError]] = {
     "crm": crm_refusal,
     "books": books_refusal,
     "desk": desk_refusal,
+    "office": office_refusal,
 }
 """API → the function that makes its errors from a name and a status (`None`: the usual one)."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import TokenRecord, not_an_id
 from zoho_tokenstore.renewal import _datacenters as datacenters
-from zoho_tokenstore.sdk import _tokens as tokens
+from zoho_tokenstore.sdk._tokens import CRM
 from zoho_tokenstore.sdk._zoho import Initializer, SDKException, Token, USDataCenter, environment_of
 from zoho_tokenstore.tokens import Tokens
 
@@ -110,7 +110,7 @@ class ActingAs:
         for name, value in vars(base).items():
             setattr(mine, name, value)
         mine.environment = _environment(record, base.environment)
-        mine.token = tokens.new_token(record)
+        mine.token = CRM.new_token(record)
         return mine
 
 

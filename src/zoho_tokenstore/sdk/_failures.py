@@ -1,40 +1,21 @@
-"""Our errors for the SDK: what its six methods raise is also an `SDKException`.
+"""Our errors for the CRM SDK: what its six methods raise is also an `SDKException`.
 
-Each error of `zoho_tokenstore.errors` has a twin here. They are classes of this module, not created
-on demand, so that they can be pickled and named in an `except`.
+They are written out, not made by `make_twins`, so that they can be named in an `except`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Final
 
 from zoho_tokenstore import errors
+from zoho_tokenstore.sdk._twins import INVALID_TOKEN, Twin, Twins
 from zoho_tokenstore.sdk._zoho import SDKException
 
-CODE: Final = "TOKEN_STORE"
-"""The `code` of our exceptions, as the SDK shows it."""
 
-INVALID_TOKEN: Final = "INVALID TOKEN ERROR"  # noqa: S105  # an error's code
-"""The SDK's own code for what Zoho refuses."""
-
-S = TypeVar("S")
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-class SDKTokenStoreError(SDKException, errors.TokenStoreError):  # type: ignore[misc]  # the SDK has no types
+class SDKTokenStoreError(Twin, SDKException, errors.TokenStoreError):  # type: ignore[misc]  # the SDK has no types
     """The base of what a store raises to the SDK; the arguments are those of its twin."""
 
-    sdk_code = CODE
-
-    def __init__(self, message: str, **details: Any) -> None:
-        SDKException.__init__(self, code=self.sdk_code, message=message)
-        super(SDKException, self).__init__(message, **details)  # ours sets `args` last
-
-    def __str__(self) -> str:
-        return str(self.error_message)
+    sdk_exception = SDKException
 
 
 class SDKConfigurationError(SDKTokenStoreError, errors.ConfigurationError):
@@ -113,32 +94,8 @@ class SDKBackendTimeoutError(SDKBackendError, errors.BackendTimeoutError):
     """The storage was busy for longer than the caller allows."""
 
 
-_TWINS: Final = {
+TWINS: Final[Twins] = {
     twin.__bases__[1]: twin
     for twin in list(globals().values())
-    if isinstance(twin, type) and issubclass(twin, SDKTokenStoreError)
-}
-
-
-def to_sdk_error(error: errors.TokenStoreError) -> errors.TokenStoreError:
-    """Return an error's twin, or the nearest one for an error from somebody else's backend."""
-    errors.forget_values(error)  # frames hold the opened token that could not be renewed
-    if isinstance(error, SDKTokenStoreError):
-        return error
-    twin = next(_TWINS[kind] for kind in type(error).__mro__ if kind in _TWINS)
-    told: errors.TokenStoreError = twin(str(error))
-    told.__dict__.update(error.__dict__)  # retry_after, row_id, notes
-    return told.with_traceback(error.__traceback__)
-
-
-def raises_sdk_errors(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Make what a store's method raises also an `SDKException`; its cause is the original's."""
-
-    @wraps(method)
-    def told(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(self, *args, **kwargs)
-        except errors.TokenStoreError as error:
-            raise to_sdk_error(error) from error.__cause__
-
-    return told
+    if isinstance(twin, type) and issubclass(twin, SDKTokenStoreError) and twin is not SDKTokenStoreError
+} | {errors.TokenStoreError: SDKTokenStoreError}

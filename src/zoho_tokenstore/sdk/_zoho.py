@@ -7,13 +7,10 @@ docs/explanation/sdk-behaviour.md says what was observed of each.
 from __future__ import annotations
 
 import contextlib
-import sys
 from importlib.metadata import PackageNotFoundError, version
-from types import CodeType, FrameType
 from typing import Any, Final
 
 from zoho_tokenstore.errors import MissingDependencyError
-from zoho_tokenstore.renewal._steps import Origin
 
 try:
     from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
@@ -32,6 +29,7 @@ except ModuleNotFoundError as error:
 
 __all__ = [
     "ACCEPTS_MISSING_ID",
+    "CRM_VERSION",
     "Initializer",
     "OAuthToken",
     "SDKException",
@@ -39,44 +37,12 @@ __all__ = [
     "TokenStore",
     "USDataCenter",
     "UserSignature",
-    "asking_token",
     "environment_of",
-    "origin",
+    "may_move",
 ]
 
-_GET_TOKEN: Final[CodeType] = OAuthToken.get_token.__code__
 
-
-def asking_token() -> Any:
-    """Return the token for which the SDK's `OAuthToken.get_token` is running, or `None` if it is not.
-
-    It passes nothing but an id to `find_token_by_id`, and continues with that token's own credentials if
-    there is no such token in the store.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code is not _GET_TOKEN:
-        frame = frame.f_back
-    return None if frame is None else frame.f_locals.get("self")
-
-
-def origin(token: Any = None) -> Origin:
-    """Return where the SDK would send its own requests now, in this thread.
-
-    It asks who a new login is if that token has no user and its `find_user`, which has no
-    getter, is on; SDK 5 has none, and asks nobody.
-    """
-    initializer = Initializer.get_initializer()
-    environment = None if initializer is None else initializer.environment
-    asks = token is not None and token.get_user_signature() is None and getattr(token, _FIND_USER, False)
-    return Origin(
-        accounts_url=None if environment is None else environment.accounts_url,
-        api_domain=None if environment is None else environment.url,
-        crm_version=_CRM_VERSION if asks is True else None,
-        may_move=_may_move(initializer),
-    )
-
-
-def _may_move(initializer: Any) -> bool:
+def may_move(initializer: Any) -> bool:
     """Return whether the SDK's configuration lets Zoho's answers move a token to another API domain."""
     config = None if initializer is None else initializer.sdk_config
     update = getattr(config, "apply_api_domain_update", None)  # from SDK 7.0 on
@@ -91,8 +57,7 @@ def _release() -> tuple[int, int]:
     return 5, 0
 
 
-_CRM_VERSION: Final = _release()[0]
-_FIND_USER: Final = "_OAuthToken__find_user"
+CRM_VERSION: Final = _release()[0]
 
 ACCEPTS_MISSING_ID: Final = _release() >= (8, 7)
 """Whether `find_token_by_id` may answer `None`: in SDK 8.0 from release 7.0.0 on. Older ones fail on it."""
@@ -100,5 +65,5 @@ ACCEPTS_MISSING_ID: Final = _release() >= (8, 7)
 
 def environment_of(url: str, accounts_url: str, file_url: str, name: str = "zoho") -> Any:
     """Return the SDK's environment of these addresses; in SDK 5 it has a name as well."""
-    names = (name,) if _CRM_VERSION == 5 else ()
+    names = (name,) if CRM_VERSION == 5 else ()
     return DataCenter.Environment(url, accounts_url, file_url, *names)

@@ -22,7 +22,7 @@ from zoho_tokenstore.errors import BackendError, TokenStoreError
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal import _renewer as renewer
 from zoho_tokenstore.sdk import _failures as failures
-from zoho_tokenstore.sdk._failures import to_sdk_error
+from zoho_tokenstore.sdk._twins import to_sdk_error
 from zoho_tokenstore.testing import make_token
 from zoho_tokenstore.testing._tokens import login
 
@@ -123,12 +123,12 @@ def test_an_error_becomes_its_own_twin(name: str) -> None:
     """The sentence, the attributes and the notes stay; the SDK's fields say where it comes from."""
     error = make(OURS[name])
     error.add_note("while it was saved")
-    told = to_sdk_error(error)
+    told = to_sdk_error(error, failures.TWINS)
     assert type(told) is TWINS[f"SDK{name}"]
     assert str(told) == vars(told)["error_message"] == SENTENCE
     assert vars(told)["code"] == code_of(name)
     assert vars(error).items() <= vars(told).items()
-    assert to_sdk_error(told) is told
+    assert to_sdk_error(told, failures.TWINS) is told
 
 
 def code_of(name: str) -> str:
@@ -140,7 +140,7 @@ def code_of(name: str) -> str:
 @pytest.mark.parametrize("name", OURS)
 def test_a_twin_has_a_code_of_the_sdks(name: str) -> None:
     """What Zoho refuses has the SDK's own code for that, all else is `TOKEN_STORE`; it is never `None`."""
-    assert vars(to_sdk_error(OURS[name](SENTENCE)))["code"] == code_of(name)
+    assert vars(to_sdk_error(OURS[name](SENTENCE), failures.TWINS))["code"] == code_of(name)
 
 
 def test_an_error_of_a_strangers_backend_becomes_the_nearest_twin() -> None:
@@ -149,7 +149,7 @@ def test_an_error_of_a_strangers_backend_becomes_the_nearest_twin() -> None:
     class DiskFullError(errors.BackendUnavailableError):
         """Somebody else's."""
 
-    told = to_sdk_error(DiskFullError("The disk is full."))
+    told = to_sdk_error(DiskFullError("The disk is full."), failures.TWINS)
     assert type(told) is failures.SDKBackendUnavailableError
     assert isinstance(told, ConnectionError)
     assert str(told) == "The disk is full."

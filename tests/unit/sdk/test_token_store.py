@@ -17,7 +17,7 @@ from zoho_tokenstore.errors import (
     TokenNotFoundError,
 )
 from zoho_tokenstore.sdk import SDKTokenNotFoundError, _zoho
-from zoho_tokenstore.sdk import _token_store as token_store
+from zoho_tokenstore.sdk._tokens import CRM
 from zoho_tokenstore.testing import fields_of, make_token
 from zoho_tokenstore.testing._tokens import OAuthToken, SDKException, login, none_is_an_answer
 
@@ -63,7 +63,7 @@ def test_the_answer_to_a_missing_id_suits_the_sdk() -> None:
 
 def test_a_missing_id_where_none_is_no_answer(store: ListStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where `None` would crash the SDK, a missing id is an `SDKException` and a `LookupError` of ours."""
-    monkeypatch.setattr(token_store, "ACCEPTS_MISSING_ID", False)
+    monkeypatch.setattr(CRM, "accepts_missing_id", False)
     with pytest.raises(SDKException, match="no token with the id '17'") as missing:
         store.find_token_by_id("17")
     assert isinstance(missing.value, SDKTokenNotFoundError)
@@ -74,7 +74,7 @@ def test_a_missing_id_where_none_is_no_answer(store: ListStore, monkeypatch: pyt
 
 def test_a_missing_id_where_none_is_an_answer(store: ListStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the SDK goes on with the caller's own credentials, a missing id is `None`."""
-    monkeypatch.setattr(token_store, "ACCEPTS_MISSING_ID", True)
+    monkeypatch.setattr(CRM, "accepts_missing_id", True)
     assert store.find_token_by_id("17") is None
 
 

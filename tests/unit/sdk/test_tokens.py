@@ -11,7 +11,7 @@ import pytest
 
 from zoho_tokenstore.errors import InvalidTokenError
 from zoho_tokenstore.records import COLUMNS, TokenRecord
-from zoho_tokenstore.sdk import _tokens as tokens
+from zoho_tokenstore.sdk._tokens import CRM as tokens
 from zoho_tokenstore.testing import fields_of, make_token
 from zoho_tokenstore.testing._tokens import FIELDS, OAuthToken
 

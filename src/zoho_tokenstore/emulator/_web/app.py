@@ -107,5 +107,6 @@ def _other_routes(service: Service) -> list[BaseRoute]:
         Route("/books/v3/organizations", at("books:organizations", others.organizations), methods=["GET"]),
         Route("/books/{rest:path}", at("books:other", others.no_books), methods=_ANY),
         Route("/api/v1/tickets", at("desk:tickets", others.tickets), methods=["GET"]),
+        Route("/api/v1/plan", at("office:plan", others.plan), methods=["GET"]),
         Route("/api/{rest:path}", at("desk:other", others.no_desk), methods=_ANY),
     ]

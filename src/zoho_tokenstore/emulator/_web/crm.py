@@ -1,4 +1,4 @@
-"""The CRM API, path versions v2 to v8."""
+"""The CRM API, path versions v2 to v8, and v2.1."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from zoho_tokenstore.emulator._web.bearer import Guard
 from zoho_tokenstore.emulator._web.call import Answer, Call
 from zoho_tokenstore.emulator._zoho import Zoho
 
-VERSIONS = range(2, 9)
+VERSIONS = ("v2", "v2.1", "v3", "v4", "v5", "v6", "v7", "v8")
 
-_FIELDS_REQUIRED_FROM = 8
+_FIELDS_REQUIRED_IN = "v8"
 _MAX_PER_PAGE = 200
-_VERSION = re.compile(r"^v([0-9])$")
 _GUARD = Guard("crm", "ZohoCRM")
 _JOINED = 1_700_000_000
 
@@ -55,7 +54,7 @@ def fields(zoho: Zoho, call: Call) -> Answer:
 def records(zoho: Zoho, call: Call) -> Answer:
     """Answer `GET {Module}`: the organisation's records, newest first; 204 when there is none."""
     me, module = _acting_on(zoho, call, "READ")
-    if _version(call) >= _FIELDS_REQUIRED_FROM and not call.query.get("fields"):
+    if call.path["version"] == _FIELDS_REQUIRED_IN and not call.query.get("fields"):
         raise _missing_parameter("fields")
     found = zoho.records.all(me.zgid, module.api_name)
     page, size = _positive(call, "page", 1), min(_positive(call, "per_page", _MAX_PER_PAGE), _MAX_PER_PAGE)
@@ -113,14 +112,9 @@ def _acting_on(zoho: Zoho, call: Call, operation: str) -> tuple[User, Module]:
 
 
 def _authenticate(zoho: Zoho, call: Call) -> AccessToken:
-    if _version(call) not in VERSIONS:
+    if call.path["version"] not in VERSIONS:
         raise crm_refusal("INVALID_URL_PATTERN")
     return _GUARD.authenticate(zoho, call)
-
-
-def _version(call: Call) -> int:
-    match = _VERSION.match(call.path.get("version", ""))
-    return int(match[1]) if match else 0
 
 
 def _module(name: str) -> Module:

@@ -1,4 +1,4 @@
-"""One call each of Books and Desk, so that a client of any Zoho API can be tried."""
+"""One call each of Books, Desk and Office Integrator, so that a client of any Zoho API can be tried."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from zoho_tokenstore.emulator._zoho import Zoho
 
 BOOKS = Guard("books", "ZohoBooks")
 DESK = Guard("desk", "Desk")
+OFFICE = Guard("office", "")
 
 
 def organizations(zoho: Zoho, call: Call) -> Answer:
@@ -21,6 +22,17 @@ def tickets(zoho: Zoho, call: Call) -> Answer:
     """Answer `GET /api/v1/tickets`: one ticket."""
     me = DESK.permit(zoho, DESK.authenticate(zoho, call), ("tickets",), "READ")
     return Answer(json={"data": [_ticket(me)]})
+
+
+def plan(zoho: Zoho, call: Call) -> Answer:
+    """Answer `GET /api/v1/plan`, of Office Integrator: what is left of the plan, to any live token.
+
+    Zoho documents no scope for it.
+    """
+    OFFICE.authenticate(zoho, call)
+    return Answer(
+        json={"plan_name": "Free", "usage_limit": 100, "total_usage": 0, "remaining_usage_limit": 100}
+    )
 
 
 def no_books(_zoho: Zoho, _call: Call) -> Answer:
