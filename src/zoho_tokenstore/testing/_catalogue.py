@@ -259,6 +259,8 @@ _ROWS: Final = (
      f"{_SDK}: switch_user binds a user to a thread; the store is shared"),
     ("E16", "sdk-stays-within-zohos-limit", _F, "at the hour's end a busy program gets Access Denied",
      f"{_DOC}: ten access tokens for a refresh token in ten minutes; twelve threads of the SDK make twelve"),
+    ("E17", "sdk-processes-stay-within-zohos-limit", _F, "at the hour's end a fleet gets Access Denied",
+     f"{_DOC}: ten access tokens for a refresh token in ten minutes, whichever process asks"),
 )  # fmt: skip
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zoho_tokenstore.testing._program import Program, program_with
+from zoho_tokenstore.testing._abilities import Ability
+from zoho_tokenstore.testing._children import Child
+from zoho_tokenstore.testing._program import Program, program_with, start_sdk, who
 from zoho_tokenstore.testing._subject import StoreSubject, together
 from zoho_tokenstore.testing._tokens import none_is_an_answer
 from zoho_tokenstore.testing.steps import attempt
 
 _THREADS = 8
+_PROCESSES, _THREADS_EACH = 4, 3
 _MANY_THREADS = 12
 """More than the token requests that Zoho grants for one login within ten minutes."""
 
@@ -201,6 +206,36 @@ class EndToEndClauses(StoreSubject):
         requests = program.zoho.counters()
         assert requests.denied == 0, f"{requests.count('token:refresh_token')} token requests"
         assert [who for who, _ in served] == [program.users[0].email] * _MANY_THREADS
+
+    def test_sdk_processes_stay_within_zohos_limit(self, program: Program, tmp_path: Path) -> None:
+        """Four processes with three threads each, whose access token has expired, are all served, too."""
+        self.need(Ability.SHARED, Ability.PERSISTENT)
+        login, urls = program.log_in(), program.zoho.environment_args()
+        with ExitStack() as stack:
+            children = [stack.enter_context(Child(self.opener(tmp_path))) for _ in range(_PROCESSES)]
+            for number, child in enumerate(children):
+                child.wait_until_open()
+                child.ask(start_as, urls, program.folder / str(number), login)
+            program.expire(login)
+            program.zoho.fault("token:refresh_token", "slow", seconds=_ANSWER_TIME_S)
+            for child in children:
+                child.begin(call_in_threads)
+            served = [child.hear() for child in children]
+        requests = program.zoho.counters()
+        assert requests.denied == 0, f"{requests.count('token:refresh_token')} token requests"
+        assert served == [[program.users[0].email] * _THREADS_EACH] * _PROCESSES
+
+
+def start_as(store: Any, urls: tuple[str, str, str], folder: Path, login: str) -> Iterator[None]:
+    """Start a program in this process, as the user of a login."""
+    folder.mkdir()
+    start_sdk(store, urls, folder, id=login)
+    yield
+
+
+def call_in_threads(_: Any) -> Iterator[list[str | None]]:
+    """Yield who the program of this process is to Zoho, in each of its threads."""
+    yield [user for user, _ in together(_THREADS_EACH, lambda _: attempt(who))]
 
 
 def _skip_unless_revocable() -> None:

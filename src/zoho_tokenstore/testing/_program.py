@@ -58,20 +58,11 @@ class Program:
         self.users = self.zoho.default_users
         self.second_client = self.zoho.add_client("1000.SECOND", "secret-of-second")
         self._reopen = reopen
-        self._folder = folder
+        self.folder = folder
 
     def start(self, **fields: str | None) -> Any:
         """Initialize the SDK as a new process would, with a token of these fields; return the token."""
-        forget_globals()
-        token = make_token(**fields)
-        urls = self.zoho.environment_args()
-        Initializer.initialize(
-            environment=DataCenter.Environment(*urls, *(["local"] if _ENVIRONMENT_IS_NAMED else [])),
-            token=token,
-            store=self.store,
-            resource_path=str(self._folder),
-        )
-        return token
+        return start_sdk(self.store, self.zoho.environment_args(), self.folder, **fields)
 
     def restart(self, **fields: str | None) -> Any:
         """Start again: nothing is left but what the store keeps."""
@@ -114,12 +105,7 @@ class Program:
         Raises:
             PermissionError: Zoho refuses the access token.
         """
-        only_me = ParameterMap()
-        only_me.request_parameters["type"] = "CurrentUser"  # add() wants it of another class in SDK 6 and 7
-        answer = UsersOperations().get_users(only_me, HeaderMap())
-        if answer is None or answer.get_status_code() != 200:
-            raise PermissionError("Zoho refused the access token that the SDK has from the store.")
-        return str(answer.get_object().get_users()[0].get_email())
+        return who()
 
     def token_requests(self) -> int:
         """Return how many token requests Zoho has had."""
@@ -133,6 +119,40 @@ class Program:
         one = client or self.zoho.default_client
         name = {} if _LOOKS_USERS_UP else {"user_name": user.user_name}
         return {"client_id": one.client_id, "client_secret": one.client_secret, **name}
+
+
+def start_sdk(store: Any, urls: tuple[str, str, str], folder: Path, **fields: str | None) -> Any:
+    """Initialize the SDK with a store and a token of these fields; return the token.
+
+    Arguments:
+        store: the store.
+        urls: those of the SDK's environment.
+        folder: an empty folder for the SDK's own files.
+        fields: of the token.
+    """
+    forget_globals()
+    token = make_token(**fields)
+    Initializer.initialize(
+        environment=DataCenter.Environment(*urls, *(["local"] if _ENVIRONMENT_IS_NAMED else [])),
+        token=token,
+        store=store,
+        resource_path=str(folder),
+    )
+    return token
+
+
+def who() -> str:
+    """Call the API as the SDK's user of this thread; return the e-mail address that Zoho knows them by.
+
+    Raises:
+        PermissionError: Zoho refuses the access token.
+    """
+    only_me = ParameterMap()
+    only_me.request_parameters["type"] = "CurrentUser"  # add() wants it of another class in SDK 6 and 7
+    answer = UsersOperations().get_users(only_me, HeaderMap())
+    if answer is None or answer.get_status_code() != 200:
+        raise PermissionError("Zoho refused the access token that the SDK has from the store.")
+    return str(answer.get_object().get_users()[0].get_email())
 
 
 @contextmanager

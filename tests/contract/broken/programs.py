@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from tests.contract.broken.base import Broken, fails, own
-from zoho_tokenstore import ListStore
+from tests.contract.broken.base import Broken, OnDisk, fails, own
+from zoho_tokenstore import ListStore, SQLiteStore
 from zoho_tokenstore.sdk._tokens import record_of
 from zoho_tokenstore.testing import fields_of
 
@@ -31,6 +32,12 @@ class LeavesRenewalsToTheSDK(Broken):
 
 
 Plain = LeavesRenewalsToTheSDK
+
+
+@fails("sdk-processes-stay-within-zohos-limit")
+class LeavesRenewalsToEachProcess(OnDisk):
+    def __init__(self, folder: Path) -> None:
+        SQLiteStore.__init__(self, folder / "tokens.db", refresh=None)
 
 
 @fails("sdk-accepts-the-store")
