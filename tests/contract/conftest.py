@@ -13,8 +13,8 @@ _END_TO_END: Final = "test_sdk_"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The SDK sees six methods, whatever is behind them; in a quick run it sees those of one store."""
-    if item.name.startswith(_END_TO_END) and {*words_of(item)} - {"sqlite", "clear"}:
+    """In a quick run, the SDK and other processes see one store."""
+    if item.name.startswith((_END_TO_END, *_ONCE)) and {*words_of(item)} - {"sqlite", "clear"}:
         item.add_marker("long")
 
 

@@ -18,6 +18,8 @@ from zoho_tokenstore.testing import clauses
 from zoho_tokenstore.testing._program import program_with
 from zoho_tokenstore.testing._subject import close_store
 
+pytestmark = pytest.mark.clear  # each of these stores says itself whether it seals
+
 RIGHT: Final[tuple[Any, ...]] = (Sealing, OnDisk, Broken)
 """The right stores that the broken ones are made of."""
 

@@ -8,6 +8,13 @@ import pytest
 from zoho_tokenstore.emulator import Emulator
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the clauses that drive the CRM SDK 5 to 8: here the SDKs of these stores are driven."""
+    out = {item for item in items if item.name.startswith("test_sdk_") and "Test" in item.nodeid}
+    config.hook.pytest_deselected(items=[*out])
+    items[:] = [item for item in items if item not in out]
+
+
 @pytest.fixture(scope="session")
 def _running_zoho() -> Iterator[Emulator]:
     with Emulator() as running:

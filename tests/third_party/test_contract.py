@@ -11,7 +11,13 @@ from tests.third_party.conftest import PACKAGE
 from zoho_tokenstore import open_store
 from zoho_tokenstore.backend import Backend, Leases, SupportsLeases
 from zoho_tokenstore.registry import open_backend
-from zoho_tokenstore.testing import BackendContract, LeasesContract, TokenStoreContract
+from zoho_tokenstore.testing import (
+    ORDINARY,
+    Ability,
+    BackendContract,
+    LeasesContract,
+    TokenStoreContract,
+)
 
 
 @pytest.mark.clear  # a backend cannot tell what is sealed
@@ -26,6 +32,8 @@ class TestBackend(BackendContract):
 
 @pytest.mark.usefixtures("json_file")
 class TestStore(TokenStoreContract):
+    abilities = ORDINARY - {Ability.FILES}  # one file of JSON: what damages it damages every row
+
     def make_store(self, folder: Path) -> Any:
         return open_store(f"json-file:///{folder}/tokens")
 

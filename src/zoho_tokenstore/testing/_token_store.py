@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from zoho_tokenstore.testing._clauses import clause_of
@@ -48,13 +50,16 @@ class TokenStoreContract(
     remote: RemoteStore | None = None
     """One of the stores under test, for the clauses that make theirs later."""
 
+    @pytest.fixture(autouse=True)
+    def _is_asked_by_wire(self, request: pytest.FixtureRequest, _options: None) -> None:
+        self.skip_left_out(request, self.remote)
+
     @pytest.fixture
     def _options(self) -> None:
         """What subclasses read before the first clause."""
 
-    @pytest.fixture(autouse=True)
-    def _is_asked_by_wire(self, request: pytest.FixtureRequest, _options: None) -> None:
-        store = request.getfixturevalue("store") if "store" in request.fixturenames else self.remote
+    def skip_left_out(self, request: pytest.FixtureRequest, store: Any) -> None:
+        """Skip the running clause if it can't be asked of this store."""
         if isinstance(store, RemoteStore):
             reason = store.why_left_out(clause_of(request.function.__name__))
             if reason is not None:
