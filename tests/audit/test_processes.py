@@ -43,7 +43,7 @@ def test_killed_writers(case: str, tmp_path: Path) -> None:
     """Whenever a process is killed, the chain is whole, and has every login whose save had returned."""
     opened(case, tmp_path).close()
     acknowledged: set[str] = set()
-    for kill in range(6):
+    for kill in range(4):
         with contextlib.ExitStack() as stack:
             workers = [
                 stack.enter_context(

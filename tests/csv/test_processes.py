@@ -20,9 +20,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("half", [1, 2])
-def test_two_hundred_saves_of_eight_processes_are_all_there(tmp_path: Path, half: int) -> None:
-    """From the first opening of a new file on, in each of twice ten times; nobody is refused."""
+def test_two_hundred_saves_of_eight_processes_are_all_there(tmp_path: Path) -> None:
+    """From the first opening of a new file on, in each of ten times; nobody is refused."""
     assert support.run("crowd", tmp_path, 10) == [[200, []]] * 10
 
 

@@ -10,9 +10,7 @@ from tests.support.processes import together
 
 
 @pytest.mark.long  # sixteen interpreters, each with all the libraries
-@pytest.mark.parametrize(
-    "site", [name for name in WITH_LEASES if name in ("sqlite", "postgresql", "redis")], indirect=True
-)
+@pytest.mark.parametrize("site", [name for name in WITH_LEASES if name == "postgresql"], indirect=True)
 def test_a_mixed_storm(site: Site) -> None:
     """The SDK, `Tokens`, `AsyncTokens`, and three HTTP clients, also async: one request for all."""
     site.zoho.fault("token:refresh_token", "slow", seconds=0.5)
