@@ -134,6 +134,8 @@ def test_a_difference_is_told_by_its_fields(got: object, expected: object, said:
         ("DropsSurrogates", "H6"),
         ("ListsAllOrNobody", "B2"),
         ("BelievesItsCache", "P1"),
+        ("RewritesWhatItRead", "X1"),
+        ("HasARowForAName", "E7"),
     ],
 )
 def test_an_example_can_be_run(name: str, number: str) -> None:
@@ -141,7 +143,7 @@ def test_an_example_can_be_run(name: str, number: str) -> None:
     (result,) = check(f"{STORES}:{name}", only=[number]).results
     source = "\n".join(result.example)
     with pytest.raises((AssertionError, TypeError, pytest.fail.Exception)):
-        exec(compile(source, "<example>", "exec"), {})
+        exec(compile(source, "<example>", "exec"), {"__name__": "__main__"})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Rows that do not open, beside a hundred that do, who notice nothing of them; on all stores but those of AWS."""
+"""Rows that do not open, beside a hundred that do, who notice nothing of them; not on the stores of AWS."""
 
 from __future__ import annotations
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, NamedTuple
 
 from zoho_tokenstore.testing import steps
@@ -41,27 +43,35 @@ def script(given: Given, test: Any, parameters: dict[str, str], lines: Sequence[
     body = textwrap.dedent("\n".join(lines)).strip("\n").splitlines()
     if body and body[-1].endswith(":"):  # its block was left without an exception
         body.append("    ...")
-    used = set(re.findall(r"\b[A-Za-z_]\w*\b", "\n".join(body)))
-    return (*_imports(test, used), *_subject(given, used), *_case(parameters), *body[:_MOST_LINES])
+    names = set(re.findall(r"\b[A-Za-z_]\w*\b", "\n".join(body))) - {*test.__code__.co_varnames}
+    fixtures = inspect.signature(test).parameters.keys() - parameters.keys()
+    steps_of_it = (*_subject(given, fixtures), *_case(parameters), *body[:_MOST_LINES])
+    if "tmp_path" in fixtures:  # other processes may open the store there, and import the script
+        steps_of_it = ('if __name__ == "__main__":', *(f"    {line}" for line in steps_of_it))
+    return (*_imports(test, names), *steps_of_it)
 
 
-def _imports(test: Any, used: set[str]) -> Iterator[str]:
-    public = sorted(used & {*steps.__all__})
-    own = sorted(used & {*test.__globals__} - {*public, "Any"})
-    for module, names in ((steps.__name__, public), (test.__module__, own)):
-        if names:
-            yield f"from {module} import {', '.join(names)}"
+def _imports(test: Any, names: set[str]) -> Iterator[str]:
+    public = names & {*steps.__all__}
+    typing = names & {"Any"}
+    own = names & {*test.__globals__} - public - typing
+    for module, imported in (("typing", typing), (steps.__name__, public), (test.__module__, own)):
+        if imported:
+            yield f"from {module} import {', '.join(sorted(imported))}"
 
 
-def _subject(given: Given, used: set[str]) -> Iterator[str]:
+def _subject(given: Given, fixtures: AbstractSet[str]) -> Iterator[str]:
     yield "from pathlib import Path; from tempfile import mkdtemp"
     yield "from zoho_tokenstore.testing._given import contract_over"
     how = ", is_driver=True" if given.is_driver else ""
     yield f"self, tmp_path = contract_over({given.name!r}{how}), Path(mkdtemp())"
-    if used & {"store", "other"}:
+    if fixtures & {"store", "other", "program"}:
         yield "store = self.make_store(tmp_path)"
-    if "other" in used:
+    if "other" in fixtures:
         yield "other = self.reopen(store, tmp_path)"
+    if "program" in fixtures:
+        yield "from zoho_tokenstore.testing._program import Program"
+        yield "program = Program(store, lambda: self.reopen(store, tmp_path), Path(mkdtemp()))"
 
 
 def _case(parameters: dict[str, str]) -> Iterator[str]:

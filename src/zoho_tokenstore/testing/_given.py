@@ -92,8 +92,8 @@ class TestGivenStore(TokenStoreContract):
     def make_store(self, folder: Path) -> Any:
         return self.given.new(folder)
 
-    def reopen(self, store: Any, folder: Path) -> Any:  # noqa: ARG002  # the folder has the tokens
-        return self.given.open(folder)
+    def reopen(self, store: Any, folder: Path) -> Any:
+        return self.given.open(folder) if self.given.takes_folder else store
 
     def opener(self, folder: Path) -> Callable[[], Any]:
         return partial(_open, self.given.name, self.given.is_driver, folder)
