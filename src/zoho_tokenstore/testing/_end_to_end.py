@@ -209,7 +209,7 @@ class EndToEndClauses(StoreSubject):
 
     def test_sdk_processes_stay_within_zohos_limit(self, program: Program, tmp_path: Path) -> None:
         """Four processes with three threads each, whose access token has expired, are all served, too."""
-        self.need(Ability.SHARED, Ability.PERSISTENT)
+        self.need(Ability.PERSISTENT, Ability.SHARED)
         login, urls = program.log_in(), program.zoho.environment_args()
         with ExitStack() as stack:
             children = [stack.enter_context(Child(self.opener(tmp_path))) for _ in range(_PROCESSES)]
