@@ -32,7 +32,7 @@ def file_store(folder: Path) -> Any:
 
 def db_store(folder: Path) -> Any:
     server = json.loads(os.environ[MARIADB])
-    database = "check_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    database = "tokens_check_" + hashlib.sha256(str(folder).encode()).hexdigest()[:16]
     _create(server, database)
     return DBStore(server["host"], database, server["user"], server["password"], str(server["port"]))
 
