@@ -10,7 +10,7 @@ SIMULATE_ARGS ?=
 PYTEST := -m pytest -n $(WORKERS) --dist worksteal
 AGAIN := -m pytest --last-failed --last-failed-no-failures none
 QUICK := HYPOTHESIS_PROFILE=quick
-SAMPLE := 2
+SAMPLE := 1
 # Where a stored row is read or written. `sealed` tests have keys of their own; all of those are here.
 SEALED_TESTS := tests/contract tests/sealing tests/sdk tests/process/test_spool.py tests/unit/renewal/test_spool.py
 
