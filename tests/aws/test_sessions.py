@@ -121,7 +121,7 @@ def test_a_child_uses_the_session(make: Any) -> None:
     ("make_options", "text"),
     [
         (lambda: {"session": "verysecret"}, r"session must be a boto3\.Session or .*, not str"),
-        (lambda: {"session": boto3.client("sts", region_name=REGION)}, "session must be .*, not STS"),
+        (lambda: {"session": boto3_session().client("sts")}, "session must be .*, not STS"),
         (lambda: {"session": boto3_session(), "region": REGION}, "cannot take region too"),
     ],
 )

@@ -22,7 +22,9 @@ VARIABLE: Final = "PORTAL"
 
 def portal(url: str, zoho: list[str], client: list[str], redirect_url: str) -> FastAPI:
     store = open_store(url)
-    store.initialize_sdk(environment(zoho), resource_path=str(Path(url.removeprefix("sqlite:///")).parent))
+    resources = Path(url.removeprefix("sqlite:///")).parent / str(os.getpid())  # the SDK rewrites files there
+    resources.mkdir()
+    store.initialize_sdk(environment(zoho), resource_path=str(resources))
     login = ZohoLogin(LoginFlow(store.tokens, Client(*client), redirect_url, scopes=CRM_WRITE))
     app = FastAPI(middleware=[login.session_middleware("0123456789abcdef")])
     app.include_router(login.router)
