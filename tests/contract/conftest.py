@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.sample import words_of
 
-_ONCE: Final = ("test_processes_", "test_killed_")
+_ONCE: Final = ("test_processes_", "test_killed_", "test_sdk_processes_")
 _END_TO_END: Final = "test_sdk_"
 
 
