@@ -8,9 +8,8 @@ import pytest
 
 from tests.emulator.support import FakeClock
 from zoho_tokenstore.emulator import EmulatorOptions
-from zoho_tokenstore.emulator._ledger import CodeTerms
 from zoho_tokenstore.emulator._limits import WindowLimit
-from zoho_tokenstore.emulator._model import RefreshToken
+from zoho_tokenstore.emulator._model import CodeTerms, RefreshToken
 from zoho_tokenstore.emulator._options import EmulatorOverrides
 from zoho_tokenstore.emulator._refusals import RefusalError, ThrottledError
 from zoho_tokenstore.emulator._zoho import Zoho

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from zoho_tokenstore.emulator._clock import Clock
 from zoho_tokenstore.emulator._limits import WindowLimit
-from zoho_tokenstore.emulator._model import AccessToken, Client, Code, Grant, Minted, RefreshToken, User
+from zoho_tokenstore.emulator._model import (
+    AccessToken,
+    Client,
+    Code,
+    CodeTerms,
+    Grant,
+    Minted,
+    RefreshToken,
+    User,
+)
 from zoho_tokenstore.emulator._options import EmulatorOptions
 from zoho_tokenstore.emulator._randomness import Mint, label
 from zoho_tokenstore.emulator._refusals import oauth_refusal, throttled
@@ -24,16 +33,6 @@ class UsageCount:
     minted: int = 0
     evicted_access_tokens: int = 0
     evicted_refresh_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class CodeTerms:
-    """How a code may be redeemed."""
-
-    offline: bool = True
-    redirect_uri: str | None = None
-    challenge: str | None = None
-    challenge_method: str = "plain"
 
 
 class Ledger:
@@ -57,15 +56,8 @@ class Ledger:
     def issue_code(self, grant: Grant, terms: CodeTerms) -> Code:
         """Return a new one-time code."""
         self._drop_dead_codes()
-        code = Code(
-            self._mint.token(),
-            grant,
-            self._clock.now() + self._options.code_lifetime.total_seconds(),
-            terms.offline,
-            terms.redirect_uri,
-            terms.challenge,
-            terms.challenge_method,
-        )
+        expires_at = self._clock.now() + self._options.code_lifetime.total_seconds()
+        code = Code(self._mint.token(), grant, expires_at, terms)
         self._codes[code.text] = code
         return code
 
@@ -78,17 +70,17 @@ class Ledger:
         code = self._codes.get(text)
         if code is None or code.grant.client.client_id != client.client_id or self._is_over(code.expires_at):
             raise self._refusal("invalid_code")
-        if code.redirect_uri is not None and code.redirect_uri != redirect_uri:
+        if code.terms.redirect_uri not in (None, redirect_uri):
             raise self._refusal("invalid_redirect_uri")
-        if not _verifies(code, verifier):
+        if not _verifies(code.terms, verifier):
             raise self._refusal("invalid_code")
         del self._codes[text]
-        return self.log_in(code.grant, offline=code.offline)
+        return self.log_in(code.grant, offline=code.terms.offline)
 
     def log_in(self, grant: Grant, *, offline: bool) -> Minted:
         """Return the tokens of a new login, with a refresh token if it is `offline`."""
         refresh = self.issue_refresh_token(grant) if offline else None
-        return self._minted(self.issue_access_token(grant, refresh), refresh)
+        return Minted(self.issue_access_token(grant, refresh), refresh)
 
     def refresh(self, text: str, client: Client) -> Minted:
         """Return a new access token of a refresh token.
@@ -101,7 +93,7 @@ class Ledger:
             raise self._refusal("invalid_code")
         if not self._refreshes.take(token.text, self._clock.now()):
             raise throttled(self._options.throttle_status)
-        return self._minted(self.issue_access_token(token.grant, token), None)
+        return Minted(self.issue_access_token(token.grant, token), None)
 
     def issue_refresh_token(self, grant: Grant) -> RefreshToken:
         """Return a new refresh token; beyond the limit the oldest of this user and client dies."""
@@ -202,9 +194,6 @@ class Ledger:
     def _is_over(self, expires_at: float) -> bool:
         return self._clock.now() >= expires_at
 
-    def _minted(self, access: AccessToken, refresh: RefreshToken | None) -> Minted:
-        return Minted(access, refresh, self._options.access_token_lifetime.total_seconds())
-
     def _refusal(self, name: str) -> Exception:
         return oauth_refusal(name, self._options.error_status)
 
@@ -213,13 +202,13 @@ def _same_owner(one: Grant, other: Grant) -> bool:
     return one.client.client_id == other.client.client_id and one.user.email == other.user.email
 
 
-def _verifies(code: Code, verifier: str | None) -> bool:
-    if code.challenge is None:
+def _verifies(terms: CodeTerms, verifier: str | None) -> bool:
+    if terms.challenge is None:
         return True
     if verifier is None:
         return False
-    proof = _s256(verifier) if code.challenge_method == "S256" else verifier
-    return hmac.compare_digest(proof.encode(), code.challenge.encode())
+    proof = _s256(verifier) if terms.challenge_method == "S256" else verifier
+    return hmac.compare_digest(proof.encode(), terms.challenge.encode())
 
 
 def _s256(verifier: str) -> str:

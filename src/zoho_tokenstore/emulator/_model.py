@@ -63,16 +63,23 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeTerms:
+    """How a code may be redeemed. Without `redirect_uri` it belongs to a self client."""
+
+    offline: bool = True
+    redirect_uri: str | None = None
+    challenge: str | None = field(default=None, repr=False)
+    challenge_method: str = "plain"
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
-    """A one-time grant code. Without `redirect_uri` it belongs to a self client."""
+    """A one-time grant code."""
 
     text: str = field(repr=False)
     grant: Grant
     expires_at: float
-    offline: bool
-    redirect_uri: str | None = None
-    challenge: str | None = field(default=None, repr=False)
-    challenge_method: str = "plain"
+    terms: CodeTerms
 
 
 @dataclass(slots=True, eq=False)
@@ -102,4 +109,3 @@ class Minted:
 
     access: AccessToken
     refresh: RefreshToken | None
-    lifetime: float

@@ -12,8 +12,8 @@ from zoho_tokenstore.emulator._devices import Device, Devices
 from zoho_tokenstore.emulator._directory import Directory, Numbers
 from zoho_tokenstore.emulator._faults import Faults
 from zoho_tokenstore.emulator._journal import Counters, Journal, by_endpoint
-from zoho_tokenstore.emulator._ledger import CodeTerms, Ledger
-from zoho_tokenstore.emulator._model import DEFAULT_SCOPES, Client, Grant, Minted, User
+from zoho_tokenstore.emulator._ledger import Ledger
+from zoho_tokenstore.emulator._model import DEFAULT_SCOPES, Client, CodeTerms, Grant, Minted, User
 from zoho_tokenstore.emulator._options import EmulatorOptions
 from zoho_tokenstore.emulator._randomness import Mint
 from zoho_tokenstore.emulator._records import Records

@@ -119,7 +119,7 @@ def _client_credentials(zoho: Zoho, call: Call, client: Client) -> Minted:
     except ValueError as error:
         raise oauth_refusal("invalid_scope", zoho.options.error_status) from error
     access = zoho.ledger.issue_access_token(Grant(client, members[0], scopes), None)
-    return Minted(access, None, zoho.options.access_token_lifetime.total_seconds())
+    return Minted(access, None)
 
 
 _GRANTS: Mapping[str, Callable[[Zoho, Call, Client], Minted]] = {
@@ -146,7 +146,8 @@ def _token_body(zoho: Zoho, call: Call, minted: Minted) -> dict[str, object]:
         body["api_domain"] = call.base_url
     elif zoho.options.api_domain != "omit":
         body["api_domain"] = zoho.options.api_domain
-    return {**body, "token_type": "Bearer", "expires_in": max(1, int(minted.lifetime))}
+    lifetime = zoho.options.access_token_lifetime.total_seconds()
+    return {**body, "token_type": "Bearer", "expires_in": max(1, int(lifetime))}
 
 
 def _find(zoho: Zoho, text: str, kind: str | None = None) -> AccessToken | RefreshToken | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from zoho_tokenstore.emulator._ledger import CodeTerms
-from zoho_tokenstore.emulator._model import Client, Grant, User
+from zoho_tokenstore.emulator._model import Client, CodeTerms, Grant, User
 from zoho_tokenstore.emulator._scopes import read_scopes
 from zoho_tokenstore.emulator._web.call import Answer, Call
 from zoho_tokenstore.emulator._web.pages import consent_page, error_page
@@ -33,13 +32,10 @@ class Asked:
     """A valid authorization request."""
 
     client: Client
-    redirect_uri: str
     scopes: tuple[str, ...]
-    offline: bool
     prompted: bool
     state: str | None
-    challenge: str | None
-    challenge_method: str
+    terms: CodeTerms
 
 
 class Consent:
@@ -59,7 +55,9 @@ class Consent:
             return _accept(zoho, call, asked, zoho.directory.user(zoho.options.auto_consent))
         ticket = self._keep(zoho, asked)
         users = zoho.directory.users.values()
-        page = consent_page(ticket, asked.client.client_id, asked.scopes, users, target=asked.redirect_uri)
+        page = consent_page(
+            ticket, asked.client.client_id, asked.scopes, users, target=asked.terms.redirect_uri
+        )
         return Answer(page=page, outcome="page")
 
     def decide(self, zoho: Zoho, call: Call) -> Answer:
@@ -105,16 +103,9 @@ def _read_wishes(query: Mapping[str, str], client: Client, redirect_uri: str) ->
         raise PageError(
             "invalid_access_type", "access_type must be online or offline.", "It is online by default."
         )
-    return Asked(
-        client,
-        redirect_uri,
-        _read_scopes(query.get("scope", "")),
-        query.get("access_type") == "offline",
-        query.get("prompt") == "consent",
-        query.get("state"),
-        challenge,
-        method,
-    )
+    scopes, prompted = _read_scopes(query.get("scope", "")), query.get("prompt") == "consent"
+    terms = CodeTerms(query.get("access_type") == "offline", redirect_uri, challenge, method)
+    return Asked(client, scopes, prompted, query.get("state"), terms)
 
 
 def _read_scopes(text: str) -> tuple[str, ...]:
@@ -131,13 +122,8 @@ def _accept(zoho: Zoho, call: Call, asked: Asked, user: User) -> Answer:
         call.trace.denied = True
         return _deny(asked)
     grant = Grant(asked.client, user, asked.scopes)
-    terms = CodeTerms(
-        zoho.earns_refresh_token(grant, offline=asked.offline, prompted=asked.prompted),
-        asked.redirect_uri,
-        asked.challenge,
-        asked.challenge_method,
-    )
-    code = zoho.ledger.issue_code(grant, terms)
+    offline = zoho.earns_refresh_token(grant, offline=asked.terms.offline, prompted=asked.prompted)
+    code = zoho.ledger.issue_code(grant, replace(asked.terms, offline=offline))
     found = {"code": code.text, "location": zoho.options.location, "accounts-server": call.base_url}
     return Answer(location=_redirect(asked, found))
 
@@ -148,7 +134,7 @@ def _deny(asked: Asked) -> Answer:
 
 def _redirect(asked: Asked, found: Mapping[str, str]) -> str:
     told = dict(found) if asked.state is None else {**found, "state": asked.state}
-    parts = urlsplit(asked.redirect_uri)
+    parts = urlsplit(asked.terms.redirect_uri or "")
     query = "&".join(part for part in (parts.query, urlencode(told)) if part)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))
 
