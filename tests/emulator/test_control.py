@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import pytest
 
@@ -58,9 +59,9 @@ def test_expire_clock_live_and_reset(caller: Caller) -> None:
 def test_counters_and_journal_over_http(caller: Caller) -> None:
     """The same numbers as in Python."""
     caller.log_in()
-    assert caller.control("GET", "/counters").json() == caller.zoho.counters().as_dict()
+    assert caller.control("GET", "/counters").json() == asdict(caller.zoho.counters())
     entries = caller.control("GET", "/journal?endpoint=token:authorization_code&after=0").json()["entries"]
-    assert entries == [entry.as_dict() for entry in caller.zoho.journal()]
+    assert entries == [asdict(entry) for entry in caller.zoho.journal()]
 
 
 def test_overview_has_no_secret(caller: Caller) -> None:

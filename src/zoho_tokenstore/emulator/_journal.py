@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 TOKEN_GRANTS = {
     "token:authorization_code": "exchanges",
@@ -42,10 +42,6 @@ class JournalEntry:
     refresh_token: str = ""
     access_token: str = ""
     user_agent: str = ""
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the entry for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +110,6 @@ class Counters:
                 total.update(programs)
         return dict(total)
 
-    def as_dict(self) -> dict[str, object]:
-        """Return the counters for JSON."""
-        return asdict(self)
-
 
 @dataclass(slots=True)
 class Trace:
@@ -141,7 +133,7 @@ class Journal:
         self._number = 0
         self.requests: Counter[tuple[str, str]] = Counter()
         self.agents: Counter[tuple[str, str]] = Counter()
-        self.totals: Counter[str] = Counter()
+        self.totals: Counter[str] = Counter()  # under the names of `Counters`
         self.refreshes_by_token: Counter[str] = Counter()
 
     def write(self, endpoint: str, outcome: str, status: int, at: float, trace: Trace) -> None:

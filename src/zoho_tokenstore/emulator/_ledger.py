@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
+from collections import Counter
 
 from zoho_tokenstore.emulator._clock import Clock
 from zoho_tokenstore.emulator._limits import WindowLimit
@@ -26,15 +26,6 @@ from zoho_tokenstore.emulator._refusals import oauth_refusal, throttled
 _SWEEP_EVERY = 256
 
 
-@dataclass(slots=True)
-class UsageCount:
-    """What the ledger counts itself."""
-
-    minted: int = 0
-    evicted_access_tokens: int = 0
-    evicted_refresh_tokens: int = 0
-
-
 class Ledger:
     """Every code and token issued."""
 
@@ -47,7 +38,7 @@ class Ledger:
         self._codes: dict[str, Code] = {}
         self._refresh: dict[str, RefreshToken] = {}
         self._access: dict[str, AccessToken] = {}
-        self.tally = UsageCount()
+        self.tally: Counter[str] = Counter()  # under the names of `Counters`
 
     def allow_code(self, client: Client) -> bool:
         """Count a code asked for by `client`; return whether the limit permits it."""
@@ -109,11 +100,11 @@ class Ledger:
         expires_at = self._clock.now() + self._options.access_token_lifetime.total_seconds()
         token = AccessToken(text, label(text), grant, expires_at, parent)
         self._access[text] = token
-        self.tally.minted += 1
+        self.tally["minted"] += 1
         if parent is not None:
             parent.children.append(token)
             self._evict_access_tokens(parent)
-        if self.tally.minted % _SWEEP_EVERY == 0:
+        if self.tally["minted"] % _SWEEP_EVERY == 0:
             self._sweep()
         return token
 
@@ -168,7 +159,7 @@ class Ledger:
         limit = self._options.refresh_tokens
         while limit is not None and len(mine) > limit:
             self.revoke(mine.pop(0))
-            self.tally.evicted_refresh_tokens += 1
+            self.tally["evicted_refresh_tokens"] += 1
 
     def _evict_access_tokens(self, parent: RefreshToken) -> None:
         for token in [one for one in parent.children if self._is_over(one.expires_at)]:
@@ -176,7 +167,7 @@ class Ledger:
         limit = self._options.live_access_tokens
         while limit is not None and len(parent.children) > limit:
             self._kill(parent.children[0])
-            self.tally.evicted_access_tokens += 1
+            self.tally["evicted_access_tokens"] += 1
 
     def _kill(self, token: AccessToken) -> None:
         self._access.pop(token.text, None)

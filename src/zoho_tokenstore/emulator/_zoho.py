@@ -83,22 +83,14 @@ class Zoho:
 
     def counters(self) -> Counters:
         """Return a snapshot of all counts."""
-        totals, tally = self.journal.totals, self.ledger.tally
         return Counters(
             requests=by_endpoint(self.journal.requests),
-            exchanges=totals["exchanges"],
-            refreshes=totals["refreshes"],
-            client_credentials=totals["client_credentials"],
-            device_logins=totals["device_logins"],
-            revocations=totals["revocations"],
-            denied=totals["denied"],
             refreshes_by_token=dict(self.journal.refreshes_by_token),
-            minted=tally.minted,
             live_access_tokens=self.ledger.live_access_tokens(),
             live_refresh_tokens=self.ledger.live_refresh_tokens(),
-            evicted_access_tokens=tally.evicted_access_tokens,
-            evicted_refresh_tokens=tally.evicted_refresh_tokens,
             agents=by_endpoint(self.journal.agents),
+            **self.journal.totals,
+            **self.ledger.tally,
         )
 
     def _start_afresh(self) -> None:

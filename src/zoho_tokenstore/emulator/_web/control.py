@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -91,13 +92,13 @@ def _overview(zoho: Zoho, _args: Args) -> Mapping[str, object]:
 
 
 def _counters(zoho: Zoho, _args: Args) -> Mapping[str, object]:
-    return zoho.counters().as_dict()
+    return asdict(zoho.counters())
 
 
 def _journal(zoho: Zoho, args: Args) -> Mapping[str, object]:
     endpoint = None if "endpoint" not in args else _text(args, "endpoint")
     entries = zoho.journal.entries(endpoint, int(str(args.get("after", 0))))
-    return {"entries": [entry.as_dict() for entry in entries]}
+    return {"entries": [asdict(entry) for entry in entries]}
 
 
 def _add_client(zoho: Zoho, args: Args) -> Mapping[str, object]:
