@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from zoho_tokenstore import (
     TokenRepository,
     open_tokens,
 )
+from zoho_tokenstore.records import Row
 from zoho_tokenstore.testing.doubles import FakeClock, FlakyBackend, RecordedEvents
 
 SUITE = """
@@ -130,3 +132,23 @@ def test_a_storage_that_fails_when_a_test_wants_it() -> None:
     assert found is not None
     assert found.id == saved.id
     repository.close()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda flaky: flaky.load("1"),
+        lambda flaky: flaky.find("user_name", "ann"),
+        lambda flaky: flaky.scan(),
+        lambda flaky: flaky.write(Row("1"), expect=None),
+        lambda flaky: flaky.remove("1"),
+        lambda flaky: flaky.clear(),
+    ],
+)
+def test_every_call_counts_as_one_failure(call: Callable[[FlakyBackend], object]) -> None:
+    """Whatever is asked of the storage, it fails as often as the test wants, and no further."""
+    flaky = FlakyBackend()
+    flaky.fail(1)
+    with pytest.raises(BackendUnavailableError):
+        call(flaky)
+    call(flaky)

@@ -135,7 +135,7 @@ class ListBackend(SupportsLeases):
         with self._lock:
             return list(self._open_rows())
 
-    def _open_rows(self) -> list[Row]:
+    def _open_rows(self) -> list[Row]:  # what every call passes: `testing.doubles` fails here
         if self._closed:
             raise BackendError("This list store has been closed.")
         return self._rows

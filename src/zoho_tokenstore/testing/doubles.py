@@ -77,34 +77,11 @@ class FlakyBackend(ListBackend):
         self._left = times
         self._error = error or BackendUnavailableError("The storage is down, as the test wants it.")
 
-    def load(self, row_id: str) -> Row | None:
-        self._fail()
-        return super().load(row_id)
-
-    def find(self, index: str, *keys: str) -> list[Row]:
-        self._fail()
-        return super().find(index, *keys)
-
-    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Row]:
-        self._fail()
-        return super().scan(after=after, limit=limit)
-
-    def write(self, row: Row, *, expect: object) -> object:
-        self._fail()
-        return super().write(row, expect=expect)
-
-    def remove(self, row_id: str, *, expect: object = None) -> bool:
-        self._fail()
-        return super().remove(row_id, expect=expect)
-
-    def clear(self) -> int:
-        self._fail()
-        return super().clear()
-
-    def _fail(self) -> None:
+    def _open_rows(self) -> list[Row]:
         if self._left > 0 and self._error is not None:
             self._left -= 1
             raise self._error
+        return super()._open_rows()
 
 
 @dataclass(frozen=True)
