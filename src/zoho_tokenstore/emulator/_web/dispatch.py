@@ -23,11 +23,12 @@ from zoho_tokenstore.emulator._refusals import (
 )
 from zoho_tokenstore.emulator._web.bearer import bearer_token
 from zoho_tokenstore.emulator._web.call import Answer, Call, TooLargeError, read_call
-from zoho_tokenstore.emulator._web.wire import Disconnect, dripping, endless
+from zoho_tokenstore.emulator._web.wire import Disconnect, dripping, endless, pause
 from zoho_tokenstore.emulator._zoho import Zoho
 
 _JSON = "application/json;charset=UTF-8"
 _MAX_USER_AGENT = 200
+_RECHECK = 0.1
 _OUTAGE = "<html><head><title>Zoho</title></head><body>We are down for maintenance.</body></html>"
 
 Handler = Callable[[Zoho, Call], Answer]
@@ -114,7 +115,7 @@ class _Turn:
 
     async def _meddle(self, fault: Fault, trace: Trace) -> None:
         if fault.kind == "slow":
-            await self._pause(fault.seconds())
+            await pause(self._service.stopping, fault.seconds())
         elif fault.kind == "date":
             self._date = fault
         elif fault.kind == "revoke":
@@ -126,13 +127,13 @@ class _Turn:
         if fault.kind == "endless":
             return endless(self._service.stopping, head=head)
         if fault.kind == "drip" and answer is not None:
-            pause = float(str(fault.args["pause"]))
-            return dripping(self._respond(answer), self._service.stopping, pause, head=head)
+            seconds = float(str(fault.args["pause"]))
+            return dripping(self._respond(answer), self._service.stopping, seconds, head=head)
         if fault.kind == "error":
             return self._respond(self._error(fault))
         if fault.kind == "body":
-            media_type = str(fault.args["content_type"])
-            return self._stamp(_raw(str(fault.args["body"]), fault.status(200), media_type))
+            headers = {"Content-Type": str(fault.args["content_type"])}
+            return self._stamp(Response(str(fault.args["body"]), fault.status(200), headers))
         if fault.kind in ("html", "status"):
             return self._stamp(HTMLResponse(_OUTAGE, fault.status(503)))
         return Disconnect()
@@ -147,23 +148,10 @@ class _Turn:
             refusal = oauth_refusal(name, fault.status(usual))
         return Answer(refusal.status, json=refusal.body)
 
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._service.stopping.wait(), seconds)
-        except TimeoutError:
-            return
-
     async def _hang(self) -> None:
-        waits = [
-            asyncio.ensure_future(self._service.stopping.wait()),
-            asyncio.ensure_future(_client_gone(self._request)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+        stopping = self._service.stopping
+        while not (stopping.is_set() or await self._request.is_disconnected()):
+            await pause(stopping, _RECHECK)
 
     def _note(self, outcome: str, status: int, trace: Trace) -> None:
         with self._zoho.lock:
@@ -181,11 +169,6 @@ class _Turn:
         return response
 
 
-async def _client_gone(request: Request) -> None:
-    while not await request.is_disconnected():
-        await asyncio.sleep(0.1)
-
-
 def _response(answer: Answer) -> Response:
     if answer.location is not None:
         return RedirectResponse(answer.location, 302)
@@ -194,9 +177,3 @@ def _response(answer: Answer) -> Response:
     if answer.json is not None:
         return JSONResponse(answer.json, answer.status, media_type=_JSON)
     return Response(status_code=answer.status)
-
-
-def _raw(body: str, status: int, content_type: str) -> Response:
-    response = Response(body, status)
-    response.headers["Content-Type"] = content_type
-    return response

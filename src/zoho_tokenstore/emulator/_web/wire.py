@@ -48,28 +48,30 @@ class Trickle(Response):
         transport = transport_of(scope)
         for piece in self._pieces:
             transport.write(piece)
-            await self._wait(self._pause)
+            await pause(self._stopping, self._pause)
             while transport.get_write_buffer_size() > _MAX_UNSENT and not self._is_over(transport):
-                await self._wait(_FLOOD_PAUSE)
+                await pause(self._stopping, _FLOOD_PAUSE)
             if self._is_over(transport):
                 transport.abort()
                 break
         transport.close()
         await _gone(receive)
 
-    async def _wait(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-
     def _is_over(self, transport: asyncio.Transport) -> bool:
         return transport.is_closing() or self._stopping.is_set()
 
 
-def dripping(answer: Response, stopping: asyncio.Event, pause: float, *, head: bool) -> Trickle:
+async def pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait for a while, or until the server shuts down."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
+
+
+def dripping(answer: Response, stopping: asyncio.Event, seconds: float, *, head: bool) -> Trickle:
     """Return `answer`, sent byte by byte: its body, or with `head` everything from the first byte."""
     start, body = _head(answer), bytes(answer.body)
     pieces = _bytes(start + body) if head else itertools.chain([start], _bytes(body))
-    return Trickle(pieces, pause, stopping, answer.status_code)
+    return Trickle(pieces, seconds, stopping, answer.status_code)
 
 
 def endless(stopping: asyncio.Event, *, head: bool) -> Trickle:
