@@ -80,6 +80,7 @@ def test_html_instead_of_json(caller: Caller) -> None:
     ("args", "status", "error"),
     [
         ({}, 400, "Access Denied"),
+        ({"error": "Acceso denegado"}, 400, "Acceso denegado"),
         ({"error": "invalid_code"}, 200, "invalid_code"),
         ({"error": "invalid_client", "status": 500}, 500, "invalid_client"),
     ],

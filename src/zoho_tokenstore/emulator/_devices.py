@@ -78,17 +78,16 @@ class Devices:
         """
         device = self._devices.get(text)
         if device is None or device.client.client_id != client.client_id:
-            raise self._refusal("invalid_code")
+            raise oauth_refusal("invalid_code")
         if self._is_over(device):
-            raise self._refusal("expired")
+            raise oauth_refusal("expired")
         self._check_pace(device)
         if device.denied:
-            raise self._refusal("access_denied")
+            raise oauth_refusal("access_denied")
         if device.location:
-            status = self._options.error_status
-            raise RefusalError("other_dc", status, {"error": "other_dc", "user_location": device.location})
+            raise RefusalError("other_dc", None, {"error": "other_dc", "user_location": device.location})
         if device.user is None:
-            raise self._refusal("authorization_pending")
+            raise oauth_refusal("authorization_pending")
         del self._devices[text]
         return device
 
@@ -96,10 +95,7 @@ class Devices:
         now, before = self._clock.now(), device.polled_at
         device.polled_at = now
         if before is not None and now - before < self._options.device_interval.total_seconds():
-            raise self._refusal("slow_down")
+            raise oauth_refusal("slow_down")
 
     def _is_over(self, device: Device) -> bool:
         return self._clock.now() >= device.expires_at
-
-    def _refusal(self, name: str) -> RefusalError:
-        return oauth_refusal(name, self._options.error_status)

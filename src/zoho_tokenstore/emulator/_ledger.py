@@ -60,11 +60,11 @@ class Ledger:
         """
         code = self._codes.get(text)
         if code is None or code.grant.client.client_id != client.client_id or self._is_over(code.expires_at):
-            raise self._refusal("invalid_code")
+            raise oauth_refusal("invalid_code")
         if code.terms.redirect_uri not in (None, redirect_uri):
-            raise self._refusal("invalid_redirect_uri")
+            raise oauth_refusal("invalid_redirect_uri")
         if not _verifies(code.terms, verifier):
-            raise self._refusal("invalid_code")
+            raise oauth_refusal("invalid_code")
         del self._codes[text]
         return self.log_in(code.grant, offline=code.terms.offline)
 
@@ -81,9 +81,9 @@ class Ledger:
         """
         token = self.refresh_token(text)
         if token is None or token.grant.client.client_id != client.client_id:
-            raise self._refusal("invalid_code")
+            raise oauth_refusal("invalid_code")
         if not self._refreshes.take(token.text, self._clock.now()):
-            raise throttled(self._options.throttle_status)
+            raise throttled()
         return Minted(self.issue_access_token(token.grant, token), None)
 
     def issue_refresh_token(self, grant: Grant) -> RefreshToken:
@@ -184,9 +184,6 @@ class Ledger:
 
     def _is_over(self, expires_at: float) -> bool:
         return self._clock.now() >= expires_at
-
-    def _refusal(self, name: str) -> Exception:
-        return oauth_refusal(name, self._options.error_status)
 
 
 def _same_owner(one: Grant, other: Grant) -> bool:

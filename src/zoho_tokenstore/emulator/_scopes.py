@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from zoho_tokenstore.emulator._options import ScopeFormat
+from zoho_tokenstore.emulator._refusals import oauth_refusal
 
 _SCOPE = re.compile(r"^[A-Za-z]+(\.[A-Za-z0-9_-]+)+$|^(openid|email|profile)$")
 
@@ -13,11 +14,11 @@ def read_scopes(text: str) -> tuple[str, ...]:
     """Return the scopes of a request, which separates them by commas or spaces.
 
     Raises:
-        ValueError: there is none, or one is misspelt.
+        RefusalError: `invalid_scope`: there is none, or one is misspelt.
     """
     scopes = tuple(text.replace(",", " ").split())
     if not scopes or not all(_SCOPE.match(scope) for scope in scopes):
-        raise ValueError("The scope is missing or misspelt.")
+        raise oauth_refusal("invalid_scope")
     return scopes
 
 

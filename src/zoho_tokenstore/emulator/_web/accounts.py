@@ -18,7 +18,7 @@ from zoho_tokenstore.emulator._zoho import Zoho
 
 def token(zoho: Zoho, call: Call) -> Answer:
     """Answer `POST /oauth/v2/token`."""
-    minted = _grant_handler(zoho, call)(zoho, call, authenticate(zoho, call))
+    minted = _grant_handler(call)(zoho, call, authenticate(zoho, call))
     return answer_with_tokens(zoho, call, minted)
 
 
@@ -73,10 +73,10 @@ def openid_configuration(_zoho: Zoho, call: Call) -> Answer:
     )
 
 
-def _grant_handler(zoho: Zoho, call: Call) -> Callable[[Zoho, Call, Client], Minted]:
+def _grant_handler(call: Call) -> Callable[[Zoho, Call, Client], Minted]:
     handler = _GRANTS.get(call.param("grant_type") or "")
     if handler is None:
-        raise oauth_refusal("unsupported_grant_type", zoho.options.error_status)
+        raise oauth_refusal("unsupported_grant_type")
     return handler
 
 
@@ -88,10 +88,10 @@ def authenticate(zoho: Zoho, call: Call) -> Client:
     """
     client = zoho.directory.clients.get(call.param("client_id") or "")
     if client is None:
-        raise oauth_refusal("invalid_client", zoho.options.error_status)
+        raise oauth_refusal("invalid_client")
     call.trace.client = client.client_id
     if not _same(call.param("client_secret") or "", client.client_secret):
-        raise oauth_refusal("invalid_client_secret", zoho.options.error_status)
+        raise oauth_refusal("invalid_client_secret")
     return client
 
 
@@ -113,13 +113,9 @@ def _client_credentials(zoho: Zoho, call: Call, client: Client) -> Minted:
     service, _, zgid = (call.param("soid") or "").partition(".")
     members = zoho.directory.members(zgid) if service else []
     if not members:
-        raise oauth_refusal("missing_org_info", zoho.options.error_status)
-    try:
-        scopes = read_scopes(call.param("scope") or "")
-    except ValueError as error:
-        raise oauth_refusal("invalid_scope", zoho.options.error_status) from error
-    access = zoho.ledger.issue_access_token(Grant(client, members[0], scopes), None)
-    return Minted(access, None)
+        raise oauth_refusal("missing_org_info")
+    grant = Grant(client, members[0], read_scopes(call.param("scope") or ""))
+    return Minted(zoho.ledger.issue_access_token(grant, None), None)
 
 
 _GRANTS: Mapping[str, Callable[[Zoho, Call, Client], Minted]] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from zoho_tokenstore.emulator._model import Client, CodeTerms, Grant, User
+from zoho_tokenstore.emulator._refusals import RefusalError
 from zoho_tokenstore.emulator._scopes import read_scopes
 from zoho_tokenstore.emulator._web.call import Answer, Call
 from zoho_tokenstore.emulator._web.pages import consent_page, error_page
@@ -111,9 +112,9 @@ def _read_wishes(query: Mapping[str, str], client: Client, redirect_uri: str) ->
 def _read_scopes(text: str) -> tuple[str, ...]:
     try:
         return read_scopes(text)
-    except ValueError as error:
+    except RefusalError as error:
         hint = "Write them like ZohoCRM.modules.ALL, with commas between."
-        raise PageError("invalid_scope", str(error), hint) from error
+        raise PageError(error.name, "The scope is missing or misspelt.", hint) from error
 
 
 def _accept(zoho: Zoho, call: Call, asked: Asked, user: User) -> Answer:

@@ -15,20 +15,15 @@ PAGE = "/oauth/v3/device"
 
 def ask(zoho: Zoho, call: Call) -> Answer:
     """Answer `POST /oauth/v3/device/code`: a code for the device, and one for its user to type."""
-    status = zoho.options.error_status
     if call.param("grant_type") != "device_request":
-        raise oauth_refusal("unsupported_grant_type", status)
+        raise oauth_refusal("unsupported_grant_type")
     client = zoho.directory.clients.get(call.param("client_id") or "")
     if client is None:
-        raise oauth_refusal("invalid_client", status)
+        raise oauth_refusal("invalid_client")
     call.trace.client = client.client_id
-    try:
-        scopes = read_scopes(call.param("scope") or "")
-    except ValueError as error:
-        raise oauth_refusal("invalid_scope", status) from error
     device = zoho.devices.ask(
         client,
-        scopes,
+        read_scopes(call.param("scope") or ""),
         offline=call.param("access_type") == "offline",
         prompted=call.param("prompt") == "consent",
     )
@@ -41,7 +36,7 @@ def poll(zoho: Zoho, call: Call) -> Answer:
     """Answer `POST /oauth/v3/device/token`: the tokens, or how things stand."""
     client = authenticate(zoho, call)
     if call.param("grant_type") != "device_token":
-        raise oauth_refusal("unsupported_grant_type", zoho.options.error_status)
+        raise oauth_refusal("unsupported_grant_type")
     return answer_with_tokens(
         zoho, call, zoho.log_in_device(zoho.devices.poll(call.param("code") or "", client))
     )

@@ -16,7 +16,6 @@ from zoho_tokenstore.emulator._journal import Trace
 from zoho_tokenstore.emulator._randomness import label
 from zoho_tokenstore.emulator._refusals import (
     API_REFUSALS,
-    THROTTLED,
     RefusalError,
     ThrottledError,
     oauth_refusal,
@@ -100,7 +99,7 @@ class _Turn:
                 return handler(self._zoho, self._call)
         except RefusalError as refusal:
             self._call.trace.denied = isinstance(refusal, ThrottledError)
-            return Answer(refusal.status, json=refusal.body, outcome=refusal.name)
+            return self._refused(refusal)
 
     async def _go_wrong(self, fault: Fault, trace: Trace, answer: Answer | None = None) -> Response | None:
         if not fault.ends:
@@ -139,14 +138,14 @@ class _Turn:
         return Disconnect()
 
     def _error(self, fault: Fault) -> Answer:
-        name, options = str(fault.args["error"]), self._zoho.options
-        api = next((one for one in ENDPOINTS.get(self._kind, ()) if one in API_REFUSALS), None)
-        if api is not None:
-            refusal = API_REFUSALS[api](name, fault.status(0) or None)
-        else:
-            usual = options.throttle_status if name == THROTTLED else options.error_status
-            refusal = oauth_refusal(name, fault.status(usual))
-        return Answer(refusal.status, json=refusal.body)
+        apis = (API_REFUSALS[one] for one in ENDPOINTS.get(self._kind, ()) if one in API_REFUSALS)
+        refusal = next(apis, oauth_refusal)
+        return self._refused(refusal(str(fault.args["error"]), fault.status(0) or None))
+
+    def _refused(self, refusal: RefusalError) -> Answer:
+        is_throttled, options = isinstance(refusal, ThrottledError), self._zoho.options
+        usual = options.throttle_status if is_throttled else options.error_status
+        return Answer(refusal.status or usual, json=refusal.body, outcome=refusal.name)
 
     async def _hang(self) -> None:
         stopping = self._service.stopping
