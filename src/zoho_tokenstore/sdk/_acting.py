@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Final
 
 from zoho_tokenstore.errors import ConfigurationError
@@ -76,9 +75,7 @@ class ActingAs:
         _blocks.entered.append(self)
         return record
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         if self._thread != threading.get_ident():
             # The other thread stays in the block: there, nobody acts from now on.
             self._mine.token = Nobody("The block of acting_as was left in another thread.")

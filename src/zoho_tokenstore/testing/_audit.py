@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import pytest
-
 from zoho_tokenstore.backend import AuditLog, AuditRow, SupportsAudit
+from zoho_tokenstore.testing._rows import skip_unless
 from zoho_tokenstore.testing._subject import together
 
 _THREADS: Final = 8
@@ -16,9 +15,9 @@ _PAGES: Final = 2100
 
 
 def _log_of(backend: Any) -> AuditLog:
-    if not isinstance(backend, SupportsAudit):
-        pytest.skip("this backend declares no SupportsAudit, which is optional")
-    return backend.audit
+    skip_unless(backend, SupportsAudit)
+    log: AuditLog = backend.audit
+    return log
 
 
 def _row(number: int, mark: str = "a", login: str | None = None) -> AuditRow:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from zoho_tokenstore.errors import RetiredIdError, RowChangedError
 from zoho_tokenstore.records import RetiredId
-from zoho_tokenstore.testing._clock import now_ms
+from zoho_tokenstore.testing._clock import SKEW_MS, now_ms
 from zoho_tokenstore.testing._rows import content, full_row
-
-_SKEW_MS: Final = 600_000
-"""How far the clock of a storage's server may be from ours, in milliseconds."""
 
 
 class BackendRetiredClauses:
@@ -35,7 +32,7 @@ class BackendRetiredClauses:
         assert backend.find("user_name", "user_name-b") == []
         (retired,) = backend.retired.scan()
         assert retired.id == "2"
-        assert before - _SKEW_MS <= retired.at_ms <= now_ms() + _SKEW_MS
+        assert before - SKEW_MS <= retired.at_ms <= now_ms() + SKEW_MS
         backend.write(full_row("9"), expect=None)
         assert [row.id for row in backend.scan()] == ["1", "3", "9"]
 

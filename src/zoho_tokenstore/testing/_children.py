@@ -8,7 +8,6 @@ import pickle
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any, Final, NamedTuple
 
 Work = Callable[..., Iterator[Any]]
@@ -53,9 +52,7 @@ class Child:
     def __enter__(self) -> Child:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.kill()
 
     def wait_until_open(self) -> None:

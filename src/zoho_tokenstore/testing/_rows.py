@@ -29,3 +29,9 @@ def content(row: Found | None) -> Row | None:
 def rows(found: Iterable[Found]) -> list[Row]:
     """Return what was found, all of which must be rows."""
     return [row for row in found if isinstance(row, Row) or pytest.fail(f"{row.id!r} is unreadable")]
+
+
+def skip_unless(backend: Any, ability: type) -> None:
+    """Skip the running clause if a backend doesn't declare what the clause is about."""
+    if not isinstance(backend, ability):
+        pytest.skip(f"this backend declares no {ability.__name__}, which is optional")
