@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -55,6 +56,28 @@ def test_a_right_store_passes() -> None:
         "I2": "it's about objects inside one process, and a driver passes copies",
         "S23": "it's about Python alone",
     }
+
+
+SUBCLASS: Final = f"""
+from zoho_tokenstore.testing import RemoteStore, TokenStoreContract
+
+class TestTheirs(TokenStoreContract):
+    def make_store(self, folder):
+        return RemoteStore({RIGHT}, folder)
+
+    def reopen(self, store, folder):
+        return RemoteStore({RIGHT}, folder)
+"""
+
+
+def test_a_subclass_leaves_out_the_same(tmp_path: Path) -> None:
+    """Clauses that make their store themselves are left out too, whoever makes it."""
+    (tmp_path / "test_theirs.py").write_text(SUBCLASS)
+    which = "logs_show_no_secret or killed_saves_are_kept or find_fills_in_place"
+    options = ["-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", *options, "-k", which, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert "1 passed, 2 skipped" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_driver_that_dies_loses_one_clause() -> None:

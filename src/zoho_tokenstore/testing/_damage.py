@@ -53,7 +53,7 @@ class DamageClauses(StoreSubject):
     def with_damage(self, folder: Path, kind: str) -> Iterator[tuple[Any, Fields, Fields]]:
         """Yield a store where a row between two others is damaged, and these two."""
         self.need(Ability.FILES, Ability.PERSISTENT)
-        store = self.make_store(folder)
+        store = self.new_store(folder)
         alice, mallory, bob = (stored(store, fields) for fields in (ALICE, _MALLORY, BOB))
         close_store(store)
         self.damage(folder, mallory, kind)

@@ -66,7 +66,7 @@ def _subject(given: Given, fixtures: AbstractSet[str]) -> Iterator[str]:
     how = ", is_driver=True" if given.is_driver else ""
     yield f"self, tmp_path = contract_over({given.name!r}{how}), Path(mkdtemp())"
     if fixtures & {"store", "other", "program"}:
-        yield "store = self.make_store(tmp_path)"
+        yield "store = self.new_store(tmp_path)"
     if "other" in fixtures:
         yield "other = self.reopen(store, tmp_path)"
     if "program" in fixtures:

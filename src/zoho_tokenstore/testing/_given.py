@@ -15,7 +15,6 @@ import pytest
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.testing._abilities import ORDINARY, parse_abilities
 from zoho_tokenstore.testing._remote_store import RemoteStore
-from zoho_tokenstore.testing._subject import close_store
 from zoho_tokenstore.testing._token_store import TokenStoreContract
 
 FACTORY = "zoho_token_store"
@@ -71,19 +70,9 @@ class TestGivenStore(TokenStoreContract):
         factory, driver = (request.config.getoption(option) for option in (FACTORY, DRIVER))
         return GivenStore(factory or driver, is_driver=not factory)
 
-    @pytest.fixture(scope="class")
-    def behind_a_driver(
-        self, named: GivenStore, tmp_path_factory: pytest.TempPathFactory
-    ) -> RemoteStore | None:
-        store = named.open(tmp_path_factory.mktemp("about"))
-        close_store(store)
-        return store if isinstance(store, RemoteStore) else None
-
-    @pytest.fixture
-    def _options(
-        self, request: pytest.FixtureRequest, named: GivenStore, behind_a_driver: RemoteStore | None
-    ) -> None:
-        self.given, self.remote = named, behind_a_driver
+    @pytest.fixture(autouse=True)
+    def _options(self, request: pytest.FixtureRequest, named: GivenStore) -> None:
+        self.given = named
         declared = request.config.getoption(ABILITIES)
         self.abilities = ORDINARY if declared is None else parse_abilities(declared)
         if not self.given.takes_folder:

@@ -35,7 +35,7 @@ class KillClauses(StoreSubject):
     def make_populated(self, folder: Path) -> None:
         """Make a store that outlives its process, with some users, and close it."""
         self.need(Ability.PERSISTENT)
-        store = self.make_store(folder)
+        store = self.new_store(folder)
         for number in range(_TEACHERS):
             stored(store, login(f"teacher{number}", access_token="1000.access.0.0"))  # noqa: S106
         close_store(store)

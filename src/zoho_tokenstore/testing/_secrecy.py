@@ -36,7 +36,7 @@ class SecrecyClauses(StoreSubject):
     def test_files_are_their_owners_alone(self, tmp_path: Path) -> None:
         """Nobody but their owner can read a store's files, whatever the umask permits (022)."""
         with self.usual_umask():
-            store = self.make_store(tmp_path)
+            store = self.new_store(tmp_path)
             stored(store, ALICE)
             assert {path.name for path in open_to_others(tmp_path)} == set()
             close_store(store)
@@ -44,7 +44,7 @@ class SecrecyClauses(StoreSubject):
     def test_passing_files_are_their_owners_alone(self, tmp_path: Path) -> None:
         """Nobody but their owner can read the files that exist only while a store saves."""
         with self.usual_umask():
-            store = self.make_store(tmp_path)
+            store = self.new_store(tmp_path)
             seen = open_while(tmp_path, partial(stored, store, ALICE))
             seen |= open_while(tmp_path, partial(stored, store, ALICE | {"access_token": "1000.renewed"}))
             close_store(store)
@@ -58,7 +58,7 @@ class SecrecyClauses(StoreSubject):
     def test_logs_show_no_secret(self, tmp_path: Path) -> None:
         """What a store logs at any level, warns of or prints shows no secret."""
         with overheard() as said:
-            store = self.make_store(tmp_path)
+            store = self.new_store(tmp_path)
             list(refusals(store))
             attempt(partial(use, store))  # what it refuses is not the question here
             close_store(store)
@@ -73,7 +73,7 @@ class SecrecyClauses(StoreSubject):
     def test_sealed_files_show_no_secret(self, tmp_path: Path) -> None:
         """A store that seals keeps no secret in any file, neither in plain text nor merely encoded."""
         self.need(Ability.SEALED, Ability.FILES)
-        store = self.make_store(tmp_path)
+        store = self.new_store(tmp_path)
         use(store)
         stored(store, ALICE)
         close_store(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,20 +48,17 @@ class TokenStoreContract(
     a local Zoho in the same process. Of a `RemoteStore`, the clauses that it leaves out are skipped.
     """
 
-    remote: RemoteStore | None = None
-    """One of the stores under test, for the clauses that make theirs later."""
+    clause: str = ""
+    """The clause that is running."""
 
     @pytest.fixture(autouse=True)
-    def _is_asked_by_wire(self, request: pytest.FixtureRequest, _options: None) -> None:
-        self.skip_left_out(request, self.remote)
+    def _running(self, request: pytest.FixtureRequest) -> None:
+        self.clause = clause_of(request.function.__name__)
 
-    @pytest.fixture
-    def _options(self) -> None:
-        """What subclasses read before the first clause."""
-
-    def skip_left_out(self, request: pytest.FixtureRequest, store: Any) -> None:
-        """Skip the running clause if it can't be asked of this store."""
-        if isinstance(store, RemoteStore):
-            reason = store.why_left_out(clause_of(request.function.__name__))
-            if reason is not None:
-                pytest.skip(reason)
+    def new_store(self, folder: Path) -> Any:
+        store = super().new_store(folder)
+        reason = store.why_left_out(self.clause) if isinstance(store, RemoteStore) else None
+        if reason is not None:
+            store.close()
+            pytest.skip(reason)
+        return store
