@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Set
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,9 @@ from zoho_tokenstore.testing import (
     check,
     clauses,
 )
+from zoho_tokenstore.testing._checking import _Run
 from zoho_tokenstore.testing._differences import explain
+from zoho_tokenstore.testing._examples import Given
 from zoho_tokenstore.testing._tokens import FIELDS
 
 STORES = "tests.check.stores"
@@ -235,3 +238,32 @@ def test_pytest_runs_it_without_a_test(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
+
+
+class WritesInParts:
+    """A process that writes a part of its results before each look at it, and then ends."""
+
+    returncode = 0
+
+    def __init__(self, path: Path, *parts: str) -> None:
+        self._path, self._parts = path, list(parts)
+
+    def poll(self) -> int | None:
+        if not self._parts:
+            return self.returncode
+        with self._path.open("a") as file:
+            file.write(self._parts.pop(0))
+        return None
+
+
+@pytest.mark.parametrize("cut", [1, 40, -1])
+def test_a_result_that_is_being_written_is_read_later(tmp_path: Path, cut: int) -> None:
+    """A line that has no end yet is not taken for a whole one."""
+    (clause,) = (each for each in catalogue(TokenStoreContract) if each.number == "F1")
+    test = f"t.py::TestGivenStore::test_{clause.name.replace('-', '_')}"
+    line = json.dumps({"test": test, "outcome": "passed", "seconds": 0.0}) + "\n"
+    seen = tmp_path / "results"
+    seen.touch()
+    run = _Run("a store", Given("a:store", is_driver=False), [clause], declared=frozenset(), timeout=60)
+    process: Any = WritesInParts(seen, line[:cut], line[cut:])
+    assert [result.outcome for result in run._follow(process, seen)] == ["passed"]

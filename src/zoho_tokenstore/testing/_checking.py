@@ -98,7 +98,7 @@ def check(
         abilities: what the store is able to do; the clauses about other abilities are skipped. A store whose
             factory takes no folder is neither persistent nor shared, and has no files.
         only: the numbers or names of clauses, if not all.
-        timeout: how many seconds a clause may take.
+        timeout: how many seconds a clause may take, or each of its cases if it has several.
         on_result: called with each result.
 
     Raises:
@@ -169,11 +169,12 @@ class _Run:
 
     def _follow(self, process: subprocess.Popen[bytes], seen: Path) -> Iterator[ClauseResult]:
         cases: dict[str, list[dict[str, Any]]] = {}
-        running, began = "", time.monotonic()
+        running, began, unfinished = "", time.monotonic(), ""
         with seen.open(encoding="utf-8") as file:
             while True:
                 is_over = process.poll() is not None
-                for line in iter(file.readline, ""):
+                *lines, unfinished = (unfinished + file.read()).split("\n")
+                for line in lines:
                     values = json.loads(line)
                     name = _test_of(values["test"])
                     if name != running:
