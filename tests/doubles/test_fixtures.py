@@ -79,6 +79,11 @@ def test_as_new(zoho, token_store):
 def test_a_wrong_address(zoho, browser_login):
     with pytest.raises(ValueError, match="asks nobody there"):
         browser_login(zoho.url + "/oauth/v2/auth?client_id=x")
+
+
+def test_an_unknown_user(client, browser_login):
+    with pytest.raises(ValueError, match="takes no decision of 'nobody@zylker.example': .* not open"):
+        browser_login(client.get("/login").headers["location"], "nobody@zylker.example")
 """
 
 
@@ -94,7 +99,7 @@ def test_an_applications_suite(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 passed" in done.stdout
+    assert "6 passed" in done.stdout
 
 
 def test_a_clock_that_lets_time_pass(tmp_path: Path) -> None:

@@ -118,19 +118,26 @@ class BrowserLogin:
             accepts: whether the user allows the access.
 
         Raises:
-            ValueError: the local Zoho shows no page to decide on: the address is wrong.
+            ValueError: the local Zoho shows no page to decide on: the address is wrong; or it doesn't know
+                the user.
         """
         who = user or self._zoho.default_users[0]
         page = requests.get(url, timeout=_TIMEOUT_S).text
         ticket = _TICKET.search(page)
         if ticket is None:
-            shown = " ".join(re.sub("<[^>]+>", " ", page).split())
-            raise ValueError(f"The local Zoho asks nobody there: {shown}")
+            raise ValueError(f"The local Zoho asks nobody there: {_text_of(page)}")
+        email = who if isinstance(who, str) else who.email
         decision = {
             "ticket": unescape(ticket[1]),
-            "user": who if isinstance(who, str) else who.email,
+            "user": email,
             "decision": "accept" if accepts else "reject",
         }
         address = f"{self._zoho.url}/oauth/v2/auth"
         answer = requests.post(address, decision, timeout=_TIMEOUT_S, allow_redirects=False)
+        if not answer.is_redirect:
+            raise ValueError(f"The local Zoho takes no decision of {email!r}: {_text_of(answer.text)}")
         return answer.headers["location"]
+
+
+def _text_of(page: str) -> str:
+    return " ".join(re.sub("<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
