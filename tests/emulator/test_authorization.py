@@ -62,6 +62,14 @@ def test_page_flow_from_question_to_tokens(caller: Caller) -> None:
     assert me["email"] == user.email
 
 
+def test_reset_closes_open_pages(caller: Caller) -> None:
+    """A page from before a reset decides nothing after it."""
+    page = ask(caller)
+    caller.zoho.reset()
+    answer = decide(caller, page, "accept", caller.zoho.default_users[0].email)
+    assert (answer.status_code, caller.zoho.counters().count("auth", "invalid_ticket")) == (400, 1)
+
+
 def test_page_lists_users_and_scopes_accessibly(caller: Caller) -> None:
     """The page has a language, a title, a legend, and a label for every choice."""
     page = ask(caller).text

@@ -82,6 +82,17 @@ class Code:
     terms: CodeTerms
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A valid authorization request, which waits for a person's decision."""
+
+    client: Client
+    scopes: tuple[str, ...]
+    prompted: bool
+    state: str | None
+    terms: CodeTerms
+
+
 @dataclass(slots=True, eq=False)
 class AccessToken:
     """An access token; `expires_at` in seconds of the server's clock."""

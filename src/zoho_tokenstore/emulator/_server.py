@@ -290,7 +290,7 @@ class Emulator:
             return self._zoho.journal.entries(endpoint, after)
 
     def reset(self) -> None:
-        """Forget tokens, codes, records, faults and counts; clients and users stay, the clock is right."""
+        """Forget all but clients and users, such as tokens, open pages and counts; the clock is right."""
         with self._zoho.lock:
             self._zoho.reset()
 

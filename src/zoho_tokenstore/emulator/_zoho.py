@@ -13,7 +13,7 @@ from zoho_tokenstore.emulator._directory import Directory, Numbers
 from zoho_tokenstore.emulator._faults import Faults
 from zoho_tokenstore.emulator._journal import Counters, Journal, by_endpoint
 from zoho_tokenstore.emulator._ledger import Ledger
-from zoho_tokenstore.emulator._model import DEFAULT_SCOPES, Client, CodeTerms, Grant, Minted, User
+from zoho_tokenstore.emulator._model import DEFAULT_SCOPES, Asked, Client, CodeTerms, Grant, Minted, User
 from zoho_tokenstore.emulator._options import EmulatorOptions
 from zoho_tokenstore.emulator._randomness import Mint
 from zoho_tokenstore.emulator._records import Records
@@ -38,7 +38,7 @@ class Zoho:
         self._start_afresh()
 
     def reset(self) -> None:
-        """Forget tokens, codes, records, faults and counts; clients and users stay, the clock is right."""
+        """Forget all but clients and users, such as tokens, open pages and counts; the clock is right."""
         self.clock.reset()
         self._start_afresh()
 
@@ -99,4 +99,5 @@ class Zoho:
         self.records = Records(self.clock, self._numbers)
         self.journal = Journal(self.options.journal_size)
         self.faults = Faults()
+        self.pending: dict[str, Asked] = {}
         self.consents: set[tuple[str, str]] = set()

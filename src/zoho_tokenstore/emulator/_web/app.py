@@ -9,8 +9,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from zoho_tokenstore.emulator._options import EmulatorOptions
-from zoho_tokenstore.emulator._web import accounts, crm, device, others
-from zoho_tokenstore.emulator._web.consent import Consent
+from zoho_tokenstore.emulator._web import accounts, consent, crm, device, others
 from zoho_tokenstore.emulator._web.control import control_routes
 from zoho_tokenstore.emulator._web.dispatch import Service
 from zoho_tokenstore.emulator._web.pages import HEADERS
@@ -64,7 +63,6 @@ def create_app(options: EmulatorOptions | None = None) -> EmulatorApp:
 
 
 def _accounts_routes(service: Service) -> list[BaseRoute]:
-    consent = Consent()
     at = service.endpoint
     return [
         Route("/oauth/v2/auth", at("auth", consent.ask), methods=["GET"]),

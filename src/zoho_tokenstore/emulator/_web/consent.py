@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from zoho_tokenstore.emulator._model import Client, CodeTerms, Grant, User
+from zoho_tokenstore.emulator._model import Asked, Client, CodeTerms, Grant, User
 from zoho_tokenstore.emulator._refusals import RefusalError
 from zoho_tokenstore.emulator._scopes import read_scopes
 from zoho_tokenstore.emulator._web.call import Answer, Call
@@ -28,57 +28,39 @@ class PageError(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A valid authorization request."""
+def ask(zoho: Zoho, call: Call) -> Answer:
+    """Answer `GET /oauth/v2/auth`: the page, or at once a redirect with `auto_consent`."""
+    try:
+        asked = _read(zoho, call)
+    except PageError as error:
+        return Answer(400, page=error_page(error.reason, error.hint), outcome=error.name)
+    call.trace.client = asked.client.client_id
+    if zoho.options.auto_consent is not None:
+        return _accept(zoho, call, asked, zoho.directory.user(zoho.options.auto_consent))
+    ticket, users = _keep(zoho, asked), zoho.directory.users.values()
+    page = consent_page(ticket, call.trace.client, asked.scopes, users, target=asked.terms.redirect_uri)
+    return Answer(page=page, outcome="page")
 
-    client: Client
-    scopes: tuple[str, ...]
-    prompted: bool
-    state: str | None
-    terms: CodeTerms
+
+def decide(zoho: Zoho, call: Call) -> Answer:
+    """Answer `POST /oauth/v2/auth`, the page's form."""
+    asked = zoho.pending.pop(call.form.get("ticket", ""), None)
+    user = zoho.directory.users.get(call.form.get("user", ""))
+    if asked is None or (user is None and call.form.get("decision") == "accept"):
+        page = error_page("This decision is not open.", "Start again from your application.")
+        return Answer(400, page=page, outcome="invalid_ticket")
+    call.trace.client = asked.client.client_id
+    if call.form.get("decision") != "accept" or user is None:
+        return _deny(asked)
+    return _accept(zoho, call, asked, user)
 
 
-class Consent:
-    """Requests waiting for a person's decision."""
-
-    def __init__(self) -> None:
-        self._pending: dict[str, Asked] = {}
-
-    def ask(self, zoho: Zoho, call: Call) -> Answer:
-        """Answer `GET /oauth/v2/auth`: the page, or at once a redirect with `auto_consent`."""
-        try:
-            asked = _read(zoho, call)
-        except PageError as error:
-            return Answer(400, page=error_page(error.reason, error.hint), outcome=error.name)
-        call.trace.client = asked.client.client_id
-        if zoho.options.auto_consent is not None:
-            return _accept(zoho, call, asked, zoho.directory.user(zoho.options.auto_consent))
-        ticket = self._keep(zoho, asked)
-        users = zoho.directory.users.values()
-        page = consent_page(
-            ticket, asked.client.client_id, asked.scopes, users, target=asked.terms.redirect_uri
-        )
-        return Answer(page=page, outcome="page")
-
-    def decide(self, zoho: Zoho, call: Call) -> Answer:
-        """Answer `POST /oauth/v2/auth`, the page's form."""
-        asked = self._pending.pop(call.form.get("ticket", ""), None)
-        user = zoho.directory.users.get(call.form.get("user", ""))
-        if asked is None or (user is None and call.form.get("decision") == "accept"):
-            page = error_page("This decision is not open.", "Start again from your application.")
-            return Answer(400, page=page, outcome="invalid_ticket")
-        call.trace.client = asked.client.client_id
-        if call.form.get("decision") != "accept" or user is None:
-            return _deny(asked)
-        return _accept(zoho, call, asked, user)
-
-    def _keep(self, zoho: Zoho, asked: Asked) -> str:
-        if len(self._pending) >= _MAX_PENDING:
-            self._pending.pop(next(iter(self._pending)))
-        ticket = zoho.mint.hex(16)
-        self._pending[ticket] = asked
-        return ticket
+def _keep(zoho: Zoho, asked: Asked) -> str:
+    if len(zoho.pending) >= _MAX_PENDING:
+        zoho.pending.pop(next(iter(zoho.pending)))
+    ticket = zoho.mint.hex(16)
+    zoho.pending[ticket] = asked
+    return ticket
 
 
 def _read(zoho: Zoho, call: Call) -> Asked:
