@@ -105,6 +105,12 @@ def test_foreign_host_name_is_refused(caller: Caller) -> None:
     assert answer.status_code == 403
 
 
+def test_malformed_host_is_refused(caller: Caller) -> None:
+    """A Host header that is none has no control either."""
+    answer = caller.http.get(f"{caller.zoho.url}/_emulator/counters", headers={"Host": "["})
+    assert answer.status_code == 400
+
+
 @pytest.fixture
 def closed(clock: FakeClock) -> Iterator[Caller]:
     """A caller of an emulator without control endpoints."""

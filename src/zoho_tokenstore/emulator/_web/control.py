@@ -35,9 +35,9 @@ def control_routes(zoho: Zoho) -> list[BaseRoute]:
 
 def _endpoint(zoho: Zoho, command: Command) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        if not _may(zoho, request):
-            return JSONResponse({"error": "Control is not open to this client."}, 403)
         try:
+            if not _may(zoho, request):
+                return JSONResponse({"error": "Control is not open to this client."}, 403)
             args = await _read_args(request)
             with zoho.lock:
                 return JSONResponse(command(zoho, args))
