@@ -246,7 +246,11 @@ def test_server_info_and_discovery(caller: Caller) -> None:
     assert found["revocation_endpoint"] == f"{caller.zoho.accounts_url}/revoke"
 
 
-def test_huge_body_is_refused(caller: Caller) -> None:
-    """A body of more than 5 MB is not read."""
-    answer = caller.http.post(caller.zoho.accounts_url, content=b"x" * 5_000_001)
+@pytest.mark.parametrize("path", ["/oauth/v2/token", "/_emulator/users"])
+@pytest.mark.parametrize("body", [b"x" * 5_000_001, [b"x" * 1_000_001] * 5], ids=["declared", "chunked"])
+def test_huge_body_is_refused(caller: Caller, path: str, body: bytes | list[bytes]) -> None:
+    """A body of more than 5 MB is not read, whether its length is declared or not."""
+    headers = {"Content-Type": "application/json"}
+    content = body if isinstance(body, bytes) else iter(body)
+    answer = caller.http.post(f"{caller.zoho.url}{path}", content=content, headers=headers)
     assert answer.status_code == 413

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from zoho_tokenstore.emulator._options import EmulatorOptions
 from zoho_tokenstore.emulator._web import accounts, consent, crm, device, others
+from zoho_tokenstore.emulator._web.call import TooLargeError, limited
 from zoho_tokenstore.emulator._web.control import control_routes
 from zoho_tokenstore.emulator._web.dispatch import Service
 from zoho_tokenstore.emulator._web.pages import HEADERS
@@ -34,7 +37,8 @@ class EmulatorApp(Starlette):
                 *_accounts_routes(service),
                 *_crm_routes(service),
                 *_other_routes(service),
-            ]
+            ],
+            exception_handlers={TooLargeError: _too_large},
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +51,7 @@ class EmulatorApp(Starlette):
                 message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
             await send(message)
 
-        await super().__call__(scope, receive, send_with_headers)
+        await super().__call__(scope, limited(receive), send_with_headers)
 
 
 def create_app(options: EmulatorOptions | None = None) -> EmulatorApp:
@@ -60,6 +64,10 @@ def create_app(options: EmulatorOptions | None = None) -> EmulatorApp:
         options: how it behaves; the defaults if not given.
     """
     return EmulatorApp(Zoho(options or EmulatorOptions()))
+
+
+def _too_large(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=413)
 
 
 def _accounts_routes(service: Service) -> list[BaseRoute]:

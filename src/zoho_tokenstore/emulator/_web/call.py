@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
 from zoho_tokenstore.emulator._journal import Trace
 
@@ -47,13 +48,24 @@ class Answer:
     outcome: str = "ok"
 
 
-async def read_call(request: Request, public_url: str | None) -> Call:
-    """Read a request to its end.
+def limited(receive: Receive) -> Receive:
+    """Return `receive` for a body of at most 5 MB; beyond that it raises `TooLargeError`."""
+    left = _MAX_BODY
 
-    Raises:
-        TooLargeError: more than 5 MB.
-    """
-    body = await _read_body(request)
+    async def receive_part() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise TooLargeError
+        return message
+
+    return receive_part
+
+
+async def read_call(request: Request, public_url: str | None) -> Call:
+    """Read a request to its end."""
+    body = await request.body()  # before the form, which is parsed from it
     return Call(
         request.method,
         public_url.rstrip("/") if public_url else base_url(request),
@@ -72,13 +84,6 @@ def base_url(request: Request) -> str:
         address, port = request.scope.get("server") or ("127.0.0.1", None)
         host = f"{address}:{port}" if port else str(address)
     return f"{request.scope.get('scheme', 'http')}://{host}"
-
-
-async def _read_body(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > _MAX_BODY:
-        raise TooLargeError
-    return await request.body()
 
 
 async def _read_form(request: Request) -> dict[str, str]:

@@ -21,7 +21,7 @@ from zoho_tokenstore.emulator._refusals import (
     oauth_refusal,
 )
 from zoho_tokenstore.emulator._web.bearer import bearer_token
-from zoho_tokenstore.emulator._web.call import Answer, Call, TooLargeError, read_call
+from zoho_tokenstore.emulator._web.call import Answer, Call, read_call
 from zoho_tokenstore.emulator._web.wire import Disconnect, dripping, endless, pause
 from zoho_tokenstore.emulator._zoho import Zoho
 
@@ -50,10 +50,7 @@ class Service:
         """Return an endpoint of the web framework, of a fixed or a computed kind."""
 
         async def answer(request: Request) -> Response:
-            try:
-                call = await read_call(request, self.zoho.options.public_url)
-            except TooLargeError:
-                return Response(status_code=413)
+            call = await read_call(request, self.zoho.options.public_url)
             call.trace.user_agent = call.headers.get("user-agent", "")[:_MAX_USER_AGENT]
             kind = naming if isinstance(naming, str) else naming(call)
             return await _Turn(self, request, call, kind).run(handler)
