@@ -1,5 +1,7 @@
 """The stores of Zoho's SDKs for Node, TypeScript and PHP, to be checked by name through the drivers we ship.
 
+The drivers open `FileStore`; for `DBStore` they are changed in the line in which users name their own store.
+
 Node and TypeScript come by npm (make .venv-node); a checkout of the SDK for PHP is named in
 ``ZOHO_TEST_PHP_SDK``. `DBStore` works on the server that ``ZOHO_CHECK_MARIADB`` describes: a JSON object with
 host, port, user and password.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +27,11 @@ PHP: Final = "ZOHO_TEST_PHP_SDK"
 _PACKAGES: Final = ROOT / ".venv-node" / "node_modules" / "@zohocrm"
 _STORES: Final = {"file": "FileStore", "db": "DBStore"}
 _NPM: Final = {"node": "nodejs-sdk-8.0", "typescript": "typescript-sdk-8.0"}
+
+_FILE_STORE: Final = re.compile(r"(?<=return )new FileStore\(.*\)(?=;)")
+_HERE: Final = Path(__file__).parent / "drivers"
+_DB_STORE_OF_NODE: Final = f'(await import("{(_HERE / "db_store.mjs").as_uri()}")).openStore(folder)'
+_DB_STORE_OF_PHP: Final = f'require "{_HERE / "db_store.php"}"'
 
 
 class Subject(NamedTuple):
@@ -44,34 +52,40 @@ def subjects() -> Iterator[Subject]:
 
 
 def node_file(folder: Path) -> RemoteStore:
-    return RemoteStore(command("node", "FileStore"), folder)
+    return RemoteStore(command("node"), folder)
 
 
 def node_db(folder: Path) -> RemoteStore:
-    return RemoteStore(command("node", "DBStore"), folder)
+    return RemoteStore(command("node", _DB_STORE_OF_NODE), folder)
 
 
 def typescript_file(folder: Path) -> RemoteStore:
-    return RemoteStore(command("typescript", "FileStore"), folder)
+    return RemoteStore(command("typescript"), folder)
 
 
 def typescript_db(folder: Path) -> RemoteStore:
-    return RemoteStore(command("typescript", "DBStore"), folder)
+    return RemoteStore(command("typescript", _DB_STORE_OF_NODE), folder)
 
 
 def php_file(folder: Path) -> RemoteStore:
-    return RemoteStore(command("php", "FileStore"), folder)
+    return RemoteStore(command("php"), folder)
 
 
 def php_db(folder: Path) -> RemoteStore:
-    return RemoteStore(command("php", "DBStore"), folder)
+    return RemoteStore(command("php", _DB_STORE_OF_PHP), folder)
 
 
-def command(language: str, store: str) -> list[str]:
-    """Return what starts a driver."""
+def command(language: str, opened: str = "") -> list[str]:
+    """Return what starts the driver we ship; with an expression in `opened`, changed to open that store."""
     if language == "php":
-        return ["env", f"ZOHO_SDK={os.environ[PHP]}", "php", str(DRIVERS / "driver.php"), store]
-    return ["env", f"ZOHO_SDK={_PACKAGES / _NPM[language]}", "node", str(DRIVERS / "driver.mjs"), store]
+        sdk, driver, run = os.environ[PHP], DRIVERS / "driver.php", ["php", "-r"]
+    else:
+        sdk, driver = str(_PACKAGES / _NPM[language]), DRIVERS / "driver.mjs"
+        run = ["node", "--input-type=module", "--eval"]
+    if not opened:
+        return ["env", f"ZOHO_SDK={sdk}", run[0], str(driver)]
+    source = _FILE_STORE.sub(lambda _: opened, driver.read_text("utf-8")).removeprefix("<?php")
+    return ["env", f"ZOHO_SDK={sdk}", *run, source]
 
 
 def _sdk(language: str) -> str:

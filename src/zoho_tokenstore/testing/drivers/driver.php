@@ -4,11 +4,9 @@
 //     zoho-tokens check --driver "php driver.php"
 //
 // Put it into a project that has the SDK by Composer (or name a checkout of it in ZOHO_SDK), and let open_store open
-// your store. As it stands it opens Zoho's own: FileStore, or with the argument DBStore, on the server in
-// ZOHO_CHECK_MARIADB.
+// your store. As it stands it opens Zoho's FileStore.
 
 use com\zoho\api\authenticator\OAuthToken;
-use com\zoho\api\authenticator\store\DBBuilder;
 use com\zoho\api\authenticator\store\FileStore;
 use com\zoho\crm\api\exception\SDKException;
 use com\zoho\crm\api\UserSignature;
@@ -19,29 +17,15 @@ $sdk = getenv('ZOHO_SDK');
 $sdk ? spl_autoload_register(fn($class) => @include "$sdk/src/" . strtr($class, '\\', '/') . '.php')
     : require __DIR__ . '/vendor/autoload.php';
 
-const TABLE = 'CREATE TABLE IF NOT EXISTS oauthtoken (id varchar(10) NOT NULL, user_name varchar(255),
-    client_id varchar(255), client_secret varchar(255), refresh_token varchar(255), access_token varchar(255),
-    grant_token varchar(255), expiry_time varchar(20), redirect_url varchar(255), api_domain varchar(255),
-    PRIMARY KEY (id))';
 const SETTERS = [
     'id' => 'Id', 'client_id' => 'ClientId', 'client_secret' => 'ClientSecret', 'refresh_token' => 'RefreshToken',
     'access_token' => 'AccessToken', 'grant_token' => 'GrantToken', 'expires_in' => 'ExpiresIn',
     'redirect_url' => 'RedirectURL', 'api_domain' => 'APIDomain',
 ];
 
-function open_store(string $name, string $folder)
+function open_store(string $folder)
 {
-    if ($name === 'FileStore') {
-        return new FileStore("$folder/sdk_tokens.txt");
-    }
-    $server = json_decode(getenv('ZOHO_CHECK_MARIADB'));
-    $database = 'tokens_check_' . substr(hash('sha256', $folder), 0, 16);
-    $connection = new mysqli($server->host, $server->user, $server->password, '', $server->port);
-    foreach (["CREATE DATABASE IF NOT EXISTS $database", "USE $database", TABLE] as $statement) {
-        $connection->query($statement);
-    }
-    return (new DBBuilder())->host($server->host)->portNumber($server->port)->databaseName($database)
-        ->userName($server->user)->password($server->password)->build();
+    return new FileStore("$folder/sdk_tokens.txt");
 }
 
 function token_of(array $fields): OAuthToken
@@ -87,13 +71,13 @@ function call(object $store, string $method, array $params)
     }
 }
 
-$name = $argv[1] ?? 'FileStore';
 while (($line = fgets(STDIN)) !== false) {
     $id = null;
     try {
         ['id' => $id, 'method' => $method, 'params' => $params] = json_decode($line, true, flags: JSON_THROW_ON_ERROR);
         if ($method === 'open') {
-            $store = open_store($name, $params['folder']);
+            $store = open_store($params['folder']);
+            $name = (new ReflectionClass($store))->getShortName();
             $result = ['protocol' => 1, 'name' => $name, 'sdk' => 'zohocrm/php-sdk-8.0',
                 'version' => Constants::SDK_VERSION];
         } else {
