@@ -11,6 +11,7 @@ PYTEST := -m pytest -n $(WORKERS) --dist worksteal
 AGAIN := -m pytest --last-failed --last-failed-no-failures none
 QUICK := HYPOTHESIS_PROFILE=quick
 SAMPLE := 1
+unexport PYTHONDONTWRITEBYTECODE  # hundreds of processes would compile the same modules, and pytest its asserts
 # Where a stored row is read or written. `sealed` tests have keys of their own; all of those are here.
 SEALED_TESTS := tests/contract tests/sealing tests/sdk tests/process/test_spool.py tests/unit/renewal/test_spool.py
 

@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Scale:
-    """The sizes of stores, in tokens, and the number of rounds and of turns in a round."""
+    """The sizes of stores, in tokens, and the numbers of rounds, of turns in a round, and of processes."""
 
     usual_size: int
     store_sizes: tuple[int, ...]
@@ -16,6 +16,7 @@ class Scale:
     rounds: int
     turns: int
     settling_saves: int
+    storm_processes: int
 
 
 FULL: Final = Scale(
@@ -25,6 +26,7 @@ FULL: Final = Scale(
     rounds=7,
     turns=100,
     settling_saves=1_500,
+    storm_processes=16,
 )
 """What the limits are about."""
 
@@ -35,5 +37,6 @@ QUICK: Final = Scale(
     rounds=1,
     turns=10,
     settling_saves=50,
+    storm_processes=4,
 )
 """For trying: its figures are judged by nobody."""

@@ -19,7 +19,13 @@ from benchmarks.scale import FULL, Scale
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
 
 TINY = Scale(
-    usual_size=60, store_sizes=(40, 60), file_store_sizes=(20,), rounds=1, turns=10, settling_saves=10
+    usual_size=60,
+    store_sizes=(40, 60),
+    file_store_sizes=(20,),
+    rounds=1,
+    turns=10,
+    settling_saves=10,
+    storm_processes=2,
 )
 
 
@@ -112,31 +118,18 @@ def test_a_figure_that_was_not_measured_is_not_kept_quietly() -> None:
         missed("saves", {})
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Figure]]:
-    """What every benchmark measures at tiny sizes."""
-    folder = tmp_path_factory.mktemp("benchmarks")
-    return {name: measure(TINY, folder) for name, measure in command.BENCHMARKS.items()}
-
-
 @pytest.mark.long
 @pytest.mark.clear
 @pytest.mark.timeout(600)  # it runs all benchmarks, in small
-def test_every_benchmark_measures_each_figure_once(measured: dict[str, list[Figure]]) -> None:
-    """Each benchmark runs, and its figures can be told apart."""
-    figures = [figure for name in command.BENCHMARKS for figure in measured[name]]
+def test_every_benchmark_measures_what_the_limits_are_about(tmp_path: Path) -> None:
+    """Each benchmark runs; its figures can be told apart; no limit waits for one that is not measured."""
+    measured = {name: measure(TINY, tmp_path) for name, measure in command.BENCHMARKS.items()}
+    figures = [figure for found in measured.values() for figure in found]
     assert all(measured.values())
     assert all(figure.timing.median > 0 and figure.label for figure in figures)
     assert len({figure.key for figure in figures}) == len(figures)
-
-
-@pytest.mark.long
-@pytest.mark.clear
-@pytest.mark.timeout(600)  # it runs all benchmarks, in small
-def test_every_limit_names_figures_that_are_measured(measured: dict[str, list[Figure]]) -> None:
-    """No limit waits for a figure that no benchmark measures, but for the sizes of the stores."""
     assert set(LIMITS) <= set(command.BENCHMARKS)
-    kinds = {kind_of(figure.key) for figures in measured.values() for figure in figures}
+    kinds = {kind_of(figure.key) for figure in figures}
     wanted = [
         key for limits in LIMITS.values() for limit in limits for key in (limit.figure, limit.against) if key
     ]

@@ -121,25 +121,24 @@ def _name_below(root: Path, arguments: dict[str, Any]) -> str | None:
     """The base name of the file that a call is about, if it lies below the directory."""
     for path_key, dir_key in _OS_PATHS:
         if path_key in arguments:
-            path = _path(root, arguments[path_key], arguments.get(dir_key))
+            path = _path(arguments[path_key], arguments.get(dir_key))
             if path is not None and path.is_relative_to(root):
                 return path.name
     return None
 
 
-def _path(root: Path, target: Any, dir_fd: int | None) -> Path | None:
+def _path(target: Any, dir_fd: int | None) -> Path | None:
     if isinstance(target, int):
-        return _path_of_fd(root, target)
-    base = Path.cwd() if dir_fd is None else _path_of_fd(root, dir_fd)
+        return _path_of_fd(target)
+    base = Path.cwd() if dir_fd is None else _path_of_fd(dir_fd)
     path = base and base / os.fsdecode(target)
     return path and path.parent.resolve() / path.name
 
 
-def _path_of_fd(root: Path, fd: int) -> Path | None:
-    """By identity, whoever opened it; a file that is unlinked already lies nowhere."""
+def _path_of_fd(fd: int) -> Path | None:
+    """As Linux tells it, whoever opened it; a file that is unlinked already lies nowhere."""
     with contextlib.suppress(OSError):
-        wanted = os.fstat(fd)
-        for path in (root, *sorted(root.rglob("*"))):
-            if os.path.samestat(path.lstat(), wanted):
-                return path
+        path = Path(f"/proc/self/fd/{fd}").readlink()
+        if os.path.samestat(path.lstat(), os.fstat(fd)):
+            return path
     return None

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import pytest_itemcollected
-from tests.support.processes import ROOT
 from tests.support.sample import beyond_sample, sampled
 
 
 class Item:
     """A test as pytest collects it."""
 
-    def __init__(self, nodeid: str, path: Path = ROOT, marks: Sequence[str] = ()) -> None:
-        self.nodeid, self.path, self.marks = nodeid, path, [*marks]
+    def __init__(self, nodeid: str, marks: Sequence[str] = ()) -> None:
+        self.nodeid, self.marks = nodeid, [*marks]
 
     def get_closest_marker(self, name: str) -> str | None:
         return name if name in self.marks else None
@@ -54,19 +52,19 @@ def test_what_a_quick_run_leaves_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "nodeid", "marks", "is_sealed"),
+    ("nodeid", "marks", "is_sealed"),
     [
-        ("sealing/test_a.py", "test_a", (), True),
-        ("sealing/test_a.py", "test_a", ("clear",), False),
-        ("contract/test_a.py", "test_a[redis-sealed-x]", (), True),
-        ("contract/test_a.py", "test_a[redis-clear-x]", (), False),
-        ("sdk/test_a.py", "test_a[sealed]", (), False),
+        ("sealing/test_a.py::test_a", (), True),
+        ("sealing/test_a.py::test_a", ("clear",), False),
+        ("contract/test_a.py::test_a[redis-sealed-x]", (), True),
+        ("contract/test_a.py::test_a[redis-clear-x]", (), False),
+        ("sdk/test_a.py::test_a[sealed]", (), False),
     ],
 )
 def test_tests_with_keys_of_their_own_are_marked(
-    where: str, nodeid: str, marks: tuple[str, ...], is_sealed: bool
+    nodeid: str, marks: tuple[str, ...], is_sealed: bool
 ) -> None:
     """So that the clear run can leave them to the sealed run, which takes all tests of these folders."""
-    item: Any = Item(nodeid, ROOT / "tests" / where, marks)
+    item: Any = Item(f"tests/{nodeid}", marks)
     pytest_itemcollected(item)
     assert ("sealed" in item.marks) == is_sealed
