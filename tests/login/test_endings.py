@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.login.support import Browser, Site, consent, failure_of
+from tests.login.support import CALLBACK, Browser, Site, consent, failure_of
+from zoho_tokenstore import BackendUnavailableError, SealingError, TokenRecord, TokenStoreError
 from zoho_tokenstore.emulator import Emulator
+from zoho_tokenstore.login import LoginFlow
 
 
 class TestTwice:
@@ -104,6 +108,43 @@ class TestTwice:
         failed = failure_of(lambda: site.flow.finish(answer, old))
         assert failed.kind == "expired"
         assert site.stored == []
+
+
+def fail_with(error: type[TokenStoreError]) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> None:
+        raise error("The disk is full.")
+
+    return fail
+
+
+class TestStore:
+    """The storage fails in the middle of a login."""
+
+    @pytest.mark.parametrize("error", [BackendUnavailableError, SealingError])
+    @pytest.mark.parametrize("is_known", [False, True])
+    def test_after_the_exchange(
+        self,
+        site: Site,
+        zoho: Emulator,
+        patricia: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        is_known: bool,
+        error: type[TokenStoreError],
+    ) -> None:
+        """What is given back to Zoho is not stored later, and nothing is left in the spool."""
+        before = [Browser(site).log_in(patricia).login] if is_known else []
+        tokens = site.open(spool=tmp_path / "spool")
+        repository = tokens.lifecycle.renewer.repository
+        site.flow = LoginFlow(tokens, site.client, CALLBACK)
+        with monkeypatch.context() as patch:
+            patch.setattr(repository._backend, "write", fail_with(error))
+            assert failure_of(lambda: Browser(site).log_in(patricia)).kind == "unavailable"
+        tokens.find(TokenRecord(user_name="somebody"))
+        tokens.lifecycle.renewer.pending_saves.save(at_once=True)
+        assert site.stored == before
+        assert list((tmp_path / "spool").glob("*.token")) == []
+        assert zoho.counters().live_refresh_tokens == len(before)
 
 
 class TestEnd:

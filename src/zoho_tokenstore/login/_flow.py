@@ -19,6 +19,7 @@ from zoho_tokenstore.errors import (
     InvalidClientError,
     InvalidGrantError,
     LoginExpiredError,
+    SealingError,
     TokenNotFoundError,
     TokenStoreError,
 )
@@ -163,7 +164,7 @@ class LoginFlow:
             session = self.sessions.open(login.id or "", label)
         except LoginFailedError as error:
             raise _with(error, begun, over) from error.__cause__
-        except (AccountsError, BackendError, ConflictError, TokenNotFoundError) as error:
+        except (AccountsError, BackendError, ConflictError, SealingError, TokenNotFoundError) as error:
             raise _with(LoginFailedError("unavailable", str(error)), begun, over) from error
         return LoggedIn(login, session, kept_of(over), begun.next)
 
@@ -297,17 +298,18 @@ class LoginFlow:
         return self._keep(begun, base, grant, origin)
 
     def _keep(self, begun: Begun, base: TokenRecord, grant: TokenResponse, origin: Origin) -> TokenRecord:
-        """Store what was granted, or give it back."""
-        granted = base.changed(refresh_token=grant.refresh_token, access_token=grant.access_token)
+        """Store what was granted now, or give it back: it must not be stored later, when it is revoked."""
+        check = partial(self._check, begun, grant)
         try:
-            record = self._renewer.keep(base, grant, origin, check=partial(self._check, begun, grant))
-            if record.id is None:
-                raise LoginFailedError("unavailable", "The login could not be stored.")
+            return self._renewer.keep(base, grant, origin, check=check, may_wait=False)
         except TokenStoreError:
-            api_domain = origin.domain_for(base, grant.api_domain)
-            self.tokens.lifecycle.ending.give_back(granted.changed(api_domain=api_domain), origin)
+            granted = base.changed(
+                refresh_token=grant.refresh_token,
+                access_token=grant.access_token,
+                api_domain=origin.domain_for(base, grant.api_domain),
+            )
+            self.tokens.lifecycle.ending.give_back(granted, origin)
             raise
-        return record
 
     def _check(self, begun: Begun, grant: TokenResponse, record: TokenRecord) -> None:
         """Refuse what must not become a login."""
