@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from tests.login.support import CALLBACK, Browser, Site, consent, failure_of
-from zoho_tokenstore import BackendUnavailableError, SealingError, TokenRecord, TokenStoreError
+from zoho_tokenstore import (
+    BackendUnavailableError,
+    SealingError,
+    TokenRecord,
+    TokenStoreError,
+)
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.login import LoginFlow
 
@@ -38,7 +43,7 @@ class TestTwice:
     def test_a_double_click(
         self, browser: Browser, site: Site, zoho: Emulator, patricia: str, processes: int
     ) -> None:
-        """Both requests have the session of before: one exchange, and both are let in, whichever is shown."""
+        """Both requests have the session of before: one exchange, one session, whichever answer is shown."""
         answer, kept = consent(zoho, browser.start(), patricia), browser.kept
         flows = [site.flow, site.flow if processes == 1 else site.another_process()]
         zoho.fault("token:authorization_code", "slow", seconds=0.3)
@@ -53,16 +58,21 @@ class TestTwice:
             thread.join()
         assert len({each.login.id for each in done}) == 1
         assert [site.flow.identify(each.session) is not None for each in done] == [True, True]
+        assert len(site.flow.sessions_of(done[0].login.id or "")) == 1
         assert len(zoho.journal("token:authorization_code")) == 1
 
     def test_the_first_answer_is_lost(
         self, browser: Browser, site: Site, zoho: Emulator, patricia: str
     ) -> None:
-        """The browser cancelled the first request, so its session knows nothing: the second lets it in."""
+        """The second lets the browser in, by the session of the first: with its log-out the login ends."""
         answer = consent(zoho, browser.start(), patricia)
         first = site.flow.finish(answer, browser.kept)
-        assert browser.come_back(answer).login.id == first.login.id
-        assert browser.user is not None
+        second = browser.come_back(answer)
+        assert (second.login, second.session) == (first.login, first.session)
+        assert len(site.flow.sessions_of(second.login.id or "")) == 1
+        site.flow.log_out(browser.session)
+        assert site.stored == []
+        assert not zoho.is_live(second.login.refresh_token or "")
 
     def test_a_failure_is_the_same_for_both(
         self, browser: Browser, site: Site, zoho: Emulator, patricia: str
@@ -97,6 +107,29 @@ class TestTwice:
         assert kinds == ["unavailable", "unavailable"]
         assert time.monotonic() - began < 10
         assert len(zoho.journal("token:authorization_code")) == 1
+
+    def test_another_browser_with_the_address(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str
+    ) -> None:
+        """The address lets nobody in, nor does it with all but the verifier of what this browser kept."""
+        answer, old = consent(zoho, browser.start(), patricia), browser.kept
+        browser.come_back(answer)
+        assert failure_of(lambda: site.flow.finish(answer, {})).kind == "foreign"
+        ((state, (at_ms, _, *rest)),) = old.items()
+        other = {state: [at_ms, "guess", *rest]}
+        assert failure_of(lambda: site.flow.finish(answer, other)).kind == "expired"
+        assert len(site.flow.sessions_of(site.stored[0].id or "")) == 1
+
+    def test_a_log_out_before_the_second_comes(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str
+    ) -> None:
+        """The session has ended, and stays so while another browser keeps the login alive."""
+        Browser(site).log_in(patricia)
+        answer, old = consent(zoho, browser.start(), patricia), browser.kept
+        session = browser.come_back(answer).session
+        site.flow.log_out(session)
+        assert failure_of(lambda: site.flow.finish(answer, old)).kind == "expired"
+        assert site.flow.identify(session) is None
 
     def test_after_a_log_out(self, browser: Browser, site: Site, zoho: Emulator, patricia: str) -> None:
         """An old session cookie with the callback of an ended login does not bring it back."""
