@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from tests.login.support import CALLBACK, Browser, Site, consent, failure_of
 from zoho_tokenstore import (
     BackendUnavailableError,
+    ConflictError,
     SealingError,
     TokenRecord,
     TokenStoreError,
@@ -178,6 +180,45 @@ class TestStore:
         assert site.stored == before
         assert list((tmp_path / "spool").glob("*.token")) == []
         assert zoho.counters().live_refresh_tokens == len(before)
+
+    @pytest.mark.parametrize("step", ["sessions.open", "_once.settle"])
+    @pytest.mark.parametrize("error", [BackendUnavailableError, ConflictError])
+    def test_after_the_save(
+        self,
+        browser: Browser,
+        site: Site,
+        zoho: Emulator,
+        patricia: str,
+        monkeypatch: pytest.MonkeyPatch,
+        step: str,
+        error: type[TokenStoreError],
+    ) -> None:
+        """No browser is in the login, so it ends, here and at Zoho; one that others are in stays."""
+        owner, name = attrgetter(step.partition(".")[0])(site.flow), step.partition(".")[2]
+        other = Browser(site)
+        for is_used in (False, True):
+            if is_used:
+                other.log_in(patricia)
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, fail_with(error))
+                assert failure_of(lambda: browser.log_in(patricia)).kind == "unavailable"
+            assert len(site.stored) == is_used
+            assert (zoho.counters().live_refresh_tokens > 0) is is_used
+        assert len(site.flow.sessions_of(site.stored[0].id or "")) == 1
+        assert other.user is not None
+
+    def test_after_the_save_and_still(
+        self, browser: Browser, site: Site, patricia: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It cannot be ended either: it is said that it stays, until its user logs in again, and out."""
+        with monkeypatch.context() as patch:
+            patch.setattr(site.flow.sessions, "_change", fail_with(BackendUnavailableError))
+            failed = failure_of(lambda: browser.log_in(patricia))
+        (login,) = site.stored
+        assert f"The login {login.id!r} stays stored" in str(failed)
+        browser.log_in(patricia)
+        site.flow.log_out(browser.session)
+        assert site.stored == []
 
 
 class TestEnd:

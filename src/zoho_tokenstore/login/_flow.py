@@ -244,7 +244,8 @@ class LoginFlow:
             return login, self._let_in(state, login, label, secret)
         except TokenStoreError as error:  # whoever waits for the same callback learns it, too
             kind = error.kind if isinstance(error, LoginFailedError) else "unavailable"
-            self._once.settle(state, Outcome(failure=kind))
+            with contextlib.suppress(BackendError):  # then they learn it when they have waited long enough
+                self._once.settle(state, Outcome(failure=kind))
             raise
 
     def _same_as(self, outcome: Outcome, secret: str) -> tuple[TokenRecord, str]:
@@ -257,11 +258,20 @@ class LoginFlow:
         return login, session
 
     def _let_in(self, state: str, login: TokenRecord, label: str, secret: str) -> str:
-        """Open the browser's session, and tell whoever waits for it."""
+        """Open the browser's session, or end the login, unless other browsers are in it."""
         login_id = login.id or ""
         session = session_of(login_id, secret)
-        self.sessions.open(login_id, label, secret=secret)
-        self._once.settle(state, Outcome(login_id=login_id))
+        try:
+            self.sessions.open(login_id, label, secret=secret)
+            self._once.settle(state, Outcome(login_id=login_id))
+        except TokenStoreError as error:
+            try:
+                if not self.sessions.end(*split(session)):
+                    self.end(login_id)
+            except TokenStoreError:
+                stays = f"The login {login_id!r} stays stored, without this browser: {error}"
+                raise LoginFailedError("unavailable", stays) from error
+            raise
         return session
 
     def _log_in(self, begun: Begun, answer: Mapping[str, str]) -> TokenRecord:
