@@ -143,6 +143,13 @@ class TestRevoke:
         assert f"{login}, {patricia}" in asked[0]
         assert "ALL logins" in asked[2]
 
+    def test_nobody_to_ask(self, project: Project, login: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in a job of cron: nothing ends without `--no-input`."""
+        monkeypatch.setattr("sys.stdin", StringIO())
+        with pytest.raises(CommandError, match="there is nobody to ask"):
+            Ran("zoho_revoke", login)
+        assert len(project.stored) == 1
+
     def test_by_user(self, project: Project, login: str, rajesh: str) -> None:
         project.browser().log_in(rajesh)
         name = next(record.user_name for record in project.stored if record.id == login) or ""
