@@ -103,12 +103,13 @@ class Person:
     """A browser, and who decides in it."""
 
     def __init__(self, reader: Reader, opened: ExitStack) -> None:
-        self.http = opened.enter_context(httpx2.Client(follow_redirects=True, timeout=PATIENCE))
+        page = {"accept": "text/html"}
+        self.http = opened.enter_context(httpx2.Client(headers=page, follow_redirects=True, timeout=PATIENCE))
         self.site = f"http://localhost:{reader.ports['8000']}"
         self.zoho = f"http://127.0.0.1:{reader.ports['8085']}"
 
     def open(self) -> str:
-        return self.http.get(f"{self.site}/", headers={"accept": "text/html"}).text
+        return self.http.get(f"{self.site}/").text
 
     def accept(self, page: str, user: str) -> str:
         """Consent at Zoho; return the page that follows."""

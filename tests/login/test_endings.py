@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.login.support import Browser, Site, consent, failure_of
+from tests.login.support import CALLBACK, Browser, Site, consent, failure_of
+from zoho_tokenstore import (
+    BackendUnavailableError,
+    ConflictError,
+    SealingError,
+    TokenRecord,
+    TokenStoreError,
+)
 from zoho_tokenstore.emulator import Emulator
+from zoho_tokenstore.login import LoginFlow
 
 
 class TestTwice:
@@ -34,7 +45,7 @@ class TestTwice:
     def test_a_double_click(
         self, browser: Browser, site: Site, zoho: Emulator, patricia: str, processes: int
     ) -> None:
-        """Both requests have the session of before: one exchange, and both are let in, whichever is shown."""
+        """Both requests have the session of before: one exchange, one session, whichever answer is shown."""
         answer, kept = consent(zoho, browser.start(), patricia), browser.kept
         flows = [site.flow, site.flow if processes == 1 else site.another_process()]
         zoho.fault("token:authorization_code", "slow", seconds=0.3)
@@ -49,16 +60,21 @@ class TestTwice:
             thread.join()
         assert len({each.login.id for each in done}) == 1
         assert [site.flow.identify(each.session) is not None for each in done] == [True, True]
+        assert len(site.flow.sessions_of(done[0].login.id or "")) == 1
         assert len(zoho.journal("token:authorization_code")) == 1
 
     def test_the_first_answer_is_lost(
         self, browser: Browser, site: Site, zoho: Emulator, patricia: str
     ) -> None:
-        """The browser cancelled the first request, so its session knows nothing: the second lets it in."""
+        """The second lets the browser in, by the session of the first: with its log-out the login ends."""
         answer = consent(zoho, browser.start(), patricia)
         first = site.flow.finish(answer, browser.kept)
-        assert browser.come_back(answer).login.id == first.login.id
-        assert browser.user is not None
+        second = browser.come_back(answer)
+        assert (second.login, second.session) == (first.login, first.session)
+        assert len(site.flow.sessions_of(second.login.id or "")) == 1
+        site.flow.log_out(browser.session)
+        assert site.stored == []
+        assert not zoho.is_live(second.login.refresh_token or "")
 
     def test_a_failure_is_the_same_for_both(
         self, browser: Browser, site: Site, zoho: Emulator, patricia: str
@@ -94,6 +110,29 @@ class TestTwice:
         assert time.monotonic() - began < 10
         assert len(zoho.journal("token:authorization_code")) == 1
 
+    def test_another_browser_with_the_address(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str
+    ) -> None:
+        """The address lets nobody in, nor does it with all but the verifier of what this browser kept."""
+        answer, old = consent(zoho, browser.start(), patricia), browser.kept
+        browser.come_back(answer)
+        assert failure_of(lambda: site.flow.finish(answer, {})).kind == "foreign"
+        ((state, (at_ms, _, *rest)),) = old.items()
+        other = {state: [at_ms, "guess", *rest]}
+        assert failure_of(lambda: site.flow.finish(answer, other)).kind == "expired"
+        assert len(site.flow.sessions_of(site.stored[0].id or "")) == 1
+
+    def test_a_log_out_before_the_second_comes(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str
+    ) -> None:
+        """The session has ended, and stays so while another browser keeps the login alive."""
+        Browser(site).log_in(patricia)
+        answer, old = consent(zoho, browser.start(), patricia), browser.kept
+        session = browser.come_back(answer).session
+        site.flow.log_out(session)
+        assert failure_of(lambda: site.flow.finish(answer, old)).kind == "expired"
+        assert site.flow.identify(session) is None
+
     def test_after_a_log_out(self, browser: Browser, site: Site, zoho: Emulator, patricia: str) -> None:
         """An old session cookie with the callback of an ended login does not bring it back."""
         started = browser.start()
@@ -103,6 +142,82 @@ class TestTwice:
         site.flow.log_out(browser.session)
         failed = failure_of(lambda: site.flow.finish(answer, old))
         assert failed.kind == "expired"
+        assert site.stored == []
+
+
+def fail_with(error: type[TokenStoreError]) -> Callable[..., Any]:
+    def fail(*_: object, **__: object) -> None:
+        raise error("The disk is full.")
+
+    return fail
+
+
+class TestStore:
+    """The storage fails in the middle of a login."""
+
+    @pytest.mark.parametrize("error", [BackendUnavailableError, SealingError])
+    @pytest.mark.parametrize("is_known", [False, True])
+    def test_after_the_exchange(
+        self,
+        site: Site,
+        zoho: Emulator,
+        patricia: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        is_known: bool,
+        error: type[TokenStoreError],
+    ) -> None:
+        """What is given back to Zoho is not stored later, and nothing is left in the spool."""
+        before = [Browser(site).log_in(patricia).login] if is_known else []
+        tokens = site.open(spool=tmp_path / "spool")
+        repository = tokens.lifecycle.renewer.repository
+        site.flow = LoginFlow(tokens, site.client, CALLBACK)
+        with monkeypatch.context() as patch:
+            patch.setattr(repository._backend, "write", fail_with(error))
+            assert failure_of(lambda: Browser(site).log_in(patricia)).kind == "unavailable"
+        tokens.find(TokenRecord(user_name="somebody"))
+        tokens.lifecycle.renewer.pending_saves.save(at_once=True)
+        assert site.stored == before
+        assert list((tmp_path / "spool").glob("*.token")) == []
+        assert zoho.counters().live_refresh_tokens == len(before)
+
+    @pytest.mark.parametrize("step", ["sessions.open", "_once.settle"])
+    @pytest.mark.parametrize("error", [BackendUnavailableError, ConflictError])
+    def test_after_the_save(
+        self,
+        browser: Browser,
+        site: Site,
+        zoho: Emulator,
+        patricia: str,
+        monkeypatch: pytest.MonkeyPatch,
+        step: str,
+        error: type[TokenStoreError],
+    ) -> None:
+        """No browser is in the login, so it ends, here and at Zoho; one that others are in stays."""
+        owner, name = attrgetter(step.partition(".")[0])(site.flow), step.partition(".")[2]
+        other = Browser(site)
+        for is_used in (False, True):
+            if is_used:
+                other.log_in(patricia)
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, fail_with(error))
+                assert failure_of(lambda: browser.log_in(patricia)).kind == "unavailable"
+            assert len(site.stored) == is_used
+            assert (zoho.counters().live_refresh_tokens > 0) is is_used
+        assert len(site.flow.sessions_of(site.stored[0].id or "")) == 1
+        assert other.user is not None
+
+    def test_after_the_save_and_still(
+        self, browser: Browser, site: Site, patricia: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It cannot be ended either: it is said that it stays, until its user logs in again, and out."""
+        with monkeypatch.context() as patch:
+            patch.setattr(site.flow.sessions, "_change", fail_with(BackendUnavailableError))
+            failed = failure_of(lambda: browser.log_in(patricia))
+        (login,) = site.stored
+        assert f"The login {login.id!r} stays stored" in str(failed)
+        browser.log_in(patricia)
+        site.flow.log_out(browser.session)
         assert site.stored == []
 
 

@@ -79,10 +79,11 @@ class TestSettings:
         config = configured(make(redirect_url=SECURE), **settings).config
         assert config["SESSION_COOKIE_NAME"] == settings.get("SESSION_COOKIE_NAME", "session")
 
-    def test_strict(self, site: Site) -> None:
+    @pytest.mark.parametrize("value", ["Strict", "strict"])
+    def test_strict(self, site: Site, value: str) -> None:
         """Nobody could log in: Zoho's redirect would come without the cookie."""
         with pytest.raises(ConfigurationError, match="Lax"):
-            configured(site, SESSION_COOKIE_SAMESITE="Strict")
+            configured(site, SESSION_COOKIE_SAMESITE=value)
 
 
 class TestPages:

@@ -13,6 +13,7 @@ import pytest
 from tests.login.support import CALLBACK, Browser, Site, consent, failure_of
 from tests.support.leaseless import LeaselessBackend
 from zoho_tokenstore import (
+    BackendUnavailableError,
     Client,
     ConfigurationError,
     InvalidGrantError,
@@ -201,8 +202,6 @@ class TestFailure:
 
 
 def _fail(_: object) -> None:
-    from zoho_tokenstore import BackendUnavailableError
-
     raise BackendUnavailableError("The disk is full.")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from zoho_tokenstore.cli._durations import parse_age
-from zoho_tokenstore.cli._reports import of_clean_up
+from zoho_tokenstore.cli._reports import is_well, of_clean_up
 from zoho_tokenstore.cli._shared import (
     FAILED,
     AccountsURL,
@@ -74,7 +74,7 @@ def cleanup(
             finally:
                 progress.end()
             _tell(report, found.repository.location, dry_run=dry_run, as_json=as_json)
-        if report.unreadable or not (dry_run or report.is_complete):
+        if not is_well(report, dry_run=dry_run):
             raise typer.Exit(FAILED)
 
 

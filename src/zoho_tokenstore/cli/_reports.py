@@ -51,6 +51,11 @@ def of_clean_up(report: CleanUpReport, location: str, *, dry_run: bool) -> Itera
         yield Line(f"{counted(report.owed, 'revocation')} still owed: {report.owed_reason}", is_trouble=True)
 
 
+def is_well(report: CleanUpReport, *, dry_run: bool) -> bool:
+    """Return whether a clean-up found nothing wrong, and left nothing to do, unless it was a dry run."""
+    return not report.unreadable and (dry_run or report.is_complete)
+
+
 def of_revocation(report: RevocationReport, *, dry_run: bool) -> Iterator[Line]:
     """Say what has become of logins that were to be revoked."""
     if dry_run:

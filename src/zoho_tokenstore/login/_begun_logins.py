@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +32,12 @@ class Begun(NamedTuple):
     def is_over(self) -> bool:
         """Return whether its callback has come."""
         return not self.verifier
+
+    def expects(self, user_name: str) -> bool:
+        """Return whether it is for this user, who may be expected by an e-mail address alone."""
+        expected = user_name if self.user is None else self.user
+        of_name = user_name if ":" in expected else user_name.partition(":")[0]
+        return hmac.compare_digest(expected.casefold().encode(), of_name.casefold().encode())
 
 
 def parse_kept(kept: Kept | None) -> dict[str, Begun]:

@@ -52,16 +52,22 @@ class BrowserSessions:
         self._leases = leases
         self._lifetime_ms = int(lifetime.total_seconds() * 1000)
 
-    def open(self, login_id: str, label: str = "") -> str:
-        """Begin a session, and return what the browser is to keep: it lets its holder in."""
-        secret = secrets.token_urlsafe(24)
+    def open(self, login_id: str, label: str = "", *, secret: str | None = None) -> str:
+        """Begin a session, and return what the browser is to keep: it lets its holder in.
+
+        Arguments:
+            login_id: the login.
+            label: what tells this browser from others of the same user.
+            secret: what the browser is to prove; by default a random string.
+        """
+        session = session_of(login_id, secret or secrets.token_urlsafe(24))
 
         def add(sessions: list[BrowserSession], now_ms: int) -> list[BrowserSession]:
-            new = BrowserSession(_digest(secret), now_ms, label[:_LONGEST_LABEL])
+            new = BrowserSession(split(session)[1], now_ms, label[:_LONGEST_LABEL])
             return [*sessions, new][-_MOST:]
 
         self._change(login_id, add)
-        return f"{login_id}{_SEPARATOR}{secret}"
+        return session
 
     def login_of(self, session: str | None) -> str | None:
         """Return the id of the login that a browser's session is of, or `None` if it has ended."""
@@ -105,6 +111,11 @@ class BrowserSessions:
                     f"A browser session could not be noted: others kept changing those of the login "
                     f"{login_id!r} for {_TIMEOUT_S:.0f} s. Try again."
                 )
+
+
+def session_of(login_id: str, secret: str) -> str:
+    """Return what a browser is to keep of a session."""
+    return f"{login_id}{_SEPARATOR}{secret}"
 
 
 def split(session: str | None) -> tuple[str, str]:

@@ -46,6 +46,9 @@ assert set(SENTENCES) == set(get_args(LoginFailure))
 class LoginFailedError(TokenStoreError):
     """Nobody was logged in. Nothing was stored, and what Zoho had granted was revoked, or is to be.
 
+    If the store fails once it has the login, that ends, unless other browsers are in it. If it cannot be
+    ended either, the message says that it stays.
+
     Arguments:
         kind: how it failed.
         detail: what an operator wants to know, without a secret.

@@ -19,12 +19,13 @@ from zoho_tokenstore.errors import (
     InvalidClientError,
     InvalidGrantError,
     LoginExpiredError,
+    SealingError,
     TokenNotFoundError,
     TokenStoreError,
 )
 from zoho_tokenstore.login._addresses import exchange_server, safe_path
 from zoho_tokenstore.login._begun_logins import Begun, Kept, kept_of, parse_kept
-from zoho_tokenstore.login._browser_sessions import BrowserSession, BrowserSessions, split
+from zoho_tokenstore.login._browser_sessions import BrowserSession, BrowserSessions, session_of, split
 from zoho_tokenstore.login._failures import LoginFailedError, LoginFailure
 from zoho_tokenstore.login._once import Once, Outcome
 from zoho_tokenstore.login._results import LoggedIn, Started
@@ -159,11 +160,10 @@ class LoginFlow:
             raise _with(LoginFailedError("used"), begun, logins)
         over = {**logins, state: begun._replace(verifier="", user=None)}
         try:
-            login = self._outcome_of(state, begun, answer)
-            session = self.sessions.open(login.id or "", label)
+            login, session = self._outcome_of(state, begun, answer, label)
         except LoginFailedError as error:
             raise _with(error, begun, over) from error.__cause__
-        except (AccountsError, BackendError, ConflictError, TokenNotFoundError) as error:
+        except (AccountsError, BackendError, ConflictError, SealingError, TokenNotFoundError) as error:
             raise _with(LoginFailedError("unavailable", str(error)), begun, over) from error
         return LoggedIn(login, session, kept_of(over), begun.next)
 
@@ -218,42 +218,61 @@ class LoginFlow:
     def _new_state(self) -> str:
         """Return a state that only this client can have made, so that others fill no store with theirs."""
         nonce = secrets.token_urlsafe(32)
-        return f"{nonce}.{self._mac_of(nonce)}"
+        return f"{nonce}.{self._mac_of('state', nonce)}"
 
-    def _mac_of(self, nonce: str) -> str:
-        return hmac.new(self._client.secret.encode(), b"state " + nonce.encode(), "sha256").hexdigest()[:32]
+    def _mac_of(self, use: str, text: str) -> str:
+        return hmac.new(self._client.secret.encode(), f"{use} {text}".encode(), "sha256").hexdigest()[:32]
 
     def _burn(self, state: str) -> None:
         """End a login whose callback comes to another browser: its address was swapped, or became known."""
         nonce, _, mac = state.rpartition(".")
-        if state.isascii() and hmac.compare_digest(mac, self._mac_of(nonce)):
+        if state.isascii() and hmac.compare_digest(mac, self._mac_of("state", nonce)):
             with contextlib.suppress(BackendError):  # nobody is logged in by it here in any case
                 self._once.burn(state, "foreign")
 
-    def _outcome_of(self, state: str, begun: Begun, answer: Mapping[str, str]) -> TokenRecord:
+    def _outcome_of(
+        self, state: str, begun: Begun, answer: Mapping[str, str], label: str
+    ) -> tuple[TokenRecord, str]:
+        """Return the login and the browser's session: the same ones, however often the callback comes."""
+        # Made of what this browser alone has kept: others may know the address of its callback.
+        secret = self._mac_of("session", begun.verifier)
         known = self._once.claim(state)
         if known is not None:
-            return self._same_as(known)
+            return self._same_as(known, secret)
         try:
-            record = self._log_in(begun, answer)
-        except LoginFailedError as error:
-            self._once.settle(state, Outcome(failure=error.kind))
+            login = self._log_in(begun, answer)
+            return login, self._let_in(state, login, label, secret)
+        except TokenStoreError as error:  # whoever waits for the same callback learns it, too
+            kind = error.kind if isinstance(error, LoginFailedError) else "unavailable"
+            with contextlib.suppress(BackendError):  # then they learn it when they have waited long enough
+                self._once.settle(state, Outcome(failure=kind))
             raise
-        except TokenStoreError:  # whoever waits for the same callback learns it, too
-            self._once.settle(state, Outcome(failure="unavailable"))
-            raise
-        self._once.settle(state, Outcome(login_id=record.id))
-        return record
 
-    def _same_as(self, outcome: Outcome) -> TokenRecord:
+    def _same_as(self, outcome: Outcome, secret: str) -> tuple[TokenRecord, str]:
         if outcome.failure is not None:
             raise LoginFailedError(cast("LoginFailure", outcome.failure))
-        record = None if outcome.login_id is None else self._renewer.current(outcome.login_id)
-        if record is None:
-            raise LoginFailedError(
-                "expired", "The process that had the code is gone, or the login has ended."
-            )
-        return record
+        session = session_of(outcome.login_id or "", secret)
+        login = self.identify(session)
+        if login is None:
+            raise LoginFailedError("expired", "Its process is gone, or its session has ended.")
+        return login, session
+
+    def _let_in(self, state: str, login: TokenRecord, label: str, secret: str) -> str:
+        """Open the browser's session, or end the login, unless other browsers are in it."""
+        login_id = login.id or ""
+        session = session_of(login_id, secret)
+        try:
+            self.sessions.open(login_id, label, secret=secret)
+            self._once.settle(state, Outcome(login_id=login_id))
+        except TokenStoreError as error:
+            try:
+                if not self.sessions.end(*split(session)):
+                    self.end(login_id)
+            except TokenStoreError:
+                stays = f"The login {login_id!r} stays stored, without this browser: {error}"
+                raise LoginFailedError("unavailable", stays) from error
+            raise
+        return session
 
     def _log_in(self, begun: Begun, answer: Mapping[str, str]) -> TokenRecord:
         if self._repository.clock() - begun.at_ms > self._limit_ms:
@@ -297,17 +316,18 @@ class LoginFlow:
         return self._keep(begun, base, grant, origin)
 
     def _keep(self, begun: Begun, base: TokenRecord, grant: TokenResponse, origin: Origin) -> TokenRecord:
-        """Store what was granted, or give it back."""
-        granted = base.changed(refresh_token=grant.refresh_token, access_token=grant.access_token)
+        """Store what was granted now, or give it back: it must not be stored later, when it is revoked."""
+        check = partial(self._check, begun, grant)
         try:
-            record = self._renewer.keep(base, grant, origin, check=partial(self._check, begun, grant))
-            if record.id is None:
-                raise LoginFailedError("unavailable", "The login could not be stored.")
+            return self._renewer.keep(base, grant, origin, check=check, may_wait=False)
         except TokenStoreError:
-            api_domain = origin.domain_for(base, grant.api_domain)
-            self.tokens.lifecycle.ending.give_back(granted.changed(api_domain=api_domain), origin)
+            granted = base.changed(
+                refresh_token=grant.refresh_token,
+                access_token=grant.access_token,
+                api_domain=origin.domain_for(base, grant.api_domain),
+            )
+            self.tokens.lifecycle.ending.give_back(granted, origin)
             raise
-        return record
 
     def _check(self, begun: Begun, grant: TokenResponse, record: TokenRecord) -> None:
         """Refuse what must not become a login."""
@@ -316,18 +336,12 @@ class LoginFlow:
             raise LoginFailedError("missing_scopes", f"Not granted: {', '.join(missing)}.")
         if record.user_name is None:
             raise LoginFailedError("unknown_user", f"Needed: {', '.join(self.scopes[:2])}.")
-        if begun.user is not None and not _is_user(begun.user, record.user_name):
+        if not begun.expects(record.user_name):
             raise LoginFailedError("wrong_user")
         if record.refresh_token is None and self._access_type == "offline":
             stored = self._repository.find(record.changed(access_token=None, grant_token=None), tell=False)
             if stored is None or stored.refresh_token is None:
                 raise LoginFailedError("no_refresh_token")
-
-
-def _is_user(expected: str, name: str) -> bool:
-    """Return whether a user name is the expected one, given whole or as its e-mail address."""
-    of_name = name if ":" in expected else name.partition(":")[0]
-    return hmac.compare_digest(expected.casefold().encode(), of_name.casefold().encode())
 
 
 def _with(error: LoginFailedError, begun: Begun, logins: Mapping[str, Begun]) -> LoginFailedError:

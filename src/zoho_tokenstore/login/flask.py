@@ -106,7 +106,7 @@ class ZohoLogin:
         """
         app.register_blueprint(self.blueprint, url_prefix=url_prefix)
         config = app.config
-        if config["SESSION_COOKIE_SAMESITE"] == "Strict":
+        if str(config["SESSION_COOKIE_SAMESITE"]).lower() == "strict":  # Flask accepts any case
             raise ConfigurationError(
                 "SESSION_COOKIE_SAMESITE is Strict: the cookie would be missing when Zoho sends the browser "
                 "back. Use Lax."

@@ -278,6 +278,7 @@ class Renewer:
         origin: Origin,
         *,
         check: Callable[[TokenRecord], None] = lambda _: None,
+        may_wait: bool = True,
     ) -> TokenRecord:
         """Save what Zoho has granted to `base`, a client and perhaps a user, in the caller's way.
 
@@ -286,9 +287,11 @@ class Renewer:
             grant: what.
             origin: what the caller knows of Zoho.
             check: called with the token when its user is known; may raise what prevents the save.
+            may_wait: if the storage fails, keep the token in this process until it can be saved.
         """
         self.skew.learn(grant)
-        return Steps(self._services, "", base, lambda: None, origin).save(None, grant, check).record
+        steps = Steps(self._services, "", base, lambda: None, origin)
+        return steps.save(None, grant, check, may_wait=may_wait).record
 
     def _save_late(self) -> None:
         if self.policy.background:

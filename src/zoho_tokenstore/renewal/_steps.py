@@ -201,10 +201,13 @@ class Steps:
         stored: TokenRecord | None,
         grant: TokenResponse,
         check: Callable[[TokenRecord], None] = lambda _: None,
+        *,
+        may_wait: bool = True,
     ) -> Saved:
         """Save what Zoho has granted, instead of what was stored; a first login with its user's name.
 
-        Before that, `check` may raise what prevents it.
+        Before that, `check` may raise what prevents it. If the storage fails, it is kept until it can be
+        saved, if it `may_wait`.
         """
         base = stored or self._about
         record = base.changed(
@@ -224,7 +227,7 @@ class Steps:
                 record, fence=fence, identified=identified, known=self._known
             )
         except TokenStoreError as error:  # reported by its event and log line
-            if not may_pass(error):
+            if not (may_wait and may_pass(error)):
                 raise
             kept = self._services.pending_saves.keep(
                 record,

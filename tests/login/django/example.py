@@ -16,7 +16,8 @@ class CoursesTest(TestCase):
         close_site()  # with the logins, which are in memory
 
     def test_courses(self) -> None:
-        assert self.client.get("/courses").status_code == 302
+        assert self.client.get("/courses").status_code == 401
+        assert self.client.get("/courses", headers={"accept": "text/html"}).status_code == 302
         log_in(self.client, "ann@zylker.example:1")
         assert self.client.get("/courses").content == b"courses of ann@zylker.example"
         assert len(list(tokens().scan())) == 1

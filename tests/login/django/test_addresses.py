@@ -46,6 +46,8 @@ def place(project: Project) -> Iterator[dict[str, Any]]:
             "postgresql://u@/portal?options=-c+a%3Db+-crole%3Dapp",
         ),
         ({"OPTIONS": {"prepare_threshold": None}}, "postgresql://u@/portal"),
+        ({"HOST": "db.example", "PORT": None}, "postgresql://u@db.example/portal"),
+        (dict.fromkeys(["HOST", "PORT", "USER", "PASSWORD"]), "postgresql:///portal"),
     ],
 )
 def test_postgresql(place: dict[str, Any], options: dict[str, Any], url: str) -> None:
@@ -59,8 +61,10 @@ def test_postgresql(place: dict[str, Any], options: dict[str, Any], url: str) ->
     ("options", "url"),
     [
         ({"HOST": "db", "PORT": "3307"}, "mysql://u@db:3307/portal"),
+        ({"HOST": None, "PORT": None}, "mysql://u@localhost/portal"),
         ({"HOST": "/run/my.sock"}, "mysql://u@localhost/portal?unix_socket=%2Frun%2Fmy.sock"),
         ({"OPTIONS": {"charset": "utf8mb4", "init_command": "SET x"}}, "mysql://u@localhost/portal"),
+        ({"OPTIONS": {"unix_socket": None, "ssl": {"ca": None}}}, "mysql://u@localhost/portal"),
         ({"OPTIONS": {"ssl": {"ca": "/ca.pem"}}}, "mysql://u@localhost/portal?ssl_ca=%2Fca.pem"),
     ],
 )

@@ -23,13 +23,13 @@ from zoho_tokenstore.login.django import ZohoLoginMiddleware, zoho_login_require
 
 def ask(path: str, browser: Browser | None = None) -> Any:
     """Load a page with the cookies of a browser, through Django's async handler."""
-    client = AsyncClient(headers={"accept": "text/html"})
+    client = AsyncClient()
     if browser is not None:
         client.cookies = browser.cookies
 
     async def load() -> Any:
         try:
-            return await client.get(path)
+            return await client.get(path, headers={"accept": "text/html"})
         finally:
             await sync_to_async(connections.close_all)()  # those of the thread that all tests share
 

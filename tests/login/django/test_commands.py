@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -60,8 +61,19 @@ class TestCleanUp:
         told = Ran("zoho_cleanup")
         assert told.code == 1
         assert "1 revocation still owed" in told.err
+        told = Ran("zoho_cleanup", "--dry-run")
+        assert (told.code, told.err) == (0, "")
+        assert "1 owed revocation would be sent" in told.out
         zoho.clear_faults()
         assert "1 owed revocations sent" in Ran("zoho_cleanup").out
+
+    @pytest.mark.parametrize("options", [[], ["--dry-run"]])
+    def test_a_row_that_cannot_be_read(self, project: Project, login: str, options: list[str]) -> None:
+        """It stays, and something is wrong."""
+        with sqlite3.connect(project.folder / "db.sqlite3") as db:
+            db.execute("UPDATE oauthtoken SET access_token = x'00ff'")
+        told = Ran("zoho_cleanup", *options)
+        assert (told.code, told.err) == (1, "1 row cannot be read, and stays.\n")
 
     def test_an_age(self, project: Project, login: str) -> None:
         """Durations are written as on the command line; a number without a unit is refused."""
@@ -130,6 +142,13 @@ class TestRevoke:
         assert project.stored == []
         assert f"{login}, {patricia}" in asked[0]
         assert "ALL logins" in asked[2]
+
+    def test_nobody_to_ask(self, project: Project, login: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in a job of cron: nothing ends without `--no-input`."""
+        monkeypatch.setattr("sys.stdin", StringIO())
+        with pytest.raises(CommandError, match="there is nobody to ask"):
+            Ran("zoho_revoke", login)
+        assert len(project.stored) == 1
 
     def test_by_user(self, project: Project, login: str, rajesh: str) -> None:
         project.browser().log_in(rajesh)

@@ -44,12 +44,23 @@ class TestIn:
         assert browser.page(path).content.decode() == f"courses of {patricia}"
 
     @pytest.mark.parametrize(
-        "headers", [{"accept": "application/json"}, {"sec-fetch-mode": "cors"}, {"sec-fetch-mode": "no-cors"}]
+        "headers",
+        [
+            {"accept": "application/json"},
+            {"accept": "*/*"},
+            {"sec-fetch-mode": "cors"},
+            {"sec-fetch-mode": "no-cors"},
+        ],
     )
     def test_a_script_is_not_redirected(self, browser: Browser, headers: dict[str, str]) -> None:
         """It could not follow to Zoho; 401 tells it."""
-        assert browser.page("/courses", headers=headers).status_code == 401
+        page = browser.page("/courses", headers=headers)
+        assert (page.status_code, page["www-authenticate"]) == (401, "Cookie")
         assert browser.post("/courses").status_code == 401
+
+    def test_a_head(self, browser: Browser) -> None:
+        """It is answered as a page load is."""
+        assert browser.head("/courses")["location"] == "/login?next=/courses"
 
     def test_two_tabs(self, browser: Browser, patricia: str) -> None:
         """Both logins of one browser succeed, in the other order, too."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from tests.login.django.support import Project, flow, tokens
 from tests.sdk import app
 from zoho_tokenstore import BackendError, ConfigurationError
-from zoho_tokenstore.login.django import close_site
+from zoho_tokenstore.login.django import _site, close_site
 
 
 def environment() -> Any:
@@ -60,6 +62,18 @@ def test_options_of_the_store(project: Project) -> None:
     project.set(ACCOUNTS_URL="https://accounts.zoho.evil.example/path")
     with pytest.raises(ConfigurationError, match="accounts URL"):
         tokens()
+
+
+def test_closing_while_others_ask(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens gets what was opened, also if another thread closes it at once."""
+
+    @contextmanager
+    def lock() -> Iterator[None]:
+        yield
+        _site._opened.pop().close()
+
+    monkeypatch.setattr(_site, "_lock", lock())
+    assert isinstance(_site.site(), _site.Site)
 
 
 def test_closing(project: Project) -> None:

@@ -11,12 +11,17 @@ from django.template.loader import get_template
 from django.urls import reverse
 
 from zoho_tokenstore.login._failures import LoginFailedError
-from zoho_tokenstore.login._pages import HEADERS, failure_page, status_of
-from zoho_tokenstore.login._requests import with_next
+from zoho_tokenstore.login._pages import (
+    CHALLENGE,
+    HEADERS,
+    NOT_LOGGED_IN,
+    REDIRECT_HEADERS,
+    failure_page,
+    status_of,
+)
+from zoho_tokenstore.login._requests import is_page_load, with_next
 
 TEMPLATE: Final = "zoho_login/failed.html"
-
-_PRIVATE: Final = {name: HEADERS[name] for name in ("Cache-Control", "Referrer-Policy")}
 
 
 class LoginNeeded(PermissionDenied):
@@ -25,15 +30,14 @@ class LoginNeeded(PermissionDenied):
 
 def redirect(url: str) -> HttpResponse:
     """Send a browser elsewhere; the address that it comes from, with its code, is told to nobody."""
-    return HttpResponseRedirect(url, headers=_PRIVATE)
+    return HttpResponseRedirect(url, headers=REDIRECT_HEADERS)
 
 
 def ask_to_log_in(request: HttpRequest) -> HttpResponse:
     """Send a browser to log in, and back here; answer anything but a page load with 401."""
-    mode = request.headers.get("sec-fetch-mode", "navigate")
-    if request.method == "GET" and mode == "navigate" and request.accepts("text/html"):
+    if is_page_load(request.method or "", request.headers):
         return redirect(login_path(request.get_full_path()))
-    return HttpResponse("Log in with Zoho.", status=401, content_type="text/plain", headers=_PRIVATE)
+    return HttpResponse(NOT_LOGGED_IN, status=401, content_type="text/plain", headers=CHALLENGE)
 
 
 def failed(request: HttpRequest, failure: LoginFailedError) -> HttpResponse:
@@ -44,7 +48,7 @@ def failed(request: HttpRequest, failure: LoginFailedError) -> HttpResponse:
     except TemplateDoesNotExist:
         return HttpResponse(failure_page(failure, path), status=status, headers=HEADERS)
     page = template.render({"failure": failure, "login_path": path}, request)
-    return HttpResponse(page, status=status, headers=_PRIVATE)
+    return HttpResponse(page, status=status, headers=REDIRECT_HEADERS)
 
 
 def login_path(next_path: str) -> str:

@@ -71,10 +71,10 @@ def _server(scheme: str, place: Mapping[str, Any], options: dict[str, str]) -> s
     name = str(place["NAME"] or "")
     if _SPECIAL & set(name):
         raise ImproperlyConfigured("ZOHO_LOGIN: the NAME of a store's database must have none of ? # @ /.")
-    user = quote(str(place["USER"]), safe="")
+    user = quote(str(place["USER"] or ""), safe="")
     if place["PASSWORD"]:
         user += f":{quote(str(place['PASSWORD']), safe='')}"
-    address = _address(scheme, str(place["HOST"]), str(place["PORT"]), options)
+    address = _address(scheme, str(place["HOST"] or ""), str(place["PORT"] or ""), options)
     query = f"?{urlencode(options)}" if options else ""
     return f"{scheme}://{user}{'@' if user else ''}{address}/{name}{query}"
 
@@ -93,13 +93,14 @@ def _address(scheme: str, host: str, port: str, options: dict[str, str]) -> str:
 
 
 def _options_of(vendor: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    given = {name: value for name, value in options.items() if name not in _DJANGOS[vendor]}
+    djangos = _DJANGOS[vendor]
+    given = {name: value for name, value in options.items() if name not in djangos and value is not None}
     if vendor == "mysql":
         return _mysql_options(given)
     role = given.pop("assume_role", None)
     if role:
         given["options"] = f"{given.get('options', '')} -crole={role}".strip()
-    return ((name, str(value)) for name, value in given.items() if value is not None)
+    return ((name, str(value)) for name, value in given.items())
 
 
 def _mysql_options(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -112,4 +113,4 @@ def _mysql_options(given: dict[str, Any]) -> Iterator[tuple[str, str]]:
             "Give STORE a URL."
         )
     yield from ((name, str(value)) for name, value in given.items())
-    yield from ((f"ssl_{name}", str(value)) for name, value in tls.items())
+    yield from ((f"ssl_{name}", str(value)) for name, value in tls.items() if value is not None)

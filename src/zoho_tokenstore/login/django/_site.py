@@ -40,11 +40,13 @@ def site() -> Site:
         ImproperlyConfigured: the setting cannot be used.
         TokenStoreError: the store cannot be opened.
     """
-    if not _opened:
+    found = next(iter(_opened), None)
+    if found is None:
         with _lock:
             if not _opened:
                 _opened.append(_open(options()))
-    return _opened[0]
+            found = _opened[0]  # afterwards, another thread may close it
+    return found
 
 
 def close_site() -> None:

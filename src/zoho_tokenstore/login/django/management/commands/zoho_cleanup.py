@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from zoho_tokenstore.cli._reports import of_clean_up
+from zoho_tokenstore.cli._reports import is_well, of_clean_up
 from zoho_tokenstore.lifecycle import clean_up
 from zoho_tokenstore.login.django import tokens
 from zoho_tokenstore.login.django._commands import StoreCommand, age
@@ -39,4 +39,4 @@ class Command(StoreCommand):
         report = clean_up(found, dry_run=dry_run, **{name: options[name] for name in _AGES})
         location = found.lifecycle.renewer.repository.location
         self.say(of_clean_up(report, location, dry_run=dry_run))
-        return report.is_complete
+        return is_well(report, dry_run=dry_run)

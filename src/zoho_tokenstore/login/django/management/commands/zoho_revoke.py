@@ -54,5 +54,9 @@ class Command(StoreCommand):
 
 
 def _confirm(question: str) -> None:
-    if input(visible(f"{question} Continue? [y/N] ")).strip().lower() not in ("y", "yes"):
+    try:
+        answer = input(visible(f"{question} Continue? [y/N] "))
+    except EOFError:
+        raise CommandError("Nothing was changed: there is nobody to ask. Add --no-input.") from None
+    if answer.strip().lower() not in ("y", "yes"):
         raise CommandError("Nothing was changed.")
