@@ -25,9 +25,9 @@ from zoho_tokenstore.sealing._cipher import AESGCMCipher, NullCipher
 from zoho_tokenstore.testing import fields_of, make_token
 from zoho_tokenstore.testing._tokens import login
 
-MANY: Final = {"sqlite": 100, "postgresql": 100, "secretsmanager": 5}
-USUALLY: Final = 20
-"""How many good rows there are. A hundred are in one file and on one server; Secrets Manager is slow."""
+MANY: Final = {"sqlite": 100, "secretsmanager": 5}
+USUALLY: Final = 10
+"""How many good rows there are. A hundred are in one file; Secrets Manager is slow."""
 
 SLOW: Final = ("dynamodb", "secretsmanager")
 

@@ -1,6 +1,6 @@
 """Many users at once, served by eight processes or one: each as themselves, each token renewed once.
 
-ZOHO_TEST_LOAD_SECONDS says for how long they work; by default for 8 seconds.
+ZOHO_TEST_LOAD_SECONDS says for how long they work; by default for 4 seconds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from zoho_tokenstore import open_tokens
 from zoho_tokenstore.emulator import Emulator
 
 USERS: Final = 200
-SECONDS: Final = float(os.environ.get("ZOHO_TEST_LOAD_SECONDS", "8"))
+SECONDS: Final = float(os.environ.get("ZOHO_TEST_LOAD_SECONDS", "4"))
 
 
 @contextmanager

@@ -80,7 +80,7 @@ def test_other_processes_find_the_login(zoho: Emulator, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(SHARED[name], id=name) for name in SHARED if name in ("sqlite", "postgresql", "redis")],
+    [pytest.param(SHARED[name], id=name) for name in SHARED if name in ("sqlite", "postgresql")],
 )
 def test_two_processes_on_one_store(zoho: Emulator, tmp_path: Path, case: Case) -> None:
     """A running application sees the token that another process has refreshed, and uses it."""

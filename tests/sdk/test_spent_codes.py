@@ -118,7 +118,7 @@ def test_four_callbacks_with_one_code_are_one_login(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", [name for name in SHARED if name in ("sqlite", "postgresql", "redis")])
+@pytest.mark.parametrize("name", [name for name in SHARED if name in ("sqlite", "postgresql")])
 def test_processes_with_one_code_are_one_login(zoho: Emulator, tmp_path: Path, name: str) -> None:
     """Four processes that get one code at once make one exchange, and all are served; later ones are not."""
     url = SHARED[name].url(tmp_path)
