@@ -75,10 +75,7 @@ class Examination:
         self._everything, self._online, self._on_rows = everything, online, on_rows
         self._given_keys = keys
         self._subject: Subject | None = None
-        self._judges: dict[str, Judge] = {}
-        self._findings: list[Finding] = []
-        self._healthy: list[str] = []
-        self._not_checked: dict[str, str] = {}
+        self._results: dict[str, list[Finding] | str] = {}  # what each check found, or why it was not made
         self._rows, self._is_sample = 0, False
         self._has_answered = False
         self._lock = threading.Lock()
@@ -171,6 +168,7 @@ class Examination:
         except TokenStoreError as error:
             forget_values(error)
             subject.error = error
+            self._run(Stage.ASKED, subject)
         with self._lock:
             self._conclude(judges, subject)
 
@@ -203,19 +201,11 @@ class Examination:
         self._rows += len(logins)
 
     def _conclude(self, judges: dict[str, Judge], subject: Subject) -> None:
-        """Note what the judges found; a check that had not all it needs is not healthy."""
-        if subject.error is not None and not self._rows:
-            for name in judges:
-                self._not_checked[name] = "the rows could not be read"
-            self._findings += _findings_of(CHECKS["store-unreachable"], subject)
-            self._findings += _findings_of(CHECKS["store-unusable"], subject)
-            return
+        """Note what the judges found; one that found nothing in a part of the rows has not checked them."""
+        error = subject.error
+        stopped = "" if error is None else f"reading stopped after {self._rows:,} rows: {error}"
         for name, judge in judges.items():
-            self._note(name, list(judge.findings()))
-        if subject.error is not None:
-            self._not_checked["rows-unreadable"] = (
-                f"reading stopped after {self._rows:,} rows: {subject.error}"
-            )
+            self._results[name] = list(judge.findings()) or stopped or []
 
     # ---- checks of the store as a whole
 
@@ -230,21 +220,16 @@ class Examination:
         except Exception as error:  # noqa: BLE001  # reported: a check that fails must not look healthy
             forget_values(error)
             with self._lock:
-                self._not_checked[each.name] = f"the check itself failed: {type(error).__name__}: {error}"
+                self._results[each.name] = f"the check itself failed: {type(error).__name__}: {error}"
             return
         is_known = subject.facts is not None and subject.facts.is_complete
         if found or is_known or each.stage not in (Stage.PARTIAL, Stage.ANSWERED):
             with self._lock:
-                self._note(each.name, found)
-
-    def _note(self, name: str, found: list[Finding]) -> None:
-        self._findings += found
-        if not found:
-            self._healthy.append(name)
+                self._results[each.name] = found
 
     def _drop(self, stage: Stage) -> None:
         """Leave out checks that do not apply."""
-        self._healthy += [each.name for each in CHECKS.values() if each.stage is stage]
+        self._results |= {each.name: [] for each in CHECKS.values() if each.stage is stage}
 
     # ---- the end
 
@@ -259,23 +244,21 @@ class Examination:
         if self._subject is not None and not self._has_answered:
             late = BackendTimeoutError(f"{self._subject.location} did not answer within {self._timeout:g} s.")
             self._subject.error = late
-            self._note("store-unreachable", _findings_of(CHECKS["store-unreachable"], self._subject))
+            self._results["store-unreachable"] = _findings_of(CHECKS["store-unreachable"], self._subject)
         self._failed(f"no time was left after {self._timeout:g} s and {self._rows:,} rows")
 
     def _failed(self, why: str) -> None:
-        known = {*self._healthy, *self._not_checked, *(found.check for found in self._findings)}
         for name in CHECKS:
-            if name not in known:
-                self._not_checked[name] = why
+            self._results.setdefault(name, why)
 
     def _report(self) -> Report:
+        made = {name: found for name, found in self._results.items() if not isinstance(found, str)}
+        findings = [finding for found in made.values() for finding in found]
         return Report(
             location=self._subject.location if self._subject is not None else _scheme_of(self._url),
-            findings=tuple(
-                sorted(self._findings, key=lambda found: (_ORDER.index(found.severity), found.check))
-            ),
-            healthy=tuple(self._healthy),
-            not_checked=dict(self._not_checked),
+            findings=tuple(sorted(findings, key=lambda found: (_ORDER.index(found.severity), found.check))),
+            healthy=tuple(name for name, found in made.items() if not found),
+            not_checked={name: why for name, why in self._results.items() if isinstance(why, str)},
             rows=self._rows,
             is_sample=self._is_sample,
             seconds=time.monotonic() - self._began,
