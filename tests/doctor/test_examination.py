@@ -19,9 +19,9 @@ import pytest
 from tests.docs.pages import DOCS, Page
 from tests.doctor.support import KEY, LONGEST, examined, fill, login, names, sqlite
 from zoho_tokenstore.backends.sqlite._inspection import SQLiteInspection
-from zoho_tokenstore.doctor import Finding, check_names, examine
-from zoho_tokenstore.doctor._checks import CHECKS, Check, Stage
-from zoho_tokenstore.doctor._subject import Subject
+from zoho_tokenstore.doctor import Finding, Severity, check_names, examine
+from zoho_tokenstore.doctor._checks import CHECKS, Check, Stage, row_check
+from zoho_tokenstore.doctor._subject import Login, Subject
 from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
 from zoho_tokenstore.records import Found
 
@@ -72,6 +72,20 @@ def test_a_check_that_fails_is_not_healthy(folder: Path, monkeypatch: pytest.Mon
     assert report.not_checked == {"failing": "the check itself failed: ZeroDivisionError: oops"}
     assert not report.is_healthy
     assert set(report.healthy) == set(check_names()) - {"failing"}
+
+
+def test_a_check_of_rows_that_fails_stops_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with the checks of the store as a whole."""
+
+    def fails(login: Login, _: Subject) -> str | None:
+        return str(1 // (login.found.id == "nobody"))
+
+    monkeypatch.setitem(CHECKS, "failing", Check("failing", Stage.ROWS))  # it is taken away afterwards
+    row_check("failing", Severity.ERROR, "{rows}", "")(fails)
+    report = examined(fill(sqlite(folder)))
+    why = "the check itself failed: ZeroDivisionError: integer division or modulo by zero"
+    assert report.not_checked == {"failing": why}
+    assert (report.rows, set(report.healthy)) == (2, set(check_names()) - {"failing"})
 
 
 def test_a_large_store_is_sampled_in_time(folder: Path) -> None:

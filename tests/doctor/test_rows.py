@@ -159,7 +159,9 @@ class TestRows:
         assert (found.check, found.count, report.rows) == ("rows-unreadable", 1, 2)
         assert "client_secret" in found.ids[0][1]
 
-    @pytest.mark.parametrize("expiry", ["2026-11-24T10:00:00Z", "1700000000000.5", "9" * 17])
+    @pytest.mark.parametrize(
+        "expiry", ["2026-11-24T10:00:00Z", "1700000000000.5", "--5", "9" * 17, "9" * 5000]
+    )
     def test_an_expiry_that_is_none(self, folder: Path, expiry: str) -> None:
         """Others wrote it in other units, or in words."""
         url = fill(sqlite(folder), keys=None)

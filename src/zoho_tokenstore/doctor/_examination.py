@@ -195,9 +195,13 @@ class Examination:
             yield part
 
     def _see(self, logins: list[Login], judges: dict[str, Judge]) -> None:
-        for login in logins:
-            for judge in judges.values():
-                judge.see(login)
+        for name, judge in list(judges.items()):
+            try:
+                for login in logins:
+                    judge.see(login)
+            except Exception as error:  # noqa: BLE001  # as in _run_one
+                self._results[name] = _failed(error)
+                del judges[name]
         self._rows += len(logins)
 
     def _conclude(self, judges: dict[str, Judge], subject: Subject) -> None:
@@ -218,9 +222,8 @@ class Examination:
         try:
             found = _findings_of(each, subject)
         except Exception as error:  # noqa: BLE001  # reported: a check that fails must not look healthy
-            forget_values(error)
             with self._lock:
-                self._results[each.name] = f"the check itself failed: {type(error).__name__}: {error}"
+                self._results[each.name] = _failed(error)
             return
         is_known = subject.facts is not None and subject.facts.is_complete
         if found or is_known or each.stage not in (Stage.PARTIAL, Stage.ANSWERED):
@@ -276,6 +279,11 @@ def _scheme_of(url: str | None) -> str:
 
 def _findings_of(each: Check, subject: Subject) -> list[Finding]:
     return list(each.run(subject))
+
+
+def _failed(error: Exception) -> str:
+    forget_values(error)
+    return f"the check itself failed: {type(error).__name__}: {error}"
 
 
 def _logins(batch: Sequence[Found], inspection: Inspection, subject: Subject) -> list[Login]:

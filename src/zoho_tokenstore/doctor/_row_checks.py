@@ -12,9 +12,6 @@ from zoho_tokenstore.records import TokenRecord, UnreadableRow
 from zoho_tokenstore.renewal import _addresses as addresses
 from zoho_tokenstore.renewal import _datacenters as datacenters
 
-_LATEST_MS: Final = 2**43
-"""Greater times are in other units (`records`)."""
-
 _AHEAD_MS: Final = 30_000
 
 
@@ -42,7 +39,7 @@ def rows_do_not_fit(login: Login, _: Subject) -> str | None:
         return None
     if not record.id:
         return "its id is empty"
-    if not _is_time(login.found.expiry_time):
+    if record.expires_at_ms == 0 and login.found.expiry_time != "0":  # so it is read, if it is none
         return "its expiry is not a number of milliseconds"
     if not login.is_found_by_its_tokens:
         return "its digests do not lead to it"
@@ -118,7 +115,3 @@ def unknown_api_domain(login: Login, _: Subject) -> str | None:
 def _is_local(record: TokenRecord) -> bool:
     domain = record.api_domain or ""
     return domain.startswith("http://") and addresses.origin_of(domain) is not None
-
-
-def _is_time(text: str | None) -> bool:
-    return not text or (text.lstrip("-").isdecimal() and text.isascii() and int(text) <= _LATEST_MS)
