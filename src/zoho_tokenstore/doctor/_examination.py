@@ -139,7 +139,7 @@ class Examination:
         if subject.facts.is_complete:
             self._read_rows(inspection, subject)
         if self._online:
-            zoho.ask_the_time(subject, self._left)
+            zoho.ask_the_time(subject, self._for_zoho)
         self._run(Stage.PARTIAL, subject)
 
     def _ask(self, inspection: Inspection, subject: Subject) -> None:
@@ -236,6 +236,9 @@ class Examination:
 
     # ---- the end
 
+    def _for_zoho(self) -> float:
+        return self._timeout if self._everything else self._left()  # reading all rows may have taken longer
+
     def _left(self) -> float:
         return max(0.0, self._timeout - (time.monotonic() - self._began))
 
@@ -283,7 +286,11 @@ def _findings_of(each: Check, subject: Subject) -> list[Finding]:
 
 def _failed(error: Exception) -> str:
     forget_values(error)
-    return f"the check itself failed: {type(error).__name__}: {error}"
+    return (
+        str(error)
+        if isinstance(error, TokenStoreError)
+        else f"the check itself failed: {type(error).__name__}: {error}"
+    )
 
 
 def _logins(batch: Sequence[Found], inspection: Inspection, subject: Subject) -> list[Login]:

@@ -9,7 +9,12 @@ from zoho_tokenstore.doctor import _file_checks as file_checks
 from zoho_tokenstore.doctor._checks import Stage, check, error, note, warning
 from zoho_tokenstore.doctor._findings import Finding
 from zoho_tokenstore.doctor._subject import Subject
-from zoho_tokenstore.errors import BackendTimeoutError, BackendUnavailableError, TokenStoreError
+from zoho_tokenstore.errors import (
+    AccountsUnavailableError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    TokenStoreError,
+)
 
 _NEARLY: Final = 0.8
 _SKEW_MS: Final = 30_000
@@ -157,19 +162,18 @@ def pooler(subject: Subject) -> Iterator[Finding]:
 @check("clock-skew", Stage.PARTIAL)
 def clock_skew(subject: Subject) -> Iterator[Finding]:
     """This host's clock differs from the storage's, or from Zoho's if that was asked."""
-    told = None if subject.facts is None else subject.facts.now_ms
-    clocks = dict(subject.zoho_ahead_ms)
-    if told is not None:
-        clocks[subject.location] = told - subject.now_ms
-    for whose, ahead_ms in clocks.items():
-        if abs(ahead_ms) > _SKEW_MS:
-            direction = "behind" if ahead_ms > 0 else "ahead of"
-            yield warning(
-                f"This host's clock is {abs(ahead_ms) // 1000:,} s {direction} that of {whose}. Tokens are "
-                "taken "
-                "for valid that are not, or are renewed too early.",
-                "timedatectl set-ntp true, on the host whose clock is wrong",
-            )
+    clocks = {**subject.zoho_ahead_ms, subject.location: subject.storage_ms - subject.now_ms}
+    wrong = {whose: ms for whose, ms in clocks.items() if ms is not None and abs(ms) > _SKEW_MS}
+    if not wrong and None in clocks.values():
+        silent = ", ".join(whose for whose, ms in clocks.items() if ms is None)
+        raise AccountsUnavailableError(f"Zoho did not say what time it is: {silent}.")
+    for whose, ahead_ms in wrong.items():
+        direction = "behind" if ahead_ms > 0 else "ahead of"
+        yield warning(
+            f"This host's clock is {abs(ahead_ms) // 1000:,} s {direction} that of {whose}. Tokens are taken "
+            "for valid that are not, or are renewed too early.",
+            "timedatectl set-ntp true, on the host whose clock is wrong",
+        )
 
 
 def _explained(failure: TokenStoreError) -> Finding:
