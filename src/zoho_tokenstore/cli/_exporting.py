@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from zoho_tokenstore._util import atomic_files
+from zoho_tokenstore._util.os_errors import exists
 from zoho_tokenstore.cli import _copying as copying
 from zoho_tokenstore.cli._json import json_of, login_of
 from zoho_tokenstore.cli._opening import opened
@@ -42,7 +43,7 @@ def run(path: Path, store: str | None, keys: str | None, *, as_csv: bool, unseal
             "An export has all secrets in plain text: who reads it can use the logins. If that is what you "
             "want, add --unsealed."
         )
-    if path != _STANDARD_OUTPUT and path.exists():
+    if path != _STANDARD_OUTPUT and exists(path):
         raise ConfigurationError(f"{path} exists, and was left as it is. Name another file.")
     if as_csv:
         _as_csv(path, store, keys)

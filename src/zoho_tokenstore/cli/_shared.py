@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import typer
 
+from zoho_tokenstore._util.os_errors import exists
 from zoho_tokenstore._util.urls import URL_VARIABLE, parts_of
 from zoho_tokenstore.cli._texts import visible
 from zoho_tokenstore.errors import ConfigurationError, InvalidGrantError, TokenStoreError
@@ -160,17 +161,12 @@ def store_url(given: str | None, *, may_create: bool = False) -> str:
         ConfigurationError: none is given, it exists only in its own process, or its file does not exist.
     """
     url = named_url(os.environ.get(URL_VARIABLE, "") if given is None else given)
-    refuse_in_process(url)
-    path = file_of(url)
-    if path is not None and not may_create and not path.exists():
-        raise ConfigurationError(f"There is no store: {path} does not exist. It was not created.")
-    return url
-
-
-def refuse_in_process(url: str) -> None:
-    """Raise a `ConfigurationError` if no other process can open that store."""
     if url.partition("://")[0] in _IN_A_PROCESS:
         raise ConfigurationError("A list or memory store exists only in its own process. Name another one.")
+    path = file_of(url)
+    if path is not None and not may_create and not exists(path):
+        raise ConfigurationError(f"There is no store: {path} does not exist. It was not created.")
+    return url
 
 
 def file_of(url: str) -> Path | None:

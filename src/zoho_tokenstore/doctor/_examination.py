@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from zoho_tokenstore._inspection import Inspection
 from zoho_tokenstore._unrevoked import OWED, scan_chain
 from zoho_tokenstore._util.clock import Clock
+from zoho_tokenstore._util.os_errors import exists
 from zoho_tokenstore.doctor import _zoho as zoho
 from zoho_tokenstore.doctor._checks import CHECKS, Check, Judge, Stage
 from zoho_tokenstore.doctor._findings import Finding, Report, Severity
@@ -129,8 +130,7 @@ class Examination:
             self._run(Stage.FILES, subject)
         else:
             self._drop(Stage.FILES)
-        if not subject.files or subject.files[0].exists():
-            self._ask(inspection, subject)
+        self._ask(inspection, subject)
         self._run(Stage.ASKED, subject)
         if subject.facts is None:
             self._run(Stage.PARTIAL, subject)
@@ -144,6 +144,8 @@ class Examination:
 
     def _ask(self, inspection: Inspection, subject: Subject) -> None:
         try:
+            if subject.files and not exists(subject.files[0]):
+                return  # looking might create it
             subject.facts = inspection.look(thorough=self._everything)
             subject.now_ms = self._clock()
             if subject.facts.is_complete:

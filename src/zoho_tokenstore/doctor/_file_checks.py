@@ -12,6 +12,7 @@ from typing import Final
 
 from zoho_tokenstore._util import mounts
 from zoho_tokenstore._util.file_rights import check_place
+from zoho_tokenstore._util.os_errors import exists
 from zoho_tokenstore.doctor._checks import Stage, check, error, warning
 from zoho_tokenstore.doctor._findings import Finding
 from zoho_tokenstore.doctor._subject import Subject
@@ -62,7 +63,7 @@ _TWICE: Final = 2
 def store_missing(subject: Subject) -> Iterator[Finding]:
     """The file is not there, so the store is empty for whoever opens it, and is then created."""
     path = subject.files[0]
-    if not path.exists():
+    if not exists(path):
         yield error(
             f"There is no store: {path} does not exist. A program that opens it starts with an empty one.",
             "Correct the path. After a loss, restore the file from a backup.",
@@ -72,7 +73,7 @@ def store_missing(subject: Subject) -> Iterator[Finding]:
 @check("file-permissions", Stage.FILES)
 def file_permissions(subject: Subject) -> Iterator[Finding]:
     """Other users can read, change or replace the files."""
-    there = [path for path in subject.files if path.exists()]
+    there = [path for path in subject.files if exists(path)]
     open_ones = [path for path in there if path.stat().st_mode & stat.S_IRWXO] if os.name != "nt" else []
     if open_ones:
         modes = ", ".join(f"{path} ({stat.S_IMODE(path.stat().st_mode):04o})" for path in open_ones)
@@ -91,7 +92,7 @@ def file_permissions(subject: Subject) -> Iterator[Finding]:
 def mounted_file(subject: Subject) -> Iterator[Finding]:
     """The file is mounted without its folder, so its log or locks are not shared."""
     path = subject.files[0]
-    if path.exists() and mounts.is_mount_point(path):
+    if exists(path) and mounts.is_mount_point(path):
         yield error(
             f"{path} is mounted by itself, as into a container. The files next to it, which belong to it, "
             "are "
@@ -138,7 +139,7 @@ def read_only_files(subject: Subject) -> Iterator[Finding]:
     path = subject.files[0]
     effective = os.access in os.supports_effective_ids
     for place, right in ((path.parent, os.W_OK | os.X_OK), (path, os.W_OK)):
-        if place.exists() and not os.access(place, right, effective_ids=effective):
+        if exists(place) and not os.access(place, right, effective_ids=effective):
             yield error(
                 f"{place} is read-only for this user (id {os.geteuid() if os.name != 'nt' else '?'}), or "
                 "its file "
@@ -168,4 +169,4 @@ def _is_network(kind: str) -> bool:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    return path.stat().st_size if exists(path) else 0
