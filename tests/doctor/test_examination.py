@@ -148,6 +148,8 @@ def test_a_limit_that_is_none(timeout: object) -> None:
         "teapot://x",
         "sqlite://host/x.db",
         "redis://user:hidden-word@[bad",
+        "hidden-word",
+        "hidden-word:x",
         "memory://",
         "list://",
         "",

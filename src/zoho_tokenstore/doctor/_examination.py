@@ -278,8 +278,9 @@ def _raise(error: Exception, _: float) -> NoReturn:
 
 
 def _scheme_of(url: str | None) -> str:
-    """Return how a store is called whose URL has not been understood yet: it may hold a password."""
-    return f"The store {(url or os.environ.get(URL_VARIABLE, '')).partition(':')[0][:20]}://…"
+    """Return how a store is called whose URL has not been understood yet: it may hold or be a secret."""
+    scheme, colon, _ = (url or os.environ.get(URL_VARIABLE, "")).partition("://")
+    return f"The store {scheme[:20]}://…" if colon else "The store"
 
 
 def _findings_of(each: Check, subject: Subject) -> list[Finding]:
