@@ -143,6 +143,17 @@ def test_a_line_that_is_too_long(site: Site) -> None:
     assert [record.user_name for record in site.records()] == ["good"]
 
 
+def test_a_line_that_just_fits(site: Site) -> None:
+    """With its end it has as many bytes as are read at once; the one after it is not lost."""
+    ann, bob = (
+        json.dumps({"user_name": name, "client_id": "c", "refresh_token": name}) for name in ("ann", "bob")
+    )
+    text = f"{ann.ljust((1 << 20) - 1)}\n{bob}\nnot JSON\n"
+    done = site.run("import", "-", text=text)
+    assert done.err.splitlines() == ["Line 3 was left out: It is not a JSON object."]
+    assert sorted(record.user_name or "" for record in site.records()) == ["ann", "bob"]
+
+
 def test_bytes_that_are_no_text(site: Site) -> None:
     """Likewise."""
     (site.folder / "bad").write_bytes(b'{"refresh_token": "\xff"}\n\xef\xbb\xbf{"refresh_token": "r"}\n')

@@ -123,10 +123,14 @@ def _put_aside(file: BinaryIO, aside: Endpoint, ids: _Ids) -> tuple[int, int]:
 def _lines_of(file: BinaryIO) -> Iterator[bytes | None]:
     """Yield the lines, and `None` for one that is too long: no part of it is a line."""
     while line := file.readline(_LONGEST_LINE):
-        is_whole = len(line) < _LONGEST_LINE
+        is_whole = _is_end(line)
         yield line if is_whole else None
         while not is_whole:
-            is_whole = len(file.readline(_LONGEST_LINE)) < _LONGEST_LINE
+            is_whole = _is_end(file.readline(_LONGEST_LINE))
+
+
+def _is_end(part: bytes) -> bool:
+    return part.endswith(b"\n") or len(part) < _LONGEST_LINE
 
 
 def _keep(line: bytes | None, aside: Endpoint, ids: _Ids) -> bool:
