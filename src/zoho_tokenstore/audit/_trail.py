@@ -106,7 +106,7 @@ class AuditTrail:
             actor: only those of this actor.
             what: only those of these kinds, as ``"renewed"``.
             since_ms, until_ms: only those from then on, and before then, in epoch milliseconds.
-            follow: wait for more at the end, without end.
+            follow: wait for more at the end, without end, or until `until_ms`.
             after: only those with a higher number.
 
         Raises:
@@ -124,12 +124,13 @@ class AuditTrail:
             )
 
         while True:
+            is_over = until_ms is not None and self._clock() >= until_ms
             for row in self._log.scan(after=after, since_ms=since_ms, until_ms=until_ms, token_id=token_id):
                 after = row.number
                 entry = self._read(row)
                 if is_meant(entry):
                     yield entry
-            if not follow:
+            if is_over or not follow:
                 return
             time.sleep(_FOLLOW_INTERVAL)
 
