@@ -128,7 +128,7 @@ def copy_between(
 
 
 def _copy(source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, dry_run: bool) -> CopyReport:
-    progress, now = Progress("rows"), CopyReport()
+    now = CopyReport()
 
     def tell(state: CopyReport) -> None:
         nonlocal now
@@ -136,15 +136,14 @@ def _copy(source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, d
         progress.tell(state.rows, f"{state.copied:,} copied" if state.passes == 1 else "compared")
 
     try:
-        return copy_rows(source, destination, on_conflict=on_conflict, dry_run=dry_run, on_progress=tell)
+        with Progress("rows") as progress:
+            return copy_rows(source, destination, on_conflict=on_conflict, dry_run=dry_run, on_progress=tell)
     except TokenStoreError:
         say(
             f"Not finished. The {now.copied:,} rows that were copied stay; run it again to continue.",
             err=True,
         )
         raise
-    finally:
-        progress.end()
 
 
 def _destination_url(given: str, *, dry_run: bool) -> tuple[str, str]:

@@ -104,17 +104,17 @@ class _Ids:
 
 def _put_aside(file: BinaryIO, aside: Endpoint, ids: _Ids) -> tuple[int, int]:
     """Keep the good lines, and name the others, without their content; return how many each are."""
-    good, bad, progress = 0, 0, Progress("lines")
-    for number, line in enumerate(_lines_of(file), 1):
-        progress.tell(number, "read")
-        try:
-            good += _keep(line, aside, ids)
-        except InvalidTokenError as error:
-            bad += 1
-            progress.clear()
-            if bad <= _MAX_SHOWN:
-                say(f"Line {number:,} was left out: {error}", err=True)
-    progress.end()
+    good = bad = 0
+    with Progress("lines") as progress:
+        for number, line in enumerate(_lines_of(file), 1):
+            progress.tell(number, "read")
+            try:
+                good += _keep(line, aside, ids)
+            except InvalidTokenError as error:
+                bad += 1
+                progress.clear()
+                if bad <= _MAX_SHOWN:
+                    say(f"Line {number:,} was left out: {error}", err=True)
     if bad > _MAX_SHOWN:
         say(f"And {bad - _MAX_SHOWN:,} more lines.", err=True)
     return good, bad

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Self
 from urllib.parse import unquote
 
 import typer
@@ -277,7 +277,7 @@ class _Log(logging.Handler):
 
 
 class Progress:
-    """Reports progress of a long job on standard error: a line that changes, or one at a time.
+    """Reports progress of the job in a `with` on standard error: a line that changes, or one at a time.
 
     Arguments:
         unit: what is counted, in the plural.
@@ -289,6 +289,12 @@ class Progress:
         self._pause = _SECONDS_BETWEEN_CHANGES if self._live else _SECONDS_BETWEEN_LINES
         self._next = time.monotonic() + (_SECONDS_UNTIL_LIVE if self._live else self._pause)
         self._width = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.clear()
 
     def tell(self, done: int, what: str) -> None:
         """Report how many were done; most calls print nothing."""
@@ -305,11 +311,7 @@ class Progress:
         typer.echo(visible(line), err=True, nl=False)
 
     def clear(self) -> None:
-        """Make room for another line."""
+        """Remove the line that changes."""
         if self._width:
             typer.echo(f"\r{' ' * self._width}\r", err=True, nl=False)
         self._width = 0
-
-    def end(self) -> None:
-        """Remove the line that changes."""
-        self.clear()
