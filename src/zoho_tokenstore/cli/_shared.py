@@ -225,11 +225,11 @@ def ring_of(place: str | None) -> Keyset:
 
 
 @contextlib.contextmanager
-def told(stopped: str = STOPPED) -> Iterator[None]:
+def told(stopped: str | None = STOPPED) -> Iterator[None]:
     """End the command with what went wrong, in a sentence; no traceback shows values.
 
     Arguments:
-        stopped: what to say after Ctrl+C.
+        stopped: what to say after Ctrl+C, if anything.
     """
     try:
         with _logged():
@@ -244,7 +244,8 @@ def told(stopped: str = STOPPED) -> Iterator[None]:
         say(f"Error: The output cannot be written: {error.strerror}.", err=True)
         raise typer.Exit(FAILED) from error
     except (KeyboardInterrupt, typer.Abort) as stop:
-        say(stopped, err=True)
+        if stopped is not None:
+            say(stopped, err=True)
         raise typer.Exit(INTERRUPTED) from stop
 
 
