@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from random import randrange
@@ -211,7 +212,7 @@ class Examination:
         error = subject.error
         stopped = "" if error is None else f"reading stopped after {self._rows:,} rows: {error}"
         for name, judge in judges.items():
-            self._results[name] = list(judge.findings()) or stopped or []
+            self._results[name] = _named(name, judge.findings()) or stopped or []
 
     # ---- checks of the store as a whole
 
@@ -222,7 +223,7 @@ class Examination:
 
     def _run_one(self, each: Check, subject: Subject) -> None:
         try:
-            found = _findings_of(each, subject)
+            found = _named(each.name, each.run(subject))
         except Exception as error:  # noqa: BLE001  # reported: a check that fails must not look healthy
             with self._lock:
                 self._results[each.name] = _failed(error)
@@ -252,7 +253,8 @@ class Examination:
         if self._subject is not None and not self._has_answered:
             late = BackendTimeoutError(f"{self._subject.location} did not answer within {self._timeout:g} s.")
             self._subject.error = late
-            self._results["store-unreachable"] = _findings_of(CHECKS["store-unreachable"], self._subject)
+            unreachable = CHECKS["store-unreachable"]
+            self._results[unreachable.name] = _named(unreachable.name, unreachable.run(self._subject))
         self._failed(f"no time was left after {self._timeout:g} s and {self._rows:,} rows")
 
     def _failed(self, why: str) -> None:
@@ -283,8 +285,8 @@ def _scheme_of(url: str | None) -> str:
     return f"The store {scheme[:20]}://…" if colon else "The store"
 
 
-def _findings_of(each: Check, subject: Subject) -> list[Finding]:
-    return list(each.run(subject))
+def _named(name: str, findings: Iterable[Finding]) -> list[Finding]:
+    return [replace(finding, check=name) for finding in findings]
 
 
 def _failed(error: Exception) -> str:

@@ -20,32 +20,9 @@ from zoho_tokenstore.errors import BackendUnavailableError
 
 _NETWORK: Final = frozenset(
     {
-        *(
-            "nfs",
-            "nfs4",
-            "cifs",
-            "smb3",
-            "smbfs",
-            "9p",
-            "afs",
-            "ceph",
-            "lustre",
-            "glusterfs",
-            "gpfs",
-            "beegfs",
-        ),
-        *(
-            "ocfs2",
-            "gfs2",
-            "davfs",
-            "ncpfs",
-            "vboxsf",
-            "prl_fs",
-            "virtiofs",
-            "fakeowner",
-            "drvfs",
-            "orangefs",
-        ),
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "gpfs"),
+        *("beegfs", "ocfs2", "gfs2", "davfs", "ncpfs", "vboxsf", "prl_fs", "virtiofs", "fakeowner", "drvfs"),
+        "orangefs",
     }
 )
 """File systems shared between hosts, or with a virtual machine's host, by the kernel's names."""
@@ -95,8 +72,7 @@ def mounted_file(subject: Subject) -> Iterator[Finding]:
     if exists(path) and mounts.is_mount_point(path):
         yield error(
             f"{path} is mounted by itself, as into a container. The files next to it, which belong to it, "
-            "are "
-            "not shared with others who mount it: saved tokens can get lost.",
+            "are not shared with others who mount it: saved tokens can get lost.",
             "Mount the folder instead, for example: docker run -v "
             f"{shlex.quote(str(path.parent))}:/var/lib/tokens",
         )
@@ -109,8 +85,7 @@ def network_file_system(subject: Subject) -> Iterator[Finding]:
     if kind is not None and _is_network(kind):
         yield error(
             f"{subject.files[0]} is on a network file system ({kind}). Locks there do not hold between "
-            "hosts, "
-            "and a write-ahead log does not work: the file can be damaged.",
+            "hosts, and a write-ahead log does not work: the file can be damaged.",
             "Move it to a local disk; for several hosts, copy it to a server: zoho-tokens copy SRC DST",
         )
 
@@ -141,9 +116,8 @@ def read_only_files(subject: Subject) -> Iterator[Finding]:
     for place, right in ((path.parent, os.W_OK | os.X_OK), (path, os.W_OK)):
         if exists(place) and not os.access(place, right, effective_ids=effective):
             yield error(
-                f"{place} is read-only for this user (id {os.geteuid() if os.name != 'nt' else '?'}), or "
-                "its file "
-                "system is. Tokens cannot be saved.",
+                f"{place} is read-only for this user (id {os.geteuid() if os.name != 'nt' else '?'}), or its "
+                "file system is. Tokens cannot be saved.",
                 f"Run this as the user of the service; or: chmod u+w {shlex.quote(str(place))}",
             )
             return

@@ -44,8 +44,7 @@ def schema_older(subject: Subject) -> Iterator[Finding]:
     if subject.facts.schema == "older":
         yield warning(
             f"The schema of {subject.location} is older than this release: {subject.facts.outdated}. "
-            "Programs "
-            "with Zoho's published code save there without being noticed.",
+            "Programs with Zoho's published code save there without being noticed.",
             "Open it once with this release, which upgrades it in place: zoho-tokens doctor --quick",
         )
     elif subject.facts.schema == "missing" and subject.facts.is_complete:
@@ -103,15 +102,13 @@ def eviction(subject: Subject) -> Iterator[Finding]:
     if facts.evicts and facts.evicts_tokens:
         yield error(
             f"{subject.location} evicts tokens when its memory is full (maxmemory-policy {facts.evicts}): "
-            "users "
-            "are logged out.",
+            "users are logged out.",
             remedy,
         )
     elif facts.evicts:
         yield warning(
-            f"{subject.location} may evict leases when its memory is full (maxmemory-policy "
-            f"{facts.evicts}): a "
-            "token may then be renewed twice.",
+            f"{subject.location} may evict leases when its memory is full (maxmemory-policy {facts.evicts}): "
+            "a token may then be renewed twice.",
             remedy,
         )
 
@@ -132,8 +129,7 @@ def durability(subject: Subject) -> Iterator[Finding]:
     elif facts.hidden:
         yield warning(
             f"{subject.location} does not show {', '.join(facts.hidden)}, so nobody knows whether it keeps "
-            "all "
-            "tokens on a disk.",
+            "all tokens on a disk.",
             "Look it up where the server is managed: appendonly or save on, maxmemory-policy noeviction.",
         )
 
@@ -145,15 +141,13 @@ def pooler(subject: Subject) -> Iterator[Finding]:
     if subject.facts.pooler == "statement":
         yield error(
             f"{subject.location} is behind a pooler that shares connections between statements: deletions "
-            "and "
-            "saves that need a transaction fail.",
+            "and saves that need a transaction fail.",
             "Set pool_mode = transaction (or session) in PgBouncer.",
         )
     elif subject.facts.pooler:
         yield note(
-            f"{subject.location} is behind a pooler, so no statement is prepared, and a look-up takes "
-            "about twice "
-            "as long.",
+            f"{subject.location} is behind a pooler, so no statement is prepared, and a look-up takes about "
+            "twice as long.",
             "With PgBouncer 1.21 or newer and max_prepared_statements set, write ?prepare_threshold=5 in "
             "the URL.",
         )

@@ -127,6 +127,7 @@ class Subject:
             `None` if one did not say.
         domains: the API domains of the rows seen so far.
         seen: which row had a refresh token first, by its hash; what compares rows shares it.
+        owners: which row had an owner first, by its hash.
     """
 
     location: str
@@ -140,6 +141,7 @@ class Subject:
     zoho_ahead_ms: dict[str, int | None] = field(default_factory=dict)
     domains: set[str] = field(default_factory=set)
     seen: dict[int, Holder] = field(default_factory=dict)
+    owners: dict[int, str] = field(default_factory=dict)
 
     @property
     def storage_ms(self) -> int:
