@@ -7,15 +7,15 @@ every check that was not reached as not made.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from random import randrange
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from zoho_tokenstore._inspection import Inspection
 from zoho_tokenstore._unrevoked import OWED, scan_chain
@@ -85,12 +85,10 @@ class Examination:
 
     def run(self) -> Report:
         """Do it, and return what was found when it is done or the time is up."""
-        inspector = self._inspector()
-        self._began = time.monotonic()  # loading a driver is not the store's fault
-        thread = threading.Thread(
-            target=self._examine, args=(inspector,), name="zoho-tokenstore doctor", daemon=True
-        )
-        thread.start()
+        with contextlib.suppress(TokenStoreError):  # it is raised, and reported, once more
+            inspector_of(self._url)  # loads the driver, which is not the store's fault
+        self._began = time.monotonic()
+        threading.Thread(target=self._examine, name="zoho-tokenstore doctor", daemon=True).start()
         is_done = self._done.wait(self._left())
         if not is_done and self._everything and self._has_answered:
             self._done.wait()
@@ -98,20 +96,13 @@ class Examination:
             self._give_up()
             return self._report()
 
-    def _inspector(self) -> Callable[[float], Inspection]:
-        """Return what looks at the storage; what is wrong with the URL is raised when it is called."""
-        try:
-            return inspector_of(self._url)
-        except TokenStoreError as error:
-            return partial(_raise, error)
-
-    def _examine(self, inspector: Callable[[float], Inspection]) -> None:
+    def _examine(self) -> None:
         inspection: Inspection | None = None
         try:
             self._subject = subject = Subject(_scheme_of(self._url), self._clock(), Keys(self._given_keys))
             self._run(Stage.KEYS, subject)
             try:
-                inspection = inspector(self._left())
+                inspection = inspector_of(self._url)(self._left())
             except TokenStoreError as error:
                 subject.error = error
                 self._run(Stage.ASKED, subject)
@@ -273,10 +264,6 @@ class Examination:
             is_sample=self._is_sample,
             seconds=time.monotonic() - self._began,
         )
-
-
-def _raise(error: Exception, _: float) -> NoReturn:
-    raise error
 
 
 def _scheme_of(url: str | None) -> str:
