@@ -260,8 +260,8 @@ class Tokens:
     def close(self) -> None:
         """Wait for renewals in progress, and close the store, if `open_tokens` opened it."""
         if self._is_owner:
-            self._renewer.close()
-            self._renewer.repository.close()
+            with self._renewer.repository:
+                self._renewer.close()
 
     def _where(self) -> Origin:
         return self._origin

@@ -214,6 +214,12 @@ def test_a_terminal_obeys_nothing(tmp_path: Path) -> None:
         assert all(one.isprintable() for line in done.stdout.splitlines() for one in line)
 
 
+def test_following_until_a_time(url: str) -> None:
+    """It ends when that has passed: nothing more can come."""
+    done = run("-s", url, "--follow", "--until", "2026-01-01")
+    assert (done.exit_code, done.output) == (0, "")
+
+
 @pytest.fixture
 def following(url: str) -> Iterator[subprocess.Popen[str]]:
     """A process that follows the trail."""

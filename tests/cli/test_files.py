@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import stat
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.cli.conftest import Site
 from tests.copying.support import in_order, numbered, rows_of
+from tests.support.processes import public_folder, without_rights
 from tests.support.terminal import Terminal
 from zoho_tokenstore import Keyset
+from zoho_tokenstore.cli._app import app
 from zoho_tokenstore.records import Row
 from zoho_tokenstore.registry import open_backend
 
@@ -139,6 +143,17 @@ def test_a_line_that_is_too_long(site: Site) -> None:
     assert [record.user_name for record in site.records()] == ["good"]
 
 
+def test_a_line_that_just_fits(site: Site) -> None:
+    """With its end it has as many bytes as are read at once; the one after it is not lost."""
+    ann, bob = (
+        json.dumps({"user_name": name, "client_id": "c", "refresh_token": name}) for name in ("ann", "bob")
+    )
+    text = f"{ann.ljust((1 << 20) - 1)}\n{bob}\nnot JSON\n"
+    done = site.run("import", "-", text=text)
+    assert done.err.splitlines() == ["Line 3 was left out: It is not a JSON object."]
+    assert sorted(record.user_name or "" for record in site.records()) == ["ann", "bob"]
+
+
 def test_bytes_that_are_no_text(site: Site) -> None:
     """Likewise."""
     (site.folder / "bad").write_bytes(b'{"refresh_token": "\xff"}\n\xef\xbb\xbf{"refresh_token": "r"}\n')
@@ -202,3 +217,31 @@ def test_a_file_that_cannot_be_read(site: Site) -> None:
     """Is an error in a sentence."""
     done = site.run("import", "nowhere.jsonl")
     assert (done.status, done.err) == (1, "Error: nowhere.jsonl cannot be read: No such file or directory.\n")
+
+
+NEEDS_ROOT = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can become nobody")
+
+
+@NEEDS_ROOT
+@pytest.mark.parametrize(
+    "command",
+    [
+        "list -s {url}",
+        "copy {url} csv:///x.txt",
+        "copy --dry-run csv:///{here}/x.txt {url}",
+        "export {path} --unsealed",
+    ],
+)
+def test_a_folder_that_this_user_may_not_enter(command: str) -> None:
+    """Whether a file is there cannot be seen; the message names the file, and what is in the way."""
+    with public_folder() as here:
+        (here / "x.txt").touch()
+        (here / "closed").mkdir(mode=0o700)
+        path = here / "closed" / "tokens.db"
+        words = command.format(url=f"sqlite:///{path}", path=path, here=here).split()
+
+        def run() -> str:
+            return CliRunner().invoke(app, words).output
+
+        run()  # what it needs is imported, which nobody may
+        assert without_rights(run).startswith(f"Error: The file {path} cannot be used: access is denied.")

@@ -105,6 +105,12 @@ def test_the_first_answer_decides() -> None:
             loopback.wait(0.5)
 
 
+@pytest.mark.parametrize("port", ["", ":80"])
+def test_the_port_of_http_is_in_no_host(port: str) -> None:
+    """Browsers leave it out of what they ask for, whether the redirect URL has it or not."""
+    assert place_of(f"http://localhost{port}/callback") == ("127.0.0.1", 80, "localhost", "/callback")
+
+
 def test_an_idle_connection_blocks_nobody(site: Site) -> None:
     """Browsers open connections that they do not use."""
     script = (

@@ -10,7 +10,10 @@ import pytest
 import typer
 
 from tests.docs.pages import DOCS, Page
+from zoho_tokenstore import TokenRecord
+from zoho_tokenstore._statuses import Status
 from zoho_tokenstore.cli._app import app
+from zoho_tokenstore.cli._json import login_of, status_object
 from zoho_tokenstore.copying import OnConflict
 
 PAGE = Page(DOCS / "reference" / "command-line.md")
@@ -92,3 +95,11 @@ def test_every_policy_of_a_conflict_is_documented() -> None:
     for policy in OnConflict:
         assert f"`{policy}`" in SECTIONS["zoho-tokens copy"]
         assert f"`{policy}`" in page.text
+
+
+def test_every_field_of_the_json_is_documented() -> None:
+    """Of a login and of its status, in the order in which they are printed."""
+    status = Status(token_id="1", state="active")
+    for words, values in (("`list`, `login`", login_of(TokenRecord())), ("`status`", status_object(status))):
+        (fields,) = re.findall(rf"^\| {words} \| (.*) \|$", PAGE.text, re.M)
+        assert re.findall(r"`([a-z_]+)`", fields) == list(values)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -163,3 +165,14 @@ def test_quick_asks_no_store_of_its_own_process() -> None:
     """It would be healthy, and nobody else's."""
     done = run("--quick", "--store", "memory://")
     assert (done.exit_code, "exists only in its own process" in done.stderr) == (1, True)
+
+
+def test_quick_is_limited_from_the_beginning() -> None:
+    """A server that is silent when the store is opened is one that does not work."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        run("--quick", "--store", "redis://127.0.0.1:1")  # loads the driver
+        began = time.monotonic()
+        done = run("--quick", "--timeout", "0.5s", "--store", f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        assert 0.5 <= time.monotonic() - began < 3
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "could not be opened in time" in done.stderr

@@ -7,19 +7,23 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.docs.pages import DOCS, Page
 from tests.doctor.support import KEY, LONGEST, examined, fill, login, names, sqlite
-from zoho_tokenstore.doctor import Finding, check_names, examine
-from zoho_tokenstore.doctor._checks import CHECKS, Check, Stage
-from zoho_tokenstore.doctor._subject import Subject
-from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.backends.sqlite._inspection import SQLiteInspection
+from zoho_tokenstore.doctor import Finding, Severity, check_names, examine
+from zoho_tokenstore.doctor._checks import CHECKS, Check, Stage, row_check
+from zoho_tokenstore.doctor._subject import Login, Subject
+from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
+from zoho_tokenstore.records import Found
 
 HERE = Path(__file__).parent
 PAGE = Page(DOCS / "reference" / "doctor.md")
@@ -68,6 +72,20 @@ def test_a_check_that_fails_is_not_healthy(folder: Path, monkeypatch: pytest.Mon
     assert report.not_checked == {"failing": "the check itself failed: ZeroDivisionError: oops"}
     assert not report.is_healthy
     assert set(report.healthy) == set(check_names()) - {"failing"}
+
+
+def test_a_check_of_rows_that_fails_stops_no_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with the checks of the store as a whole."""
+
+    def fails(login: Login, _: Subject) -> str | None:
+        return str(1 // (login.found.id == "nobody"))
+
+    monkeypatch.setitem(CHECKS, "failing", Check("failing", Stage.ROWS))  # it is taken away afterwards
+    row_check("failing", Severity.ERROR, "{rows}", "")(fails)
+    report = examined(fill(sqlite(folder)))
+    why = "the check itself failed: ZeroDivisionError: integer division or modulo by zero"
+    assert report.not_checked == {"failing": why}
+    assert (report.rows, set(report.healthy)) == (2, set(check_names()) - {"failing"})
 
 
 def test_a_large_store_is_sampled_in_time(folder: Path) -> None:
@@ -130,6 +148,8 @@ def test_a_limit_that_is_none(timeout: object) -> None:
         "teapot://x",
         "sqlite://host/x.db",
         "redis://user:hidden-word@[bad",
+        "hidden-word",
+        "hidden-word:x",
         "memory://",
         "list://",
         "",
@@ -181,3 +201,23 @@ def test_importing_it_loads_no_driver() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("rows", [0, 500])
+def test_reading_that_stops(folder: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """What was found so far is reported; a check that found nothing in a part of the rows was not made."""
+    inspected = SQLiteInspection.scan
+
+    def scan(self: SQLiteInspection, **options: Any) -> Iterator[Found]:
+        yield from islice(inspected(self, **options), rows)
+        raise BackendUnavailableError("The disk is gone. Mount it.")
+
+    monkeypatch.setattr(SQLiteInspection, "scan", scan)
+    report = examined(many(folder, 1_000), keys=None, everything=True)
+    assert names(report) == ["store-unreachable", "unsealed-secrets"][: 1 if not rows else 2]
+    of_rows = {each.name for each in CHECKS.values() if each.judge is not None}
+    assert set(report.not_checked) == of_rows - set(names(report))
+    assert set(report.not_checked.values()) == {
+        f"reading stopped after {rows} rows: The disk is gone. Mount it."
+    }
+    assert not {*report.healthy} & {*report.not_checked, *names(report)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.support import KEY, csv, examined, fill, login, mounted, names, sqlite
+from tests.support.processes import without_rights
 from zoho_tokenstore._util import mounts
 from zoho_tokenstore.doctor import Severity
 
@@ -257,25 +259,19 @@ def test_looking_at_a_closed_store_changes_nothing(folder: Path) -> None:
 
 @NEEDS_ROOT
 @each_kind
-def test_a_user_who_may_not_read_the_file(folder: Path, make: object) -> None:
-    """It says so: for that user the store cannot be opened, and nothing that needs it is called healthy."""
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_a_user_who_may_not_read_the_file(folder: Path, make: object, mode: int) -> None:
+    """Or not enter its folder. For that user the store cannot be opened, and nothing that needs it is
+    healthy."""
     url = fill(make(folder))  # type: ignore[operator]
-    folder.chmod(0o755)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            report = examined(url)
-            told = [*names(report), "|", *report.not_checked]
-            os.write(writer, " ".join(told).encode())
-        finally:
-            os._exit(0)
-    os.close(writer)
-    os.waitpid(child, 0)
-    with os.fdopen(reader) as pipe:
-        found, _, not_checked = pipe.read().partition("|")
-    assert {"store-unreachable", "read-only"} == set(found.split())
-    assert {"rows-unreadable", "schema-older"} <= set(not_checked.split())
+    folder.chmod(mode)
+
+    def seen() -> str:
+        report = examined(url)
+        return json.dumps([names(report), report.not_checked])
+
+    found, not_checked = json.loads(without_rights(seen))
+    assert set(found) == {"store-unreachable", "read-only"}
+    assert {"rows-unreadable", "schema-older"} <= set(not_checked)
+    assert "Error" not in str(not_checked)
+    assert ("store-missing" in not_checked) is (mode == 0o700)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -159,7 +160,9 @@ class TestRows:
         assert (found.check, found.count, report.rows) == ("rows-unreadable", 1, 2)
         assert "client_secret" in found.ids[0][1]
 
-    @pytest.mark.parametrize("expiry", ["2026-11-24T10:00:00Z", "1700000000000.5", "9" * 17])
+    @pytest.mark.parametrize(
+        "expiry", ["2026-11-24T10:00:00Z", "1700000000000.5", "--5", "9" * 17, "9" * 5000]
+    )
     def test_an_expiry_that_is_none(self, folder: Path, expiry: str) -> None:
         """Others wrote it in other units, or in words."""
         url = fill(sqlite(folder), keys=None)
@@ -350,3 +353,22 @@ class TestLogins:
         assert found.check == "clock-skew"
         assert "300 s behind" in found.summary or "299 s behind" in found.summary
         assert SECRET not in sent
+
+    def test_a_clock_of_zoho_that_nobody_knows(self, folder: Path) -> None:
+        """Zoho was asked, and did not say: that is not healthy."""
+        with Emulator() as zoho:
+            url = fill(sqlite(folder), login("ann", api_domain=zoho.url))
+            zoho.fault("serverinfo", "drop")
+            report = examined(url, online=True)
+        assert report.findings == ()
+        assert report.not_checked == {"clock-skew": f"Zoho did not say what time it is: {zoho.url}."}
+
+    def test_zohos_clock_after_all_rows(self, folder: Path) -> None:
+        """Reading all of them takes longer than the limit, which is then Zoho's alone."""
+        with Emulator(clock_offset=timedelta(minutes=5)) as zoho:
+            url = fill(sqlite(folder), login("ann", api_domain=zoho.url))
+            zoho.fault("serverinfo", "slow", seconds=0.3)
+            report = examined(
+                url, online=True, everything=True, timeout=timedelta(seconds=1), on_rows=lambda _: sleep(1)
+            )
+        assert only(report).check == "clock-skew"

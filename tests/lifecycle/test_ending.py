@@ -31,8 +31,8 @@ EVERY_STORE = pytest.mark.parametrize("case", [pytest.param(c, id=name) for name
 
 def owed(tokens: Tokens) -> list[TokenRecord]:
     """Return the logins whose revocation is owed."""
-    ending = tokens.lifecycle.ending
-    return [ending.open(entry) for entry in ending.debts()]
+    remembered = tokens.lifecycle.renewer.repository.remembered
+    return [remembered.open(entry) for entry in tokens.lifecycle.ending.debts()]
 
 
 @EVERY_STORE

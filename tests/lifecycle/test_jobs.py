@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 
 from tests.lifecycle.support import Site
-from zoho_tokenstore import ConfigurationError, InvalidGrantError, TokenRecord, Tokens
+from zoho_tokenstore import (
+    AccountsUnavailableError,
+    ConfigurationError,
+    ConflictError,
+    InvalidGrantError,
+    Keyset,
+    TokenRecord,
+    Tokens,
+)
 from zoho_tokenstore.lifecycle import CleanUpReport, LoginFilter, RevocationReport, clean_up, revoke
 
 DAY: Final = 86_400.0
@@ -133,6 +142,53 @@ class TestCleanUp:
             clean_up(tokens, **{name: value})
         assert len(ids(tokens)) == 1
 
+    def test_a_data_centre_that_is_silent_keeps_no_other_waiting(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is owed to it is tried once; what is owed to others is paid, in whatever order."""
+        tokens = site.open()
+        asked = _silence_china(tokens, monkeypatch)
+        logins = [_in_china(tokens, n) if n < 2 else site.log_in(tokens, f"user{n}") for n in range(4)]
+        for login in logins:
+            tokens.lifecycle.ending.owe(login)
+        report = clean_up(tokens)
+        assert (report.revoked, report.owed, len(asked)) == (2, 2, 1)
+        assert "accounts.zoho.com.cn" in (report.owed_reason or "")
+        assert not any(map(site.is_alive, logins[2:]))
+
+    @pytest.mark.parametrize("key", [None, Keyset.generate()])
+    def test_a_debt_whose_row_was_damaged(self, site: Site, key: Keyset | None) -> None:
+        """Or does not open: it is paid, the row stays, and so do the others' debts not."""
+        tokens = site.open(keys=key)
+        logins = [site.log_in(tokens, f"user{n}") for n in range(3)]
+        for login in logins:
+            tokens.lifecycle.ending.owe(login)
+        _damage(tokens, logins[0], "x'ff'" if key is None else "'not as it was sealed'")
+        report = clean_up(tokens)
+        assert (report.revoked, report.owed, report.unreadable) == (3, 0, 1)
+        assert not any(map(site.is_alive, logins))
+
+    def test_a_debt_whose_row_is_in_dispute(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Others keep changing it: it stays owed, and those after it are paid."""
+        tokens = site.open()
+        logins = [site.log_in(tokens, f"user{n}") for n in range(3)]
+        for login in logins:
+            tokens.lifecycle.ending.owe(login)
+        repository = tokens.lifecycle.renewer.repository
+        delete_if = repository.delete_if
+
+        def disputed(token_id: str, condition: Callable[[TokenRecord], bool]) -> bool:
+            if token_id == logins[0].id:
+                raise ConflictError("Others keep changing it.")
+            return delete_if(token_id, condition)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(repository, "delete_if", disputed)
+            report = clean_up(tokens)
+        assert (report.revoked, report.owed, report.owed_reason) == (2, 1, "Others keep changing it.")
+        assert clean_up(tokens).already_dead == 1
+        assert site.stored(tokens) == {}
+
 
 class TestRevoke:
     @pytest.mark.parametrize(
@@ -207,6 +263,35 @@ class TestRevoke:
         assert revoke(tokens, LoginFilter(everything=True)).paid == 29
         assert not any(map(site.is_alive, logins))
 
+    @pytest.mark.parametrize("owe", [True, False])
+    def test_while_one_data_centre_is_down(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch, owe: bool
+    ) -> None:
+        """It is asked three times; the logins of all others are revoked, in whatever order."""
+        tokens = site.open()
+        asked = _silence_china(tokens, monkeypatch)
+        for n in range(10):
+            _in_china(tokens, n)
+        logins = [site.log_in(tokens, f"user{n}") for n in range(10)]
+        ids_in_order = tuple(record.id or "" for record in sorted(tokens.scan(), key=_is_elsewhere))
+        report = revoke(tokens, LoginFilter(token_ids=ids_in_order), owe=owe, workers=1)
+        assert (report.matched, report.revoked) == (20, 10)
+        assert (report.owed, report.kept) == ((10, 0) if owe else (0, 10))
+        assert len(asked) == 3
+        assert not any(map(site.is_alive, logins))
+
+    def test_a_login_that_others_keep_replacing(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        """It stays, with the reason; the others end."""
+        tokens = site.open()
+        first, *_ = [site.log_in(tokens, f"user{n}") for n in range(3)]
+        current = tokens.lifecycle.renewer.current
+        monkeypatch.setattr(
+            tokens.lifecycle.renewer, "current", lambda key: first if key == first.id else current(key)
+        )
+        report = revoke(tokens, LoginFilter(everything=True))
+        assert (report.matched, report.revoked, report.kept) == (3, 2, 1)
+        assert "replaced again and again" in report.reasons[first.id or ""]
+
     def test_a_report_tells_what_was_dead_already(self, site: Site) -> None:
         """It is removed like the others."""
         tokens = site.open()
@@ -241,13 +326,42 @@ class TestRevoke:
             LoginFilter(**which)
 
 
-def _damage(tokens: Tokens, record: TokenRecord) -> None:
+def _damage(tokens: Tokens, record: TokenRecord, access_token: str = "x'ff'") -> None:
     """Make a row one that cannot be read."""
     import sqlite3
 
     with sqlite3.connect(tokens.lifecycle.renewer.repository.location) as connection:
-        connection.execute("UPDATE oauthtoken SET access_token = x'ff' WHERE id = ?", (record.id,))
+        statement = f"UPDATE oauthtoken SET access_token = {access_token} WHERE id = ?"
+        connection.execute(statement, (record.id,))
     connection.close()
+
+
+def _in_china(tokens: Tokens, number: int) -> TokenRecord:
+    """Store a login of the data centre in China."""
+    record = TokenRecord(
+        user_name=f"china{number}", refresh_token=f"r{number}", api_domain="https://www.zohoapis.com.cn"
+    )
+    return tokens.lifecycle.renewer.repository.save(record)
+
+
+def _is_elsewhere(record: TokenRecord) -> bool:
+    return record.api_domain != "https://www.zohoapis.com.cn"
+
+
+def _silence_china(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the accounts server in China give no answer; return a list of the requests to it."""
+    accounts, asked = tokens.lifecycle.renewer.accounts, list[str]()
+
+    def at(url: str) -> Any:
+        return Silent() if url == "https://accounts.zoho.com.cn" else accounts(url)
+
+    class Silent:
+        def revoke(self, token: str) -> None:
+            asked.append(token)
+            raise AccountsUnavailableError("https://accounts.zoho.com.cn did not answer.")
+
+    monkeypatch.setattr(tokens.lifecycle.renewer, "accounts", at)
+    return asked
 
 
 def _fails(*_: object, **__: object) -> Any:

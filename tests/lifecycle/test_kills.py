@@ -80,7 +80,10 @@ def killed_everywhere(
         tokens = site.open(sessions=POLICY)
         stored = site.stored(tokens)
         for login in logins:  # what is gone here is dead at Zoho, or somebody still owes it
-            debts = {tokens.lifecycle.ending.open(entry) for entry in tokens.lifecycle.ending.debts()}
+            debts = {
+                tokens.lifecycle.renewer.repository.remembered.open(entry)
+                for entry in tokens.lifecycle.ending.debts()
+            }
             is_owed = login.refresh_token in {debt.refresh_token for debt in debts}
             assert login.id in stored or not site.is_alive(login) or is_owed
         job(tokens)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -47,6 +48,21 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def check(output: str) -> None:
     """Nothing but printable characters, in the lines that we end."""
     assert [line for line in output.split("\n") if not line.isprintable()] == []
+
+
+def test_progress_leaves_no_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """However its job ends: the error that follows stands by itself."""
+    monkeypatch.setattr(shared, "_SECONDS_UNTIL_LIVE", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    def job() -> None:
+        with shared.Progress("rows") as progress:
+            progress.tell(1, "read")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        job()
+    assert capsys.readouterr().err == f"1 rows, read\r{' ' * 12}\r"
 
 
 def run(*arguments: str, status: int = 0) -> str:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Deadline:
@@ -42,3 +48,17 @@ class Deadline:
         time.sleep(self._delay * random.uniform(0.5, 1.0))  # noqa: S311
         self._delay = min(self._delay * 2, self.longest_delay)
         return True
+
+
+def in_thread(work: Callable[[], T], name: str) -> Future[T]:
+    """Do something that may hang in its own thread, which nobody has to wait for, not even at the exit."""
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:  # noqa: BLE001  # raised where the result is asked for
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return outcome

@@ -49,6 +49,20 @@ def map_os_errors(path: Path, kind: str = "token file") -> Iterator[None]:
         raise unavailable_error(path, error, kind) from error
 
 
+def exists(path: Path) -> bool:
+    """Return whether there is such a file.
+
+    Raises:
+        BackendUnavailableError: this user may not look, of which `Path.exists` would make "no".
+    """
+    with map_os_errors(path, "file"):
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # a NUL is in no name
+            return False
+    return True
+
+
 def unavailable_error(path: Path, error: OSError, kind: str = "token file") -> BackendUnavailableError:
     """Return our error for one of the operating system's. The caller raises it `from` that one."""
     known = _ADVICE.get(error.errno or 0)

@@ -68,7 +68,7 @@ class AuditTrail:
         clock: Clock = now_ms,
     ) -> None:
         self._log = log
-        self._location = location
+        self.location: Final = location
         self._signer = signer
         self._on_event = on_event
         self._clock = clock
@@ -77,7 +77,7 @@ class AuditTrail:
         forks.reset_in_child(self)
 
     def __repr__(self) -> str:
-        return f"AuditTrail({self._location!r})"
+        return f"AuditTrail({self.location!r})"
 
     def reset(self) -> None:
         """Continue in a child: what the parent could not write, the parent reports."""
@@ -106,7 +106,7 @@ class AuditTrail:
             actor: only those of this actor.
             what: only those of these kinds, as ``"renewed"``.
             since_ms, until_ms: only those from then on, and before then, in epoch milliseconds.
-            follow: wait for more at the end, without end.
+            follow: wait for more at the end, without end, or until `until_ms`.
             after: only those with a higher number.
 
         Raises:
@@ -124,12 +124,13 @@ class AuditTrail:
             )
 
         while True:
+            is_over = until_ms is not None and self._clock() >= until_ms
             for row in self._log.scan(after=after, since_ms=since_ms, until_ms=until_ms, token_id=token_id):
                 after = row.number
                 entry = self._read(row)
                 if is_meant(entry):
                     yield entry
-            if not follow:
+            if is_over or not follow:
                 return
             time.sleep(_FOLLOW_INTERVAL)
 
@@ -224,7 +225,7 @@ class AuditTrail:
             kind, at_ms = EventKind.AUDIT_FAILED, self._clock()
             emit(
                 self._on_event,
-                Event(kind=kind, location=self._location, at_ms=at_ms, reason=reason, error=error),
+                Event(kind=kind, location=self.location, at_ms=at_ms, reason=reason, error=error),
             )
 
     def _read(self, row: AuditRow) -> AuditEntry:
@@ -232,7 +233,7 @@ class AuditTrail:
             return entries.read(row)
         except entries.DamagedEntryError as damage:
             raise BackendError(
-                f"Entry {row.number} of the audit trail of {self._location} cannot be read: {damage}. "
+                f"Entry {row.number} of the audit trail of {self.location} cannot be read: {damage}. "
                 "To see what else is wrong, run: zoho-tokens audit verify"
             ) from None
 
@@ -284,7 +285,7 @@ class AuditTrail:
         row = self._log.last()
         if row is not None and not (isinstance(row.hash, str) and row.number < _HIGHEST):
             raise BackendError(
-                f"Nothing can follow the last entry of the audit trail of {self._location}: somebody has "
+                f"Nothing can follow the last entry of the audit trail of {self.location}: somebody has "
                 "changed it. To see what is wrong, run: zoho-tokens audit verify"
             )
         return row
@@ -309,7 +310,7 @@ class AuditTrail:
 
     def _too_busy(self) -> BackendTimeoutError:
         return BackendTimeoutError(
-            f"An entry of the audit trail of {self._location} could not be written in "
+            f"An entry of the audit trail of {self.location} could not be written in "
             f"{_APPEND_TIMEOUT:.0f} s: others kept appending theirs."
         )
 

@@ -10,22 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from zoho_tokenstore.cli._durations import duration_of
+from zoho_tokenstore._util.durations import age_of
 from zoho_tokenstore.cli._group import Group
-from zoho_tokenstore.cli._shared import KeysPlace, StoreURL, ring_of, say, store_url, told
+from zoho_tokenstore.cli._shared import KeysPlace, StoreURL, say, told
 from zoho_tokenstore.cli._texts import shown_id
+from zoho_tokenstore.cli._times import rfc3339
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.events import EventKind
 
 if TYPE_CHECKING:
     from zoho_tokenstore.audit import AuditEntry, AuditReport, AuditTrail
-    from zoho_tokenstore.repository import TokenRepository
 
 audit = typer.Typer(
     cls=Group, invoke_without_command=True, help="The audit trail: who did what to which login."
 )
 
-_INTERRUPTED: Final = 130
 _NONE: Final = "-"
 
 
@@ -35,7 +34,7 @@ def parse_time(text: str) -> datetime:
     Raises:
         typer.BadParameter: it is neither.
     """
-    ago = None if text[-1:].isdigit() else duration_of(text)
+    ago = age_of(text)
     try:
         if ago is not None:
             return datetime.now(UTC) - ago
@@ -86,7 +85,7 @@ def entries(
             raise typer.BadParameter(f"write options other than --store after {context.invoked_subcommand}.")
         context.obj = store
         return
-    with told(), _trail(store) as trail, _quiet_end():
+    with told(stopped=None), _trail(store) as trail:
         found = trail.entries(
             login=login,
             user=user,
@@ -104,9 +103,8 @@ def entries(
 @audit.command()
 def start(context: typer.Context, store: StoreURL = None) -> None:
     """Begin an audit trail: every program that opens the store from then on appends to it."""
-    with told(), _repository(context.obj if store is None else store, begin=True) as repository:
-        number = 0 if repository.audit is None else repository.audit.head_number()
-        say(f"{repository.location} keeps an audit trail. Entries so far: {number:,}")
+    with told(), _trail(context.obj if store is None else store, begin=True) as trail:
+        say(f"{trail.location} keeps an audit trail. Entries so far: {trail.head_number():,}")
 
 
 @audit.command()
@@ -134,20 +132,10 @@ def verify(
 
 
 @contextlib.contextmanager
-def _repository(
-    url: str | None, place: str | None = None, *, begin: bool = False
-) -> Iterator[TokenRepository]:
-    wanted = store_url(url)
-    keys = None if place is None else ring_of(place)
-    from zoho_tokenstore.registry import open_repository
+def _trail(url: str | None, place: str | None = None, *, begin: bool = False) -> Iterator[AuditTrail]:
+    from zoho_tokenstore.cli._opening import opened
 
-    with open_repository(wanted, keys=keys, audit=True if begin else None) as repository:
-        yield repository
-
-
-@contextlib.contextmanager
-def _trail(url: str | None, place: str | None = None) -> Iterator[AuditTrail]:
-    with _repository(url, place) as repository:
+    with opened(url, place, audit=begin or None) as (repository, _):
         if repository.audit is None:
             raise ConfigurationError(
                 f"{repository.location} keeps no audit trail. SQLite and SQL databases can: begin one with "
@@ -156,29 +144,12 @@ def _trail(url: str | None, place: str | None = None) -> Iterator[AuditTrail]:
         yield repository.audit
 
 
-@contextlib.contextmanager
-def _quiet_end() -> Iterator[None]:
-    """End with the status of an interruption, but without a message: following is ended like that."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
-
-
 def _ms(time: datetime | None) -> int | None:
     return None if time is None else int(time.timestamp() * 1000)
 
 
 def _time(at_ms: int) -> str:
-    """Return a time as RFC 3339 has it. One that no calendar has was not written by us."""
-    try:
-        return (
-            datetime.fromtimestamp(at_ms / 1000, UTC)
-            .isoformat(timespec="milliseconds")
-            .replace("+00:00", "Z")
-        )
-    except (ValueError, OverflowError, OSError):
-        return str(at_ms)
+    return rfc3339(at_ms) or str(at_ms)  # one that no calendar has was not written by us
 
 
 def _as_json(entry: AuditEntry) -> str:

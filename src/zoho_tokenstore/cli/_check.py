@@ -7,7 +7,7 @@ import shutil
 import textwrap
 from collections import defaultdict
 from enum import StrEnum
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -87,22 +87,15 @@ def check(
         from zoho_tokenstore.testing._abilities import parse_abilities
         from zoho_tokenstore.testing._checking import check as run
 
-        progress, seen = Progress("clauses"), [0]
-
-        def on_result(result: ClauseResult) -> None:
-            seen[0] += 1
-            progress.tell(seen[0], result.clause.name)
-
-        try:
+        seen = count(1)
+        with Progress("clauses") as progress:
             report = run(
                 factory,
                 driver=driver,
                 abilities=parse_abilities(abilities),
                 only=only or (),
-                on_result=on_result,
+                on_result=lambda result: progress.tell(next(seen), result.clause.name),
             )
-        finally:
-            progress.end()
         if as_json:
             for result in report.results:
                 say(json.dumps(_json_of(result)))

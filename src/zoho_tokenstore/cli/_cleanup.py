@@ -16,14 +16,12 @@ from zoho_tokenstore.cli._shared import (
     KeysPlace,
     Progress,
     StoreURL,
-    say_lines,
     told,
 )
 from zoho_tokenstore.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from zoho_tokenstore._policies import SessionPolicy
-    from zoho_tokenstore.lifecycle import CleanUpReport
 
 
 def _duration(name: str, explanation: str) -> Any:
@@ -56,12 +54,13 @@ def cleanup(
 ) -> None:
     """Remove what nobody needs any more, and send revocations that are owed to Zoho."""
     with told():
+        from zoho_tokenstore.cli._json import say_report
         from zoho_tokenstore.cli._opening import opened
         from zoho_tokenstore.lifecycle import clean_up
 
-        progress = Progress("logins")
-        with opened(store, keys, accounts_url, sessions=_policy(idle, absolute, revoke=revoke)) as found:
-            try:
+        sessions = _policy(idle, absolute, revoke=revoke)
+        with opened(store, keys, accounts_url, sessions=sessions) as found:
+            with Progress("logins") as progress:
                 report = clean_up(
                     found.tokens,
                     rejected_for=rejected_for,
@@ -71,9 +70,8 @@ def cleanup(
                     dry_run=dry_run,
                     on_progress=lambda now: progress.tell(now.logins, f"{now.overdue:,} overdue"),
                 )
-            finally:
-                progress.end()
-            _tell(report, found.repository.location, dry_run=dry_run, as_json=as_json)
+            lines = of_clean_up(report, found.repository.location, dry_run=dry_run)
+            say_report(report, lines, dry_run=dry_run, as_json=as_json)
         if not is_well(report, dry_run=dry_run):
             raise typer.Exit(FAILED)
 
@@ -89,12 +87,3 @@ def _policy(idle: timedelta | None, absolute: timedelta | None, *, revoke: bool)
         return SessionPolicy(idle=idle, absolute=absolute, revoke=revoke)
     except ConfigurationError:
         raise typer.BadParameter("--idle and --absolute must be at least 1s.") from None
-
-
-def _tell(report: CleanUpReport, location: str, *, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        from zoho_tokenstore.cli._json import say_report
-
-        say_report(report, dry_run=dry_run)
-        return
-    say_lines(of_clean_up(report, location, dry_run=dry_run))

@@ -9,7 +9,8 @@ from typing import Final
 
 import typer
 
-from zoho_tokenstore.cli._shared import FAILED, Progress, file_of, named_url, refuse_in_process, ring_of, say
+from zoho_tokenstore._util.os_errors import exists
+from zoho_tokenstore.cli._shared import FAILED, Progress, file_of, ring_of, say, store_url
 from zoho_tokenstore.cli._texts import shown_id
 from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome, Tally
 from zoho_tokenstore.copying._endpoints import Endpoint
@@ -91,7 +92,7 @@ def run(
     """
     with contextlib.ExitStack() as stack:
         _refuse_to_unseal(source_keys, destination_keys)
-        from_url = _source_url(source_url)
+        from_url = store_url(source_url)
         to_url, place = _destination_url(destination_url, dry_run=dry_run)
         # First, as opening the source may change its form, perhaps for nothing.
         destination = stack.enter_context(_endpoint(to_url, destination_keys, "--dst-keys"))
@@ -127,7 +128,7 @@ def copy_between(
 
 
 def _copy(source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, dry_run: bool) -> CopyReport:
-    progress, now = Progress("rows"), CopyReport()
+    now = CopyReport()
 
     def tell(state: CopyReport) -> None:
         nonlocal now
@@ -135,39 +136,23 @@ def _copy(source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, d
         progress.tell(state.rows, f"{state.copied:,} copied" if state.passes == 1 else "compared")
 
     try:
-        return copy_rows(source, destination, on_conflict=on_conflict, dry_run=dry_run, on_progress=tell)
+        with Progress("rows") as progress:
+            return copy_rows(source, destination, on_conflict=on_conflict, dry_run=dry_run, on_progress=tell)
     except TokenStoreError:
         say(
             f"Not finished. The {now.copied:,} rows that were copied stay; run it again to continue.",
             err=True,
         )
         raise
-    finally:
-        progress.end()
-
-
-def _source_url(given: str) -> str:
-    url = _named(given)
-    path = file_of(url)
-    if path is not None and not path.exists():
-        raise ConfigurationError(f"There is no source: {path} does not exist. It was not created.")
-    return url
 
 
 def _destination_url(given: str, *, dry_run: bool) -> tuple[str, str]:
     """Return the URL to open, and what to call it if that differs."""
-    url = _named(given)
+    url = store_url(given, may_create=True)
     path = file_of(url)
-    if dry_run and path is not None and path.parent.is_dir() and not path.exists():
+    if dry_run and path is not None and not exists(path) and path.parent.is_dir():
         return _EMPTY, f"{path} (not there yet)"  # opening it would create it
     return url, ""
-
-
-def _named(given: str) -> str:
-    """Return the URL that is given or named, if another process can open that store."""
-    url = named_url(given)
-    refuse_in_process(url)
-    return url
 
 
 @contextlib.contextmanager

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zoho_tokenstore._util.deadlines import Deadline, in_thread
 from zoho_tokenstore.cli._durations import parse_limit
 from zoho_tokenstore.cli._reports import of_examination, page_of
 from zoho_tokenstore.cli._shared import (
@@ -22,10 +24,12 @@ from zoho_tokenstore.cli._shared import (
     store_url,
     told,
 )
+from zoho_tokenstore.errors import BackendTimeoutError
 
 if TYPE_CHECKING:
     from zoho_tokenstore._health import Health
     from zoho_tokenstore.doctor import Report
+    from zoho_tokenstore.tokens import Tokens
 
 
 def doctor(
@@ -59,41 +63,28 @@ def doctor(
         if quick:
             is_healthy = _check(store_url(store), keys, timeout or timedelta(seconds=1), as_json=as_json)
         else:
-            url = None if store is None else named_url(store)
-            is_healthy = _examine(
-                url, keys, timeout or timedelta(seconds=2), everything, online, verbose, as_json=as_json
-            )
+            from zoho_tokenstore.doctor import examine
+
+            with Progress("rows") as progress:
+                report = examine(
+                    None if store is None else named_url(store),
+                    keys=keys,
+                    timeout=timeout or timedelta(seconds=2),
+                    everything=everything,
+                    online=online,
+                    on_rows=lambda rows: progress.tell(rows, "read"),
+                )
+            _show(report, verbose=verbose, as_json=as_json)
+            is_healthy = report.is_healthy
         if not is_healthy:
             raise typer.Exit(1)
 
 
-def _examine(
-    url: str | None,
-    keys: str | None,
-    timeout: timedelta,
-    everything: bool,
-    online: bool,
-    verbose: bool,
-    *,
-    as_json: bool,
-) -> bool:
-    from zoho_tokenstore.doctor import examine
-
-    progress = Progress("rows")
-    report = examine(
-        url,
-        keys=keys,
-        timeout=timeout,
-        everything=everything,
-        online=online,
-        on_rows=lambda rows: progress.tell(rows, "read"),
-    )
-    progress.end()
+def _show(report: Report, *, verbose: bool, as_json: bool) -> None:
     if as_json:
         say(json.dumps(_as_json(report)))
     else:
         say_lines(of_examination(report, verbose=verbose))
-    return report.is_healthy
 
 
 def _as_json(report: Report) -> dict[str, Any]:
@@ -122,15 +113,32 @@ def _as_json(report: Report) -> dict[str, Any]:
 
 def _check(url: str, keys: str | None, timeout: timedelta, *, as_json: bool) -> bool:
     """Open the store as a program would, and check that it works; an error at opening is reported alike."""
-    from zoho_tokenstore.registry import open_tokens
+    from zoho_tokenstore.registry import inspector_of
 
-    with open_tokens(url, keys=ring_of(keys) if keys else None) as tokens:
-        health = tokens.check(timeout)
+    inspector_of(url)  # loads the driver, which is not the store's fault
+    deadline = Deadline(timeout.total_seconds())
+    with _opened(url, keys, deadline) as tokens:
+        health = tokens.check(timedelta(seconds=max(deadline.left(), 0.001)))
     if as_json:
         say(json.dumps(_health_as_json(health)))
     else:
         _show_health(health)
     return health.is_healthy
+
+
+def _opened(url: str, keys: str | None, deadline: Deadline) -> Tokens:
+    from concurrent.futures import wait
+
+    from zoho_tokenstore.registry import open_tokens
+
+    ring = ring_of(keys) if keys else None
+    opening = in_thread(lambda: open_tokens(url, keys=ring), "zoho-tokens doctor")
+    if wait([opening], deadline.left()).not_done:
+        raise BackendTimeoutError(
+            "The store could not be opened in time. Run zoho-tokens doctor to find out why, or pass a longer "
+            "--timeout."
+        )
+    return opening.result()
 
 
 def _show_health(health: Health) -> None:
@@ -144,13 +152,5 @@ def _health_as_json(health: Health) -> dict[str, Any]:
         "is_healthy": health.is_healthy,
         "is_ready": health.is_ready,
         "seconds": round(health.seconds, 3),
-        "parts": [
-            {
-                "name": part.name,
-                "is_healthy": part.is_healthy,
-                "seconds": round(part.seconds, 3),
-                "problem": part.problem,
-            }
-            for part in health.parts
-        ],
+        "parts": [asdict(part) | {"seconds": round(part.seconds, 3)} for part in health.parts],
     }

@@ -8,8 +8,6 @@ import typer
 
 from zoho_tokenstore._util.durations import age_of, duration_of
 
-__all__ = ["duration_of", "parse_age", "parse_duration"]
-
 
 def parse_duration(text: str) -> timedelta:
     """Return the duration of `90`, `90s`, `1.5m`, `1h` or `30d`; a bare number counts seconds.

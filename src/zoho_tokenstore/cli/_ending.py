@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from zoho_tokenstore.cli._reports import described, is_missing, names_of
+from zoho_tokenstore.cli._reports import described, is_missing, names_of, of_revocation
 from zoho_tokenstore.cli._shared import (
     FAILED,
     AccountsURL,
     AsJSON,
     EachID,
     KeysPlace,
+    Progress,
     StoreURL,
     Yes,
     say,
@@ -55,9 +56,10 @@ def revoke(
     """End logins: first at Zoho, then here. Their users have to log in again. Ends with 1 if any is left."""
     with told():
         from zoho_tokenstore.cli._each import confirm
+        from zoho_tokenstore.cli._json import say_report
         from zoho_tokenstore.cli._opening import opened
-        from zoho_tokenstore.cli._revoking import revoke_chosen
         from zoho_tokenstore.lifecycle import LoginFilter
+        from zoho_tokenstore.lifecycle import revoke as revoke_all
 
         token_ids = list(dict.fromkeys(token_ids or ()))
         try:
@@ -75,10 +77,18 @@ def revoke(
             named = names_of(found.repository, token_ids) if token_ids else described(which)
             if not dry_run:
                 confirm(f"This ends at Zoho, and deletes from {found.repository.location}: {named}.", yes=yes)
-            is_complete = revoke_chosen(found.tokens, which, owe=owe, dry_run=dry_run, as_json=as_json)
+            with Progress("logins") as progress:
+                report = revoke_all(
+                    found.tokens,
+                    which,
+                    owe=owe,
+                    dry_run=dry_run,
+                    on_progress=lambda now: progress.tell(now.matched, f"{now.revoked:,} revoked"),
+                )
+            say_report(report, of_revocation(report, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
         for token_id in missing:
             say(f"{shown_id(token_id)}: There is no token with the id {token_id!r}.", err=True)
-        if missing or not is_complete:
+        if missing or not report.is_complete:
             raise typer.Exit(FAILED)
 
 

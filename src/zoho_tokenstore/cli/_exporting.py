@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from zoho_tokenstore._util import atomic_files
+from zoho_tokenstore._util.os_errors import exists
 from zoho_tokenstore.cli import _copying as copying
-from zoho_tokenstore.cli._json import json_of, login_of
+from zoho_tokenstore.cli._json import login_of
 from zoho_tokenstore.cli._opening import opened
 from zoho_tokenstore.cli._shared import Progress, say, store_url
 from zoho_tokenstore.cli._showing import report_unreadable
@@ -42,7 +44,7 @@ def run(path: Path, store: str | None, keys: str | None, *, as_csv: bool, unseal
             "An export has all secrets in plain text: who reads it can use the logins. If that is what you "
             "want, add --unsealed."
         )
-    if path != _STANDARD_OUTPUT and path.exists():
+    if path != _STANDARD_OUTPUT and exists(path):
         raise ConfigurationError(f"{path} exists, and was left as it is. Name another file.")
     if as_csv:
         _as_csv(path, store, keys)
@@ -67,9 +69,9 @@ def _as_csv(path: Path, store: str | None, keys: str | None) -> None:
 
 def _write(path: Path, records: Iterable[TokenRecord]) -> int:
     """Write a file that is there whole or not at all; return how many records are in it."""
-    progress, count = Progress("logins"), 0
+    count = 0
     try:
-        with atomic_files.new_version(path, b"") as scratch:
+        with Progress("logins") as progress, atomic_files.new_version(path, b"") as scratch:
             with scratch.open("ab") as file:
                 for count, record in enumerate(records, 1):
                     file.write(f"{_line(record)}\n".encode("ascii"))
@@ -80,11 +82,9 @@ def _write(path: Path, records: Iterable[TokenRecord]) -> int:
         atomic_files.sync(path.parent)
     except OSError as error:
         raise BackendUnavailableError(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        progress.end()
     return count
 
 
 def _line(record: TokenRecord) -> str:
     values: dict[str, Any] = login_of(record) | {name: getattr(record, name) for name in SECRET_COLUMNS}
-    return json_of(values)
+    return json.dumps(values)

@@ -104,17 +104,17 @@ class _Ids:
 
 def _put_aside(file: BinaryIO, aside: Endpoint, ids: _Ids) -> tuple[int, int]:
     """Keep the good lines, and name the others, without their content; return how many each are."""
-    good, bad, progress = 0, 0, Progress("lines")
-    for number, line in enumerate(_lines_of(file), 1):
-        progress.tell(number, "read")
-        try:
-            good += _keep(line, aside, ids)
-        except InvalidTokenError as error:
-            bad += 1
-            progress.clear()
-            if bad <= _MAX_SHOWN:
-                say(f"Line {number:,} was left out: {error}", err=True)
-    progress.end()
+    good = bad = 0
+    with Progress("lines") as progress:
+        for number, line in enumerate(_lines_of(file), 1):
+            progress.tell(number, "read")
+            try:
+                good += _keep(line, aside, ids)
+            except InvalidTokenError as error:
+                bad += 1
+                progress.clear()
+                if bad <= _MAX_SHOWN:
+                    say(f"Line {number:,} was left out: {error}", err=True)
     if bad > _MAX_SHOWN:
         say(f"And {bad - _MAX_SHOWN:,} more lines.", err=True)
     return good, bad
@@ -123,10 +123,14 @@ def _put_aside(file: BinaryIO, aside: Endpoint, ids: _Ids) -> tuple[int, int]:
 def _lines_of(file: BinaryIO) -> Iterator[bytes | None]:
     """Yield the lines, and `None` for one that is too long: no part of it is a line."""
     while line := file.readline(_LONGEST_LINE):
-        is_whole = len(line) < _LONGEST_LINE
+        is_whole = _is_end(line)
         yield line if is_whole else None
         while not is_whole:
-            is_whole = len(file.readline(_LONGEST_LINE)) < _LONGEST_LINE
+            is_whole = _is_end(file.readline(_LONGEST_LINE))
+
+
+def _is_end(part: bytes) -> bool:
+    return part.endswith(b"\n") or len(part) < _LONGEST_LINE
 
 
 def _keep(line: bytes | None, aside: Endpoint, ids: _Ids) -> bool:

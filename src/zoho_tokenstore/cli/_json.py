@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from zoho_tokenstore._statuses import Status
-from zoho_tokenstore.cli._shared import say
+from zoho_tokenstore.cli._shared import say, say_lines
 from zoho_tokenstore.cli._times import rfc3339
 from zoho_tokenstore.records import TokenRecord
 
 if TYPE_CHECKING:
+    from zoho_tokenstore.cli._reports import Line
     from zoho_tokenstore.lifecycle import CleanUpReport, RevocationReport
 
 
 def say_json(values: Mapping[str, Any]) -> None:
     """Print an object on one line."""
-    say(json_of(values))
+    say(json.dumps(values))
 
 
-def say_report(report: CleanUpReport | RevocationReport, *, dry_run: bool) -> None:
-    """Print what a job over many logins has done."""
-    say_json({**asdict(report), "is_complete": report.is_complete, "dry_run": dry_run})
-
-
-def json_of(values: Mapping[str, Any]) -> str:
-    """Return an object on one line."""
-    return json.dumps(values)
+def say_report(
+    report: CleanUpReport | RevocationReport, lines: Iterable[Line], *, dry_run: bool, as_json: bool
+) -> None:
+    """Print what a job over many logins has done: `lines`, or JSON."""
+    if as_json:
+        say_json({**asdict(report), "is_complete": report.is_complete, "dry_run": dry_run})
+    else:
+        say_lines(lines)
 
 
 def login_of(record: TokenRecord) -> dict[str, Any]:

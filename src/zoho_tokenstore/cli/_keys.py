@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -67,11 +68,8 @@ def status(
         ring = ring_of(place) if place or os.environ.get(VARIABLE) else None
         if verify and ring is None:
             raise ConfigurationError(f"Opening rows needs keys: pass --keys, or set {VARIABLE}.")
-        backend = _open(url)
-        try:
+        with closing(_open(url)) as backend:
             usage = count_by_key(backend, ring if verify else None)
-        finally:
-            backend.close()
         say(f"{usage.rows:,} rows{_besides(usage)} in {backend.location}")
         if not usage.rows:
             say(_EMPTY, err=True)
@@ -102,14 +100,11 @@ def _reseal(url: str | None, place: str | None, prepare: Callable[[Keyset], Keys
     with told():
         from zoho_tokenstore.sealing._resealing import reseal
 
-        ring, backend, progress = prepare(ring_of(place)), _open(url), Progress("rows")
-        try:
+        ring = prepare(ring_of(place))
+        with closing(_open(url)) as backend, Progress("rows") as progress:
             done = reseal(
                 backend, ring, on_progress=lambda now: progress.tell(now.rows, f"{now.sealed:,} resealed")
             )
-        finally:
-            progress.end()
-            backend.close()
         rows = f"{done.rows:,} rows{_besides(done)}"
         say(f"{rows}, {done.sealed:,} resealed under {ring.ids[0]}: {backend.location}")
         if not done.rows:

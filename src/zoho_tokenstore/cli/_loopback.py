@@ -65,7 +65,8 @@ def place_of(redirect_url: str) -> Place:
             "The redirect URL must lead to this computer, as http://127.0.0.1:8400/callback does: one of "
             f"{', '.join(_HOSTS)}, without a query. Register the same one at Zoho."
         )
-    return Place(host, 80 if port is None else port, parts.netloc.lower(), parts.path or "/")
+    netloc = parts.netloc.lower().removesuffix(":80")  # as a browser's Host has it
+    return Place(host, 80 if port is None else port, netloc, parts.path or "/")
 
 
 class Loopback:

@@ -6,14 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from zoho_tokenstore._policies import DEFAULT_POLICY, SessionPolicy
+from zoho_tokenstore._policies import SessionPolicy
 from zoho_tokenstore.cli._shared import ring_of, store_url
 from zoho_tokenstore.errors import BackendError, TokenNotFoundError
-from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.registry import open_repository
-from zoho_tokenstore.renewal._renewer import Renewer
-from zoho_tokenstore.renewal._steps import Origin
+from zoho_tokenstore.registry import open_tokens
 from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.tokens import Tokens
 
@@ -44,6 +41,7 @@ def opened(
     *,
     may_create: bool = False,
     sessions: SessionPolicy | None = None,
+    audit: bool | None = None,
 ) -> Iterator[Store]:
     """Open a store, and close it afterwards: then renewals in progress have ended, and are saved.
 
@@ -53,20 +51,16 @@ def opened(
         accounts_url: the accounts server of logins whose API domain is not Zoho's.
         may_create: whether its file is created.
         sessions: how long its logins last.
+        audit: whether its audit trail begins, if it has none.
 
     Raises:
         ConfigurationError: there is none, or it cannot be used.
         BackendError: it cannot be opened.
     """
+    wanted = store_url(url, may_create=may_create)
     keys = None if place is None else ring_of(place)
-    with open_repository(store_url(url, may_create=may_create), keys=keys) as repository:
-        renewer = Renewer(repository, DEFAULT_POLICY)
-        try:
-            origin = Origin(accounts_url=accounts_url)
-            lifecycle = Lifecycle(renewer, sessions, lambda: origin)
-            yield Store(repository, Tokens(lifecycle, accounts_url=accounts_url))
-        finally:
-            renewer.close()
+    with open_tokens(wanted, keys=keys, sessions=sessions, accounts_url=accounts_url, audit=audit) as tokens:
+        yield Store(tokens.lifecycle.renewer.repository, tokens)
 
 
 def check_saved(tokens: Tokens, record: TokenRecord) -> TokenRecord:

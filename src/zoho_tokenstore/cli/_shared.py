@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Self
 from urllib.parse import unquote
 
 import typer
 
+from zoho_tokenstore._util.os_errors import exists
 from zoho_tokenstore._util.urls import URL_VARIABLE, parts_of
 from zoho_tokenstore.cli._texts import visible
 from zoho_tokenstore.errors import ConfigurationError, InvalidGrantError, TokenStoreError
@@ -160,17 +161,12 @@ def store_url(given: str | None, *, may_create: bool = False) -> str:
         ConfigurationError: none is given, it exists only in its own process, or its file does not exist.
     """
     url = named_url(os.environ.get(URL_VARIABLE, "") if given is None else given)
-    refuse_in_process(url)
-    path = file_of(url)
-    if path is not None and not may_create and not path.exists():
-        raise ConfigurationError(f"There is no store: {path} does not exist. It was not created.")
-    return url
-
-
-def refuse_in_process(url: str) -> None:
-    """Raise a `ConfigurationError` if no other process can open that store."""
     if url.partition("://")[0] in _IN_A_PROCESS:
         raise ConfigurationError("A list or memory store exists only in its own process. Name another one.")
+    path = file_of(url)
+    if path is not None and not may_create and not exists(path):
+        raise ConfigurationError(f"There is no store: {path} does not exist. It was not created.")
+    return url
 
 
 def file_of(url: str) -> Path | None:
@@ -229,11 +225,11 @@ def ring_of(place: str | None) -> Keyset:
 
 
 @contextlib.contextmanager
-def told(stopped: str = STOPPED) -> Iterator[None]:
+def told(stopped: str | None = STOPPED) -> Iterator[None]:
     """End the command with what went wrong, in a sentence; no traceback shows values.
 
     Arguments:
-        stopped: what to say after Ctrl+C.
+        stopped: what to say after Ctrl+C, if anything.
     """
     try:
         with _logged():
@@ -248,7 +244,8 @@ def told(stopped: str = STOPPED) -> Iterator[None]:
         say(f"Error: The output cannot be written: {error.strerror}.", err=True)
         raise typer.Exit(FAILED) from error
     except (KeyboardInterrupt, typer.Abort) as stop:
-        say(stopped, err=True)
+        if stopped is not None:
+            say(stopped, err=True)
         raise typer.Exit(INTERRUPTED) from stop
 
 
@@ -281,7 +278,7 @@ class _Log(logging.Handler):
 
 
 class Progress:
-    """Reports progress of a long job on standard error: a line that changes, or one at a time.
+    """Reports progress of the job in a `with` on standard error: a line that changes, or one at a time.
 
     Arguments:
         unit: what is counted, in the plural.
@@ -293,6 +290,12 @@ class Progress:
         self._pause = _SECONDS_BETWEEN_CHANGES if self._live else _SECONDS_BETWEEN_LINES
         self._next = time.monotonic() + (_SECONDS_UNTIL_LIVE if self._live else self._pause)
         self._width = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.clear()
 
     def tell(self, done: int, what: str) -> None:
         """Report how many were done; most calls print nothing."""
@@ -309,11 +312,7 @@ class Progress:
         typer.echo(visible(line), err=True, nl=False)
 
     def clear(self) -> None:
-        """Make room for another line."""
+        """Remove the line that changes."""
         if self._width:
             typer.echo(f"\r{' ' * self._width}\r", err=True, nl=False)
         self._width = 0
-
-    def end(self) -> None:
-        """Remove the line that changes."""
-        self.clear()

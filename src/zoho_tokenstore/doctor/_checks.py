@@ -64,7 +64,7 @@ def check(name: str, stage: Stage) -> Callable[[Run], Run]:
     """Register a function as the check of this name."""
 
     def register(run: Run) -> Run:
-        CHECKS[name] = Check(name, stage, run=lambda subject: _named(name, run(subject)))
+        CHECKS[name] = Check(name, stage, run=run)
         return run
 
     return register
@@ -139,12 +139,8 @@ class _EachRow:
         return self._tally.about(self._finding)
 
 
-def _named(name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    return (replace(finding, check=name) for finding in findings)
-
-
 def error(summary: str, remedy: str = "") -> Finding:
-    """Return a finding of severity error."""
+    """Return a finding of severity error; the examination names its check."""
     return Finding(check="", severity=Severity.ERROR, summary=summary, remedy=remedy)
 
 

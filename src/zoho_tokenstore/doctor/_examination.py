@@ -7,18 +7,20 @@ every check that was not reached as not made.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from random import randrange
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from zoho_tokenstore._inspection import Inspection
 from zoho_tokenstore._unrevoked import OWED, scan_chain
 from zoho_tokenstore._util.clock import Clock
+from zoho_tokenstore._util.os_errors import exists
 from zoho_tokenstore.doctor import _zoho as zoho
 from zoho_tokenstore.doctor._checks import CHECKS, Check, Judge, Stage
 from zoho_tokenstore.doctor._findings import Finding, Report, Severity
@@ -75,10 +77,7 @@ class Examination:
         self._everything, self._online, self._on_rows = everything, online, on_rows
         self._given_keys = keys
         self._subject: Subject | None = None
-        self._judges: dict[str, Judge] = {}
-        self._findings: list[Finding] = []
-        self._healthy: list[str] = []
-        self._not_checked: dict[str, str] = {}
+        self._results: dict[str, list[Finding] | str] = {}  # what each check found, or why it was not made
         self._rows, self._is_sample = 0, False
         self._has_answered = False
         self._lock = threading.Lock()
@@ -86,12 +85,10 @@ class Examination:
 
     def run(self) -> Report:
         """Do it, and return what was found when it is done or the time is up."""
-        inspector = self._inspector()
-        self._began = time.monotonic()  # loading a driver is not the store's fault
-        thread = threading.Thread(
-            target=self._examine, args=(inspector,), name="zoho-tokenstore doctor", daemon=True
-        )
-        thread.start()
+        with contextlib.suppress(TokenStoreError):  # it is raised, and reported, once more
+            inspector_of(self._url)  # loads the driver, which is not the store's fault
+        self._began = time.monotonic()
+        threading.Thread(target=self._examine, name="zoho-tokenstore doctor", daemon=True).start()
         is_done = self._done.wait(self._left())
         if not is_done and self._everything and self._has_answered:
             self._done.wait()
@@ -99,20 +96,13 @@ class Examination:
             self._give_up()
             return self._report()
 
-    def _inspector(self) -> Callable[[float], Inspection]:
-        """Return what looks at the storage; what is wrong with the URL is raised when it is called."""
-        try:
-            return inspector_of(self._url)
-        except TokenStoreError as error:
-            return partial(_raise, error)
-
-    def _examine(self, inspector: Callable[[float], Inspection]) -> None:
+    def _examine(self) -> None:
         inspection: Inspection | None = None
         try:
             self._subject = subject = Subject(_scheme_of(self._url), self._clock(), Keys(self._given_keys))
             self._run(Stage.KEYS, subject)
             try:
-                inspection = inspector(self._left())
+                inspection = inspector_of(self._url)(self._left())
             except TokenStoreError as error:
                 subject.error = error
                 self._run(Stage.ASKED, subject)
@@ -132,8 +122,7 @@ class Examination:
             self._run(Stage.FILES, subject)
         else:
             self._drop(Stage.FILES)
-        if not subject.files or subject.files[0].exists():
-            self._ask(inspection, subject)
+        self._ask(inspection, subject)
         self._run(Stage.ASKED, subject)
         if subject.facts is None:
             self._run(Stage.PARTIAL, subject)
@@ -142,11 +131,13 @@ class Examination:
         if subject.facts.is_complete:
             self._read_rows(inspection, subject)
         if self._online:
-            zoho.ask_the_time(subject, self._left)
+            zoho.ask_the_time(subject, self._for_zoho)
         self._run(Stage.PARTIAL, subject)
 
     def _ask(self, inspection: Inspection, subject: Subject) -> None:
         try:
+            if subject.files and not exists(subject.files[0]):
+                return  # looking might create it
             subject.facts = inspection.look(thorough=self._everything)
             subject.now_ms = self._clock()
             if subject.facts.is_complete:
@@ -171,6 +162,7 @@ class Examination:
         except TokenStoreError as error:
             forget_values(error)
             subject.error = error
+            self._run(Stage.ASKED, subject)
         with self._lock:
             self._conclude(judges, subject)
 
@@ -197,25 +189,21 @@ class Examination:
             yield part
 
     def _see(self, logins: list[Login], judges: dict[str, Judge]) -> None:
-        for login in logins:
-            for judge in judges.values():
-                judge.see(login)
+        for name, judge in list(judges.items()):
+            try:
+                for login in logins:
+                    judge.see(login)
+            except Exception as error:  # noqa: BLE001  # as in _run_one
+                self._results[name] = _failed(error)
+                del judges[name]
         self._rows += len(logins)
 
     def _conclude(self, judges: dict[str, Judge], subject: Subject) -> None:
-        """Note what the judges found; a check that had not all it needs is not healthy."""
-        if subject.error is not None and not self._rows:
-            for name in judges:
-                self._not_checked[name] = "the rows could not be read"
-            self._findings += _findings_of(CHECKS["store-unreachable"], subject)
-            self._findings += _findings_of(CHECKS["store-unusable"], subject)
-            return
+        """Note what the judges found; one that found nothing in a part of the rows has not checked them."""
+        error = subject.error
+        stopped = "" if error is None else f"reading stopped after {self._rows:,} rows: {error}"
         for name, judge in judges.items():
-            self._note(name, list(judge.findings()))
-        if subject.error is not None:
-            self._not_checked["rows-unreadable"] = (
-                f"reading stopped after {self._rows:,} rows: {subject.error}"
-            )
+            self._results[name] = _named(name, judge.findings()) or stopped or []
 
     # ---- checks of the store as a whole
 
@@ -226,27 +214,24 @@ class Examination:
 
     def _run_one(self, each: Check, subject: Subject) -> None:
         try:
-            found = _findings_of(each, subject)
+            found = _named(each.name, each.run(subject))
         except Exception as error:  # noqa: BLE001  # reported: a check that fails must not look healthy
-            forget_values(error)
             with self._lock:
-                self._not_checked[each.name] = f"the check itself failed: {type(error).__name__}: {error}"
+                self._results[each.name] = _failed(error)
             return
         is_known = subject.facts is not None and subject.facts.is_complete
         if found or is_known or each.stage not in (Stage.PARTIAL, Stage.ANSWERED):
             with self._lock:
-                self._note(each.name, found)
-
-    def _note(self, name: str, found: list[Finding]) -> None:
-        self._findings += found
-        if not found:
-            self._healthy.append(name)
+                self._results[each.name] = found
 
     def _drop(self, stage: Stage) -> None:
         """Leave out checks that do not apply."""
-        self._healthy += [each.name for each in CHECKS.values() if each.stage is stage]
+        self._results |= {each.name: [] for each in CHECKS.values() if each.stage is stage}
 
     # ---- the end
+
+    def _for_zoho(self) -> float:
+        return self._timeout if self._everything else self._left()  # reading all rows may have taken longer
 
     def _left(self) -> float:
         return max(0.0, self._timeout - (time.monotonic() - self._began))
@@ -259,40 +244,45 @@ class Examination:
         if self._subject is not None and not self._has_answered:
             late = BackendTimeoutError(f"{self._subject.location} did not answer within {self._timeout:g} s.")
             self._subject.error = late
-            self._note("store-unreachable", _findings_of(CHECKS["store-unreachable"], self._subject))
+            unreachable = CHECKS["store-unreachable"]
+            self._results[unreachable.name] = _named(unreachable.name, unreachable.run(self._subject))
         self._failed(f"no time was left after {self._timeout:g} s and {self._rows:,} rows")
 
     def _failed(self, why: str) -> None:
-        known = {*self._healthy, *self._not_checked, *(found.check for found in self._findings)}
         for name in CHECKS:
-            if name not in known:
-                self._not_checked[name] = why
+            self._results.setdefault(name, why)
 
     def _report(self) -> Report:
+        made = {name: found for name, found in self._results.items() if not isinstance(found, str)}
+        findings = [finding for found in made.values() for finding in found]
         return Report(
             location=self._subject.location if self._subject is not None else _scheme_of(self._url),
-            findings=tuple(
-                sorted(self._findings, key=lambda found: (_ORDER.index(found.severity), found.check))
-            ),
-            healthy=tuple(self._healthy),
-            not_checked=dict(self._not_checked),
+            findings=tuple(sorted(findings, key=lambda found: (_ORDER.index(found.severity), found.check))),
+            healthy=tuple(name for name, found in made.items() if not found),
+            not_checked={name: why for name, why in self._results.items() if isinstance(why, str)},
             rows=self._rows,
             is_sample=self._is_sample,
             seconds=time.monotonic() - self._began,
         )
 
 
-def _raise(error: Exception, _: float) -> NoReturn:
-    raise error
-
-
 def _scheme_of(url: str | None) -> str:
-    """Return how a store is called whose URL has not been understood yet: it may hold a password."""
-    return f"The store {(url or os.environ.get(URL_VARIABLE, '')).partition(':')[0][:20]}://…"
+    """Return how a store is called whose URL has not been understood yet: it may hold or be a secret."""
+    scheme, colon, _ = (url or os.environ.get(URL_VARIABLE, "")).partition("://")
+    return f"The store {scheme[:20]}://…" if colon else "The store"
 
 
-def _findings_of(each: Check, subject: Subject) -> list[Finding]:
-    return list(each.run(subject))
+def _named(name: str, findings: Iterable[Finding]) -> list[Finding]:
+    return [replace(finding, check=name) for finding in findings]
+
+
+def _failed(error: Exception) -> str:
+    forget_values(error)
+    return (
+        str(error)
+        if isinstance(error, TokenStoreError)
+        else f"the check itself failed: {type(error).__name__}: {error}"
+    )
 
 
 def _logins(batch: Sequence[Found], inspection: Inspection, subject: Subject) -> list[Login]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from zoho_tokenstore._util import mounts
 from zoho_tokenstore._util.file_rights import check_place
+from zoho_tokenstore._util.os_errors import exists
 from zoho_tokenstore.doctor._checks import Stage, check, error, warning
 from zoho_tokenstore.doctor._findings import Finding
 from zoho_tokenstore.doctor._subject import Subject
@@ -19,32 +20,9 @@ from zoho_tokenstore.errors import BackendUnavailableError
 
 _NETWORK: Final = frozenset(
     {
-        *(
-            "nfs",
-            "nfs4",
-            "cifs",
-            "smb3",
-            "smbfs",
-            "9p",
-            "afs",
-            "ceph",
-            "lustre",
-            "glusterfs",
-            "gpfs",
-            "beegfs",
-        ),
-        *(
-            "ocfs2",
-            "gfs2",
-            "davfs",
-            "ncpfs",
-            "vboxsf",
-            "prl_fs",
-            "virtiofs",
-            "fakeowner",
-            "drvfs",
-            "orangefs",
-        ),
+        *("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "gpfs"),
+        *("beegfs", "ocfs2", "gfs2", "davfs", "ncpfs", "vboxsf", "prl_fs", "virtiofs", "fakeowner", "drvfs"),
+        "orangefs",
     }
 )
 """File systems shared between hosts, or with a virtual machine's host, by the kernel's names."""
@@ -62,7 +40,7 @@ _TWICE: Final = 2
 def store_missing(subject: Subject) -> Iterator[Finding]:
     """The file is not there, so the store is empty for whoever opens it, and is then created."""
     path = subject.files[0]
-    if not path.exists():
+    if not exists(path):
         yield error(
             f"There is no store: {path} does not exist. A program that opens it starts with an empty one.",
             "Correct the path. After a loss, restore the file from a backup.",
@@ -72,7 +50,7 @@ def store_missing(subject: Subject) -> Iterator[Finding]:
 @check("file-permissions", Stage.FILES)
 def file_permissions(subject: Subject) -> Iterator[Finding]:
     """Other users can read, change or replace the files."""
-    there = [path for path in subject.files if path.exists()]
+    there = [path for path in subject.files if exists(path)]
     open_ones = [path for path in there if path.stat().st_mode & stat.S_IRWXO] if os.name != "nt" else []
     if open_ones:
         modes = ", ".join(f"{path} ({stat.S_IMODE(path.stat().st_mode):04o})" for path in open_ones)
@@ -91,11 +69,10 @@ def file_permissions(subject: Subject) -> Iterator[Finding]:
 def mounted_file(subject: Subject) -> Iterator[Finding]:
     """The file is mounted without its folder, so its log or locks are not shared."""
     path = subject.files[0]
-    if path.exists() and mounts.is_mount_point(path):
+    if exists(path) and mounts.is_mount_point(path):
         yield error(
             f"{path} is mounted by itself, as into a container. The files next to it, which belong to it, "
-            "are "
-            "not shared with others who mount it: saved tokens can get lost.",
+            "are not shared with others who mount it: saved tokens can get lost.",
             "Mount the folder instead, for example: docker run -v "
             f"{shlex.quote(str(path.parent))}:/var/lib/tokens",
         )
@@ -108,8 +85,7 @@ def network_file_system(subject: Subject) -> Iterator[Finding]:
     if kind is not None and _is_network(kind):
         yield error(
             f"{subject.files[0]} is on a network file system ({kind}). Locks there do not hold between "
-            "hosts, "
-            "and a write-ahead log does not work: the file can be damaged.",
+            "hosts, and a write-ahead log does not work: the file can be damaged.",
             "Move it to a local disk; for several hosts, copy it to a server: zoho-tokens copy SRC DST",
         )
 
@@ -138,11 +114,10 @@ def read_only_files(subject: Subject) -> Iterator[Finding]:
     path = subject.files[0]
     effective = os.access in os.supports_effective_ids
     for place, right in ((path.parent, os.W_OK | os.X_OK), (path, os.W_OK)):
-        if place.exists() and not os.access(place, right, effective_ids=effective):
+        if exists(place) and not os.access(place, right, effective_ids=effective):
             yield error(
-                f"{place} is read-only for this user (id {os.geteuid() if os.name != 'nt' else '?'}), or "
-                "its file "
-                "system is. Tokens cannot be saved.",
+                f"{place} is read-only for this user (id {os.geteuid() if os.name != 'nt' else '?'}), or its "
+                "file system is. Tokens cannot be saved.",
                 f"Run this as the user of the service; or: chmod u+w {shlex.quote(str(place))}",
             )
             return
@@ -168,4 +143,4 @@ def _is_network(kind: str) -> bool:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    return path.stat().st_size if exists(path) else 0

@@ -6,14 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from zoho_tokenstore.doctor._checks import (
-    Stage,
-    Tally,
-    check,
-    compares_rows,
-    error,
-    row_check,
-)
+from zoho_tokenstore.doctor._checks import Stage, Tally, check, compares_rows, error, row_check, warning
 from zoho_tokenstore.doctor._findings import Finding, Severity
 from zoho_tokenstore.doctor._subject import Login, Subject
 
@@ -24,9 +17,8 @@ def key_file_permissions(subject: Subject) -> Iterator[Finding]:
     if subject.keys.open_to_others:
         path = shlex.quote(str(subject.keys.file))
         yield error(
-            f"The key file {subject.keys.file} can be read or written by others, so no store opens with "
-            "it. If "
-            "others may have read it, make a new key and reseal: zoho-tokens keys rotate",
+            f"The key file {subject.keys.file} can be read or written by others, so no store opens with it. "
+            "If others may have read it, make a new key and reseal: zoho-tokens keys rotate",
             f"chmod 600 {path}",
         )
 
@@ -52,14 +44,10 @@ class KeysAcceptClear:
 
     def findings(self) -> Iterable[Finding]:
         if self._accepts and self._all_sealed:
-            yield Finding(
-                check="keys-accept-clear",
-                severity=Severity.WARNING,
-                summary=(
-                    "The keys accept unsealed secrets ('clear' is among them), and all rows are sealed: who"
-                    " can write to the store can plant a token."
-                ),
-                remedy="Remove the word clear from the keys.",
+            yield warning(
+                "The keys accept unsealed secrets ('clear' is among them), and all rows are sealed: who can "
+                "write to the store can plant a token.",
+                "Remove the word clear from the keys.",
             )
 
 
@@ -83,14 +71,10 @@ class KeysMissing:
         if not self._has_keys:
             summary += ". No keys are set at all"
         return self._tally.about(
-            Finding(
-                check="keys-missing",
-                severity=Severity.ERROR,
-                summary=f"{summary}. These users cannot log in.",
-                remedy=(
-                    "Give the keys with --keys file:PATH or ZOHO_TOKENSTORE_KEYS; put a lost one back after"
-                    " the newest key. zoho-tokens keys status shows which rows need which."
-                ),
+            error(
+                f"{summary}. These users cannot log in.",
+                "Give the keys with --keys file:PATH or ZOHO_TOKENSTORE_KEYS; put a lost one back after the "
+                "newest key. zoho-tokens keys status shows which rows need which.",
             )
         )
 
@@ -99,8 +83,7 @@ class KeysMissing:
     "rows-do-not-open",
     Severity.ERROR,
     "{rows} sealed under a key that is here do not open: changed, moved or copied by something else. These "
-    "users "
-    "cannot log in.",
+    "users cannot log in.",
     "Restore them from a backup, or let these users log in again and run: zoho-tokens delete ID",
 )
 def rows_do_not_open(login: Login, _: Subject) -> str | None:
@@ -122,34 +105,21 @@ class UnsealedSecrets:
             self._tally.add(login.id)
 
     def findings(self) -> Iterable[Finding]:
-        return self._tally.about(self._with_keys() if self._ring is not None else _WITHOUT_KEYS)
+        return self._tally.about(self._finding())
 
-    def _with_keys(self) -> Finding:
-        assert self._ring is not None
-        if self._ring.current.accepts_clear:
-            return Finding(
-                check="unsealed-secrets",
-                severity=Severity.WARNING,
-                summary="{rows} with unsealed secrets, although there are keys.",
-                remedy="zoho-tokens keys seal",
+    def _finding(self) -> Finding:
+        if self._ring is None:
+            return warning(
+                "{rows} with unsealed secrets: everybody who can read the storage or a backup has them.",
+                "zoho-tokens keys generate --keys file:PATH, then zoho-tokens keys seal --keys file:PATH",
             )
-        return Finding(
-            check="unsealed-secrets",
-            severity=Severity.ERROR,
-            summary=(
-                "{rows} with unsealed secrets, although there are keys: they do not open, and these users "
-                "cannot log in. Another program writes here, or has no keys."
-            ),
-            remedy="zoho-tokens keys seal",
+        if self._ring.current.accepts_clear:
+            return warning("{rows} with unsealed secrets, although there are keys.", "zoho-tokens keys seal")
+        return error(
+            "{rows} with unsealed secrets, although there are keys: they do not open, and these users cannot "
+            "log in. Another program writes here, or has no keys.",
+            "zoho-tokens keys seal",
         )
-
-
-_WITHOUT_KEYS = Finding(
-    check="unsealed-secrets",
-    severity=Severity.WARNING,
-    summary="{rows} with unsealed secrets: everybody who can read the storage or a backup has them.",
-    remedy="zoho-tokens keys generate --keys file:PATH, then zoho-tokens keys seal --keys file:PATH",
-)
 
 
 @row_check(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
-from zoho_tokenstore.doctor._checks import Tally, compares_rows, row_check
+from zoho_tokenstore.doctor._checks import Tally, compares_rows, error, row_check
 from zoho_tokenstore.doctor._findings import Finding, Severity
 from zoho_tokenstore.doctor._subject import Holder, Login, Subject
 from zoho_tokenstore.records import TokenRecord
@@ -28,8 +28,7 @@ _REFUSALS: Final = ("invalid_client", "invalid_code")
     "dead-logins",
     Severity.WARNING,
     "{rows} whose users have to log in again: Zoho refuses to renew them, or they have expired and have "
-    "nothing to "
-    "renew with.",
+    "nothing to renew with.",
     "Let them log in; or remove those that nobody needs: zoho-tokens delete ID",
 )
 def dead_logins(login: Login, subject: Subject) -> str | None:
@@ -61,11 +60,9 @@ def failing_renewals(login: Login, _: Subject) -> str | None:
     "budget-spent",
     Severity.WARNING,
     "{rows} that were renewed too often: Zoho takes ten requests for one refresh token in ten minutes, and "
-    "then "
-    "refuses.",
-    "Find what renews so often: a program that calls refresh or invalidate in a loop, or an “ahead” that "
-    "is too "
-    "long.",
+    "then refuses.",
+    "Find what renews so often: a program that calls refresh or invalidate in a loop, or an “ahead” that is "
+    "too long.",
 )
 def budget_spent(login: Login, subject: Subject) -> str | None:
     """A login's requests to Zoho are used up for now."""
@@ -77,8 +74,7 @@ def budget_spent(login: Login, subject: Subject) -> str | None:
     "shared-login",
     Severity.WARNING,
     "{rows} that something else renews, too, without the lease of this store: another store with the same "
-    "refresh "
-    "token, or a program with Zoho's published code.",
+    "refresh token, or a program with Zoho's published code.",
     "Let both use this store: zoho-tokens copy SRC DST, then open it with the same URL; or give each its "
     "own login.",
 )
@@ -100,40 +96,23 @@ def shared_login(login: Login, subject: Subject) -> str | None:
     return None
 
 
-@compares_rows("sandbox")
-class Sandbox:
+@row_check(
+    "sandbox",
+    Severity.ERROR,
+    "{rows} with the login of another row, one for a sandbox and one for production: a program renewed a "
+    "sandbox's login against production, and its calls go there.",
+    "Delete the row with the wrong API domain: zoho-tokens delete ID. In the SDK, set update_api_domain to "
+    "False.",
+)
+def sandbox(login: Login, subject: Subject) -> str | None:
     """One login is in a sandbox's row and in production's: it was renewed against the wrong one."""
-
-    def __init__(self, subject: Subject) -> None:
-        self._seen = subject.seen
-        self._tally = Tally()
-
-    def see(self, login: Login) -> None:
-        other = _other_with_same_token(self._seen, login.record)
-        if other is None or login.record is None:
-            return
-        here = datacenters.of_api_domain(login.record.api_domain or "")
-        there = datacenters.of_api_domain(other.api_domain)
-        if (
-            here is not None
-            and here is there
-            and here.production in (login.record.api_domain, other.api_domain)
-        ):
-            self._tally.add(login.id, f"same login as {other.row_id}")
-
-    def findings(self) -> Iterable[Finding]:
-        return self._tally.about(
-            Finding(
-                check="sandbox",
-                severity=Severity.ERROR,
-                summary=(
-                    "{rows} with the login of another row, one for a sandbox and one for production: a "
-                    "program renewed a sandbox's login against production, and its calls go there."
-                ),
-                remedy="Delete the row with the wrong API domain: zoho-tokens delete ID. In the SDK, set "
-                "update_api_domain to False.",
-            )
-        )
+    other = _other_with_same_token(subject.seen, login.record)
+    if other is None or login.record is None:
+        return None
+    domains = (login.record.api_domain or "", other.api_domain)
+    here, there = map(datacenters.of_api_domain, domains)
+    is_moved = here is not None and here is there and here.production in domains
+    return f"same login as {other.row_id}" if is_moved else None
 
 
 @compares_rows("data-centre")
@@ -166,14 +145,10 @@ class DataCentre:
             if homes and location not in homes:
                 self._tally.add(row_id, f"in {location}; its client works in {', '.join(homes)}")
         return self._tally.about(
-            Finding(
-                check="data-centre",
-                severity=Severity.ERROR,
-                summary="{rows} of another data centre than their client or login: Zoho refuses them there.",
-                remedy=(
-                    "Let these users log in at their own data centre; in Zoho's API console, enable it for "
-                    "the client (Settings, Multi-DC)."
-                ),
+            error(
+                "{rows} of another data centre than their client or login: Zoho refuses them there.",
+                "Let these users log in at their own data centre; in Zoho's API console, enable it for the "
+                "client (Settings, Multi-DC).",
             )
         )
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
-from zoho_tokenstore.doctor._checks import Tally, compares_rows, row_check
-from zoho_tokenstore.doctor._findings import Finding, Severity
+from zoho_tokenstore.doctor._checks import row_check
+from zoho_tokenstore.doctor._findings import Severity
 from zoho_tokenstore.doctor._subject import Login, Subject
 from zoho_tokenstore.records import TokenRecord, UnreadableRow
 from zoho_tokenstore.renewal import _addresses as addresses
 from zoho_tokenstore.renewal import _datacenters as datacenters
-
-_LATEST_MS: Final = 2**43
-"""Greater times are in other units (`records`)."""
 
 _AHEAD_MS: Final = 30_000
 
@@ -42,7 +38,7 @@ def rows_do_not_fit(login: Login, _: Subject) -> str | None:
         return None
     if not record.id:
         return "its id is empty"
-    if not _is_time(login.found.expiry_time):
+    if record.expires_at_ms == 0 and login.found.expiry_time != "0":  # so it is read, if it is none
         return "its expiry is not a number of milliseconds"
     if not login.is_found_by_its_tokens:
         return "its digests do not lead to it"
@@ -53,35 +49,21 @@ def rows_do_not_fit(login: Login, _: Subject) -> str | None:
     return None
 
 
-@compares_rows("duplicate-owner")
-class DuplicateOwner:
+@row_check(
+    "duplicate-owner",
+    Severity.WARNING,
+    "{rows} of an owner who has another one: the same user name, client and API domain. A look-up by name "
+    "finds the one that was saved last.",
+    "Delete the one that is not used: zoho-tokens delete ID",
+)
+def duplicate_owner(login: Login, subject: Subject) -> str | None:
     """Two rows are of the same user, client and API domain: which one is found is a matter of chance."""
-
-    def __init__(self, _: Subject) -> None:
-        self._first: dict[int, str] = {}
-        self._tally = Tally()
-
-    def see(self, login: Login) -> None:
-        record = login.record
-        if record is None or not record.user_name:
-            return
-        owner = hash((record.user_name, record.client_id, record.api_domain))
-        first = self._first.setdefault(owner, login.id)
-        if first != login.id:
-            self._tally.add(login.id, f"same owner as {first}")
-
-    def findings(self) -> Iterable[Finding]:
-        return self._tally.about(
-            Finding(
-                check="duplicate-owner",
-                severity=Severity.WARNING,
-                summary=(
-                    "{rows} of an owner who has another one: the same user name, client and API domain. A "
-                    "look-up by name finds the one that was saved last."
-                ),
-                remedy="Delete the one that is not used: zoho-tokens delete ID",
-            )
-        )
+    record = login.record
+    if record is None or not record.user_name:
+        return None
+    owner = hash((record.user_name, record.client_id, record.api_domain))
+    first = subject.owners.setdefault(owner, login.id)
+    return None if first == login.id else f"same owner as {first}"
 
 
 @row_check(
@@ -118,7 +100,3 @@ def unknown_api_domain(login: Login, _: Subject) -> str | None:
 def _is_local(record: TokenRecord) -> bool:
     domain = record.api_domain or ""
     return domain.startswith("http://") and addresses.origin_of(domain) is not None
-
-
-def _is_time(text: str | None) -> bool:
-    return not text or (text.lstrip("-").isdecimal() and text.isascii() and int(text) <= _LATEST_MS)

@@ -9,7 +9,12 @@ from zoho_tokenstore.doctor import _file_checks as file_checks
 from zoho_tokenstore.doctor._checks import Stage, check, error, note, warning
 from zoho_tokenstore.doctor._findings import Finding
 from zoho_tokenstore.doctor._subject import Subject
-from zoho_tokenstore.errors import BackendTimeoutError, BackendUnavailableError, TokenStoreError
+from zoho_tokenstore.errors import (
+    AccountsUnavailableError,
+    BackendTimeoutError,
+    BackendUnavailableError,
+    TokenStoreError,
+)
 
 _NEARLY: Final = 0.8
 _SKEW_MS: Final = 30_000
@@ -39,8 +44,7 @@ def schema_older(subject: Subject) -> Iterator[Finding]:
     if subject.facts.schema == "older":
         yield warning(
             f"The schema of {subject.location} is older than this release: {subject.facts.outdated}. "
-            "Programs "
-            "with Zoho's published code save there without being noticed.",
+            "Programs with Zoho's published code save there without being noticed.",
             "Open it once with this release, which upgrades it in place: zoho-tokens doctor --quick",
         )
     elif subject.facts.schema == "missing" and subject.facts.is_complete:
@@ -98,15 +102,13 @@ def eviction(subject: Subject) -> Iterator[Finding]:
     if facts.evicts and facts.evicts_tokens:
         yield error(
             f"{subject.location} evicts tokens when its memory is full (maxmemory-policy {facts.evicts}): "
-            "users "
-            "are logged out.",
+            "users are logged out.",
             remedy,
         )
     elif facts.evicts:
         yield warning(
-            f"{subject.location} may evict leases when its memory is full (maxmemory-policy "
-            f"{facts.evicts}): a "
-            "token may then be renewed twice.",
+            f"{subject.location} may evict leases when its memory is full (maxmemory-policy {facts.evicts}): "
+            "a token may then be renewed twice.",
             remedy,
         )
 
@@ -127,8 +129,7 @@ def durability(subject: Subject) -> Iterator[Finding]:
     elif facts.hidden:
         yield warning(
             f"{subject.location} does not show {', '.join(facts.hidden)}, so nobody knows whether it keeps "
-            "all "
-            "tokens on a disk.",
+            "all tokens on a disk.",
             "Look it up where the server is managed: appendonly or save on, maxmemory-policy noeviction.",
         )
 
@@ -140,15 +141,13 @@ def pooler(subject: Subject) -> Iterator[Finding]:
     if subject.facts.pooler == "statement":
         yield error(
             f"{subject.location} is behind a pooler that shares connections between statements: deletions "
-            "and "
-            "saves that need a transaction fail.",
+            "and saves that need a transaction fail.",
             "Set pool_mode = transaction (or session) in PgBouncer.",
         )
     elif subject.facts.pooler:
         yield note(
-            f"{subject.location} is behind a pooler, so no statement is prepared, and a look-up takes "
-            "about twice "
-            "as long.",
+            f"{subject.location} is behind a pooler, so no statement is prepared, and a look-up takes about "
+            "twice as long.",
             "With PgBouncer 1.21 or newer and max_prepared_statements set, write ?prepare_threshold=5 in "
             "the URL.",
         )
@@ -157,19 +156,18 @@ def pooler(subject: Subject) -> Iterator[Finding]:
 @check("clock-skew", Stage.PARTIAL)
 def clock_skew(subject: Subject) -> Iterator[Finding]:
     """This host's clock differs from the storage's, or from Zoho's if that was asked."""
-    told = None if subject.facts is None else subject.facts.now_ms
-    clocks = dict(subject.zoho_ahead_ms)
-    if told is not None:
-        clocks[subject.location] = told - subject.now_ms
-    for whose, ahead_ms in clocks.items():
-        if abs(ahead_ms) > _SKEW_MS:
-            direction = "behind" if ahead_ms > 0 else "ahead of"
-            yield warning(
-                f"This host's clock is {abs(ahead_ms) // 1000:,} s {direction} that of {whose}. Tokens are "
-                "taken "
-                "for valid that are not, or are renewed too early.",
-                "timedatectl set-ntp true, on the host whose clock is wrong",
-            )
+    clocks = {**subject.zoho_ahead_ms, subject.location: subject.storage_ms - subject.now_ms}
+    wrong = {whose: ms for whose, ms in clocks.items() if ms is not None and abs(ms) > _SKEW_MS}
+    if not wrong and None in clocks.values():
+        silent = ", ".join(whose for whose, ms in clocks.items() if ms is None)
+        raise AccountsUnavailableError(f"Zoho did not say what time it is: {silent}.")
+    for whose, ahead_ms in wrong.items():
+        direction = "behind" if ahead_ms > 0 else "ahead of"
+        yield warning(
+            f"This host's clock is {abs(ahead_ms) // 1000:,} s {direction} that of {whose}. Tokens are taken "
+            "for valid that are not, or are renewed too early.",
+            "timedatectl set-ntp true, on the host whose clock is wrong",
+        )
 
 
 def _explained(failure: TokenStoreError) -> Finding:

@@ -123,9 +123,11 @@ class Subject:
         error: why it could not be asked.
         owed: how many revocations are owed to Zoho.
         policy: when its users renew.
-        zoho_ahead_ms: how far Zoho's clock is ahead of this host's, by data centre, if it was asked.
+        zoho_ahead_ms: how far Zoho's clock is ahead of this host's, by data centre, of those that were asked;
+            `None` if one did not say.
         domains: the API domains of the rows seen so far.
         seen: which row had a refresh token first, by its hash; what compares rows shares it.
+        owners: which row had an owner first, by its hash.
     """
 
     location: str
@@ -136,9 +138,10 @@ class Subject:
     error: TokenStoreError | None = None
     owed: int = 0
     policy: RefreshPolicy = DEFAULT_POLICY
-    zoho_ahead_ms: dict[str, int] = field(default_factory=dict)
+    zoho_ahead_ms: dict[str, int | None] = field(default_factory=dict)
     domains: set[str] = field(default_factory=set)
     seen: dict[int, Holder] = field(default_factory=dict)
+    owners: dict[int, str] = field(default_factory=dict)
 
     @property
     def storage_ms(self) -> int:

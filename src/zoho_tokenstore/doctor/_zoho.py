@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -19,18 +20,15 @@ _HALF_A_SECOND_MS: Final = 500
 
 
 def ask_the_time(subject: Subject, left: Callable[[], float]) -> None:
-    """Note how far each accounts server of the store's logins is ahead of this host.
-
-    One that gives no answer is left out: whether Zoho can be reached is another question.
-    """
+    """Note how far each accounts server of the store's logins is ahead of this host, if it says."""
     for url in sorted(filter(None, map(_accounts_url, subject.domains)))[:_MOST]:
         transport = Transport(timedelta(seconds=max(left() / 2, 0.1)))
-        try:
+        ahead_ms = None
+        with contextlib.suppress(AccountsUnavailableError):
             answer = transport.get(url + _PATH, {})
-        except AccountsUnavailableError:
-            continue
-        if answer.date_ms is not None:
-            subject.zoho_ahead_ms[url] = answer.date_ms + _HALF_A_SECOND_MS - answer.sent_ms
+            if answer.date_ms is not None:
+                ahead_ms = answer.date_ms + _HALF_A_SECOND_MS - answer.sent_ms
+        subject.zoho_ahead_ms[url] = ahead_ms
 
 
 def _accounts_url(api_domain: str) -> str | None:

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Final
 
 from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.lifecycle._ending import Ending
 from zoho_tokenstore.lifecycle._lifecycle import HasLifecycle, Lifecycle
-from zoho_tokenstore.lifecycle._paying import pay_debts
 from zoho_tokenstore.lifecycle._sessions import Limit, Sessions
 from zoho_tokenstore.records import TokenRecord
 
@@ -126,6 +126,7 @@ class _Job:
         self.report: Final = CleanUpReport()
         self.repository: Final = lifecycle.renewer.repository
         self._lifecycle = lifecycle
+        self._ending = Ending(lifecycle.renewer, lifecycle.origin, gives_up_after=1)
         self._rejected_ms = _ms(rejected_for)
         self._nameless_ms = _ms(nameless_for)
         self._dry_run = dry_run
@@ -156,7 +157,7 @@ class _Job:
         """Pay what is owed, once, and again when something has been added."""
         if not self._unpaid:
             return
-        paid = pay_debts(self._lifecycle.ending, dry_run=self._dry_run)
+        paid = self._ending.pay_debts(dry_run=self._dry_run)
         self.report.revoked += paid.revoked
         self.report.already_dead += paid.already_dead
         self.report.owed, self.report.owed_reason = paid.owed, paid.reason

@@ -6,18 +6,24 @@ and paid later, by whichever process comes to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from zoho_tokenstore._unrevoked import OWED, Entry
 from zoho_tokenstore.errors import (
     AccountsError,
+    AccountsUnavailableError,
     ConfigurationError,
     ConflictError,
     InvalidGrantError,
     SealingError,
     TokenNotFoundError,
+    UnreadableRowError,
 )
 from zoho_tokenstore.events import EventKind
 from zoho_tokenstore.records import TokenRecord
@@ -40,19 +46,35 @@ class Revoked(StrEnum):
     OWED = "owed"
 
 
+@dataclass
+class Paid:
+    """What has become of owed revocations."""
+
+    revoked: int = 0
+    already_dead: int = 0
+    owed: int = 0
+    reason: str | None = None
+
+
 class Ending:
     """Ends the logins of a store.
 
     Arguments:
         renewer: renews them.
         origin: returns what is known of Zoho, for tokens whose API domain is not Zoho's.
+        gives_up_after: after so many requests in a row without an answer, an accounts server is not asked
+            any more; others are.
     """
 
-    def __init__(self, renewer: Renewer, origin: Callable[[], Origin]) -> None:
+    def __init__(
+        self, renewer: Renewer, origin: Callable[[], Origin], gives_up_after: float = math.inf
+    ) -> None:
         self._renewer = renewer
         self._repository = renewer.repository
         self._remembered = renewer.repository.remembered
         self._origin = origin
+        self._gives_up_after = gives_up_after
+        self._unanswered: Counter[str] = Counter()
 
     def revoke(self, token_id: str, *, owes: bool = False) -> Revoked:
         """End a login with all that it replaced: at Zoho first, then here, so that it can be repeated.
@@ -84,7 +106,7 @@ class Ending:
         self._repository.emit(EventKind.REVOCATION_OWED, record)
         return debts
 
-    def give_back(self, record: TokenRecord, origin: Origin) -> Revoked:
+    def give_back(self, record: TokenRecord, origin: Origin) -> None:
         """Revoke what Zoho has granted, but nobody keeps; or note that it is owed.
 
         Arguments:
@@ -92,14 +114,9 @@ class Ending:
             origin: what is known of Zoho for them.
         """
         try:
-            return Ending(self._renewer, lambda: origin)._revoke(record)
+            Ending(self._renewer, lambda: origin)._revoke(record)
         except (AccountsError, ConfigurationError):
             self._remembered.add(OWED, record)
-            return Revoked.OWED
-
-    def forgive(self, debts: Iterable[Entry]) -> None:
-        """Forget revocations that are not owed after all."""
-        self._remembered.drop(debts)
 
     def remove(self, record: TokenRecord) -> bool:
         """Remove a login here, unless another one has replaced it; return whether it was there."""
@@ -110,26 +127,32 @@ class Ending:
         """Yield what is owed, as it is noted."""
         return self._remembered.scan(OWED)
 
-    def open(self, debt: Entry) -> TokenRecord:
-        """Return the login of an owed revocation.
+    def pay_debts(
+        self, wanted: Callable[[TokenRecord], bool] = lambda _: True, *, dry_run: bool = False
+    ) -> Paid:
+        """Revoke what is owed of some logins, or only count it, and remove those that are still here."""
+        paid = Paid()
+        for debt in self.debts():
+            if not wanted(debt.owner):
+                continue
+            try:
+                done = self._pay(debt, dry_run=dry_run)
+            except (AccountsError, ConfigurationError, ConflictError, SealingError) as error:
+                done, paid.reason = Revoked.OWED, paid.reason or str(error)
+            paid.revoked += done is Revoked.REVOKED
+            paid.already_dead += done is Revoked.ALREADY_DEAD
+            paid.owed += done is Revoked.OWED
+        return paid
 
-        Raises:
-            SealingError: it does not open with the keys here.
-        """
-        return self._remembered.open(debt)
-
-    def pay(self, debt: Entry) -> Revoked:
-        """Revoke what is owed, and remove its login if that is still here.
-
-        Raises:
-            AccountsError, ConfigurationError: Zoho could not be asked; it is still owed.
-            SealingError: it does not open with the keys here; it is still owed.
-        """
-        record = self.open(debt)
+    def _pay(self, debt: Entry, *, dry_run: bool) -> Revoked:
+        record = self._remembered.open(debt)
+        if dry_run:
+            return Revoked.OWED
         done = self._revoke(record)
         if record.id is not None:
-            self.remove(record)
-        self.forgive([debt])
+            with contextlib.suppress(SealingError, UnreadableRowError):  # nobody can use such a row
+                self.remove(record)
+        self._remembered.drop([debt])
         return done
 
     def _at_zoho(self, record: TokenRecord, *, owes: bool) -> Revoked:
@@ -156,12 +179,28 @@ class Ending:
         token = record.refresh_token or record.access_token
         if token is None:
             return Revoked.ALREADY_DEAD
-        try:
-            self._renewer.accounts(self._origin().accounts_url_of(record)).revoke(token)
-        except InvalidGrantError:  # it has ended already
+        if not self._revoked_at(self._origin().accounts_url_of(record), token):
             return Revoked.ALREADY_DEAD
         self._repository.emit(EventKind.REVOKED, record)
         return Revoked.REVOKED
+
+    def _revoked_at(self, url: str, token: str) -> bool:
+        """Revoke a token at an accounts server, unless it has been silent; return whether it was alive."""
+        silent = self._unanswered[url]
+        if silent >= self._gives_up_after:
+            raise AccountsUnavailableError(
+                f"{url} left {silent} requests in a row unanswered. Try again later."
+            )
+        is_alive = True
+        try:
+            self._renewer.accounts(url).revoke(token)
+        except InvalidGrantError:  # it has ended already
+            is_alive = False
+        except AccountsError:
+            self._unanswered[url] += 1
+            raise
+        self._unanswered[url] = 0
+        return is_alive
 
 
 def _is_still(record: TokenRecord, stored: TokenRecord) -> bool:

@@ -25,7 +25,6 @@ class Lifecycle:
         self, renewer: Renewer, policy: SessionPolicy | None = None, origin: Callable[[], Origin] = Origin
     ) -> None:
         self.renewer: Final = renewer
-        self.policy: Final = policy
         self.origin: Final = origin
         self.ending: Final = Ending(renewer, origin)
         self.sessions: Final = None if policy is None else Sessions(policy, renewer, origin)

@@ -12,13 +12,15 @@ from typing import Final
 from zoho_tokenstore.errors import (
     AccountsError,
     ConfigurationError,
+    ConflictError,
+    SealingError,
     TokenNotFoundError,
     TokenStoreError,
+    UnreadableRowError,
 )
-from zoho_tokenstore.lifecycle._ending import Revoked
+from zoho_tokenstore.lifecycle._ending import Ending, Revoked
 from zoho_tokenstore.lifecycle._filters import LoginFilter
 from zoho_tokenstore.lifecycle._lifecycle import HasLifecycle, Lifecycle
-from zoho_tokenstore.lifecycle._paying import pay_debts
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.repository import TokenRepository
 
@@ -26,7 +28,10 @@ MOST_REASONS: Final = 20
 """For how many logins a report has the reason why they are still there."""
 
 _GIVES_UP_AFTER: Final = 3
-"""After so many requests in a row without an answer, Zoho is not asked about the others."""
+"""After so many requests in a row without an answer, a data centre is not asked about its other logins."""
+
+_ONE_LOGINS_OWN: Final = (AccountsError, ConfigurationError, ConflictError, SealingError, UnreadableRowError)
+"""Errors that keep one login here, and stop no other."""
 
 
 @dataclass(kw_only=True)
@@ -37,7 +42,8 @@ class RevocationReport:
         revoked: how many logins were alive at Zoho, and no longer are; they are removed here.
         already_dead: how many Zoho did not know any more; they are removed here.
         owed: how many are removed here, and are still to be revoked at Zoho.
-        kept: how many are still here, because Zoho could not be asked, or they cannot be read.
+        kept: how many are still here, because Zoho could not be asked, they cannot be read, or others keep
+            replacing them.
         reasons: why, for the first of those.
         matched: how many logins were meant.
         paid: how many revocations were paid that were owed before.
@@ -131,11 +137,9 @@ class _Job:
         self.repository: Final[TokenRepository] = lifecycle.renewer.repository
         # The SDK's environment is that of this thread, not of the workers'.
         origin = lifecycle.origin()
-        self._ending: Final = Lifecycle(lifecycle.renewer, None, lambda: origin).ending
+        self._ending: Final = Ending(lifecycle.renewer, lambda: origin, _GIVES_UP_AFTER)
         self._owe = owe
         self._dry_run = dry_run
-        self._unanswered = 0
-        self._last: AccountsError | None = None
         self._lock = threading.Lock()
 
     def revoke(self, record: TokenRecord) -> None:
@@ -144,44 +148,25 @@ class _Job:
         if self._dry_run:
             return
         try:
-            done = self._revoke(record)
+            done = self._ending.revoke(record.id or "", owes=self._owe)
         except TokenNotFoundError:  # another run has ended it
             done = Revoked.ALREADY_DEAD
-        except (AccountsError, ConfigurationError) as error:
+        except _ONE_LOGINS_OWN as error:
             with self._lock:
                 self.report.note(record.id or "", error)
             return
-        self._count(done)
-
-    def pay(self, which: LoginFilter) -> None:
-        """Pay what is owed of these logins, since this run or before."""
-        paid = pay_debts(self._ending, which.matches)
-        self.report.paid = paid.revoked + paid.already_dead
-        self.report.owed = paid.owed
-        if paid.reason is not None:
-            self.report.reasons.setdefault("", paid.reason)
-
-    def _revoke(self, record: TokenRecord) -> Revoked:
-        if self._last is not None and self._unanswered >= _GIVES_UP_AFTER:
-            if not self._owe:
-                raise self._last
-            self._ending.owe(record)
-            self._ending.remove(record)
-            return Revoked.OWED
-        try:
-            done = self._ending.revoke(record.id or "", owes=self._owe)
-        except AccountsError as error:
-            self._last = error
-            self._unanswered += 1
-            raise
-        self._unanswered = self._unanswered + 1 if done is Revoked.OWED else 0
-        return done
-
-    def _count(self, done: Revoked) -> None:
         with self._lock:
             self.report.revoked += done is Revoked.REVOKED
             self.report.already_dead += done is Revoked.ALREADY_DEAD
             self.report.owed += done is Revoked.OWED
+
+    def pay(self, which: LoginFilter) -> None:
+        """Pay what is owed of these logins, since this run or before."""
+        paid = self._ending.pay_debts(which.matches)
+        self.report.paid = paid.revoked + paid.already_dead
+        self.report.owed = paid.owed
+        if paid.reason is not None:
+            self.report.reasons.setdefault("", paid.reason)
 
 
 def _chosen(job: _Job, which: LoginFilter) -> Iterator[TokenRecord]:

@@ -13,7 +13,6 @@ from zoho_tokenstore._util.errands import Errands
 from zoho_tokenstore.errors import LoginExpiredError, TokenStoreError
 from zoho_tokenstore.events import EventKind
 from zoho_tokenstore.lifecycle._ending import Ending
-from zoho_tokenstore.lifecycle._paying import pay_debts
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal._renewer import Renewer
 from zoho_tokenstore.renewal._steps import Origin
@@ -133,7 +132,7 @@ class Sessions:
             # First the debt: a process that dies in between leaves a login that has to be revoked.
             debts = self._ending.owe(record) if self._policy.revoke else []
             if not self._remove(record, limit):
-                self._ending.forgive(debts)
+                self._repository.remembered.drop(debts)
                 return False
         except TokenStoreError as error:
             self._report(record, limit, error)
@@ -168,7 +167,7 @@ class Sessions:
 
     def _pay(self, origin: Origin) -> None:
         try:
-            paid = pay_debts(Ending(self._renewer, lambda: origin))
+            paid = Ending(self._renewer, lambda: origin, gives_up_after=1).pay_debts()
         except TokenStoreError as error:
             _log.warning("Revocations are owed, and could not be read: %s", error)
         else:

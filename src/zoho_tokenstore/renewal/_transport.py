@@ -8,7 +8,6 @@ until the time is up. Then its connection is cut, which also ends the thread.
 from __future__ import annotations
 
 import ssl
-import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from zoho_tokenstore._util.clock import Clock, now_ms
+from zoho_tokenstore._util.deadlines import in_thread
 from zoho_tokenstore.errors import AccountsUnavailableError
 
 if TYPE_CHECKING:
@@ -116,19 +116,10 @@ def _started(request: Request, line: Line) -> Future[Received]:
     """Make a request in its own thread, which nobody has to wait for."""
     from zoho_tokenstore.renewal._connections import exchange
 
-    outcome: Future[Received] = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(exchange(request, line, MOST_BYTES + 1))
-        except BaseException as error:  # noqa: BLE001  # raised where the result is asked for
-            outcome.set_exception(error)
-
     try:
-        threading.Thread(target=run, name="zoho-request", daemon=True).start()
+        return in_thread(lambda: exchange(request, line, MOST_BYTES + 1), "zoho-request")
     except RuntimeError as error:  # too many threads, or the interpreter is ending
         raise OSError("No thread can be started.") from error
-    return outcome
 
 
 def _answer(received: Received, sent_ms: int) -> HTTPAnswer:
