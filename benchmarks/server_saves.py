@@ -93,7 +93,7 @@ def _measure(kind: str, url: str, count: int, scale: Scale) -> Iterator[Figure]:
     with contextlib.ExitStack() as stack:
         savers = [stack.enter_context(_saver(kind, url, number)) for number in range(count)]
         cases = {who: functools.partial(_save_together, savers, who) for who in WHO}
-        timings = interleave(cases, rounds=min(scale.rounds, 5), turns=max(scale.turns // 4, 3))
+        timings = interleave(cases, rounds=min(scale.rounds, 5), turns=max(scale.turns // 4, 1))
     for who, timing in timings.items():
         by = DRIVERS[kind] if who == "driver" else "`backend.write`"
         crowd = f", {count} processes, each of them" if count > 1 else ""
