@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Hashable
 from typing import Final
 
 from zoho_tokenstore._util import forks
+
+_log = logging.getLogger("zoho_tokenstore")
 
 _MOST: Final = 10_000
 """How many jobs may wait. Whoever leaves one here can do without it for a while."""
@@ -16,7 +19,8 @@ _MOST: Final = 10_000
 class Errands:
     """Jobs of a process, each key once at a time. The thread ends when nothing is left.
 
-    After a fork, the child begins without any: its parent does them. A job must report its own errors.
+    After a fork, the child begins without any: its parent does them. A job that fails is logged, and the
+    next one is done.
     """
 
     def __init__(self) -> None:
@@ -62,6 +66,7 @@ class Errands:
                 job = self._jobs[key]
             try:
                 job()
-            finally:
-                with self._changed:
-                    self._jobs.pop(key, None)
+            except BaseException:  # noqa: BLE001  # even an observer that exits must not end the others
+                _log.exception("A job beside the look-ups failed.")
+            with self._changed:
+                self._jobs.pop(key, None)
