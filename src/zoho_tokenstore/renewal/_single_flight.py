@@ -36,7 +36,7 @@ class PendingRenewal:
         self.finished = threading.Event()
         self._work = work
         self._result: TokenRecord | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     def begin(self, doing: str) -> None:
         """Note what the next step waits for."""
@@ -66,7 +66,7 @@ class PendingRenewal:
         """Renew, in this thread."""
         try:
             self._result = self._work(self)
-        except Exception as error:  # noqa: BLE001  # raised again by `result`
+        except BaseException as error:  # noqa: BLE001  # raised again by `result`
             forget_values(error)
             self._error = error
 

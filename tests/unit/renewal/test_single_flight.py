@@ -23,7 +23,7 @@ Work = Callable[[PendingRenewal], TokenRecord | None]
 class Gate:
     """Work that waits until it is let go, and counts how often it was begun."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: BaseException | None = None) -> None:
         self.begun = 0
         self.open = threading.Event()
         self._error = error
@@ -89,6 +89,17 @@ def test_each_is_told_an_error_of_his_own() -> None:
     assert {(error.kind, error.error_code, error.retry_after) for error in errors} == {
         ("rejected", "invalid_code", 3)
     }
+
+
+def test_one_that_an_observer_ends_is_over() -> None:
+    """Even what is no `Exception` reaches who waits, and the next caller starts another one."""
+    flights, gate = SingleFlight(), Gate(SystemExit(3))
+    gate.open.set()
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="3"):
+            _result(flights, "a", gate)
+    assert gate.begun == 2
+    assert not flights.is_postponed("a")
 
 
 def test_an_error_keeps_no_values_in_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
