@@ -58,9 +58,7 @@ class PendingRenewal:
         """Return its result, or raise its error: a separate error for each caller."""
         if self._error is None:
             return self._result
-        error = copy.copy(self._error)
-        error.__cause__, error.__suppress_context__ = self._error.__cause__, True
-        raise error
+        raise _copy_of(self._error) from self._error.__cause__
 
     def run(self) -> None:
         """Renew, in this thread."""
@@ -69,6 +67,16 @@ class PendingRenewal:
         except BaseException as error:  # noqa: BLE001  # raised again by `result`
             forget_values(error)
             self._error = error
+
+
+def _copy_of(error: BaseException) -> BaseException:
+    """Return an error like this one; a class of others may make none of its `args`, and is raised itself."""
+    try:
+        new = copy.copy(error)
+    except Exception:  # noqa: BLE001  # whatever its constructor raises
+        return error
+    new.args = error.args  # its constructor may have made a longer message of them
+    return new
 
 
 class SingleFlight:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.renewal.support import PATIENCE, Running, wait_until
 from zoho_tokenstore import TokenRecord
-from zoho_tokenstore.errors import AccountsUnavailableError, InvalidGrantError
+from zoho_tokenstore.errors import AccountsUnavailableError, BackendError, InvalidGrantError
 from zoho_tokenstore.renewal._single_flight import PendingRenewal, SingleFlight
 
 TOKEN = TokenRecord(id="1", access_token="1000.a")
@@ -100,6 +100,37 @@ def test_one_that_an_observer_ends_is_over() -> None:
             _result(flights, "a", gate)
     assert gate.begun == 2
     assert not flights.is_postponed("a")
+
+
+class DiskError(BackendError):
+    """An error of somebody else's backend, which cannot be made of its own `args`."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"{message} ({code})")
+        self.code = code
+
+
+class DiskFullError(BackendError):
+    """Another one, which makes another message of its own."""
+
+    def __init__(self, disk: str) -> None:
+        super().__init__(f"{disk} is full")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"), [(DiskError(5, "broken"), "broken (5)"), (DiskFullError("sda"), "sda is full")]
+)
+def test_an_error_of_others_is_raised_as_it_was(error: BackendError, message: str) -> None:
+    """Whatever its constructor takes, each caller gets that class and message."""
+    gate = Gate(error)
+    gate.open.set()
+    flight = SingleFlight().join("a", gate)
+    assert flight.wait(PATIENCE)
+    for _ in range(2):
+        with pytest.raises(type(error)) as caught:
+            flight.result()
+        assert str(caught.value) == message
+        assert vars(caught.value).get("code") == vars(error).get("code")
 
 
 def test_an_error_keeps_no_values_in_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
