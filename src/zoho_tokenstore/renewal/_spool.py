@@ -154,10 +154,10 @@ class Spool:
             return _entry_of(row.access_token or "")
         except FileNotFoundError:
             raise
-        except OSError as error:
-            return f"it cannot be read: {error.strerror or type(error).__name__}"
-        except TokenStoreError as error:
+        except TokenStoreError as error:  # some of ours are also OSErrors
             return str(error)
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
         except (ValueError, TypeError, LookupError, AttributeError):
             return "it is damaged"
 

@@ -307,6 +307,17 @@ def test_a_file_that_cannot_be_used_is_told_and_left(
     assert site.stored() == []
 
 
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can make files of other users")
+def test_a_file_of_another_user_is_told_with_its_remedy(site: Site) -> None:
+    """Where everybody may create files, it may be planted: it says whose it is, and what takes it over."""
+    site.leave()
+    site.folder.chmod(0o1777)
+    os.chown(site.files()[0], 65534, 65534)
+    told = _told(site)
+    assert "belongs to another user (id 65534)" in told
+    assert f"chown 0 '{site.files()[0]}'" in told
+
+
 def test_a_bad_file_holds_up_no_other(site: Site) -> None:
     """The others are saved beside it."""
     site.leave()
