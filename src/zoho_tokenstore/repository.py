@@ -245,9 +245,10 @@ class TokenRepository:
         check_id(token_id, "delete")
         about = self._about(token_id)
         removed = self._backend.remove(token_id)
-        self._forget(token_id)
+        self._reader.forget(token_id)
         if removed:
             self.emit(EventKind.DELETED, about)
+        self.replaced.forget(token_id)  # last: the storage may fail
         return removed
 
     def delete_if(self, token_id: str, condition: Callable[[TokenRecord], bool]) -> bool:
@@ -263,8 +264,9 @@ class TokenRepository:
         with forgetting_values():
             removed = self._saver.delete_if(token_id, condition)
         if removed:
-            self._forget(token_id)
+            self._reader.forget(token_id)
             self.emit(EventKind.DELETED, about)
+            self.replaced.forget(token_id)
         return removed
 
     def record_use(self, token_id: str) -> None:
@@ -286,8 +288,9 @@ class TokenRepository:
     def clear(self) -> int:
         """Delete all tokens; return how many there were. In one step if the storage can."""
         count = self._backend.clear()
-        self._forget()
+        self._reader.forget()
         self.emit(EventKind.CLEARED, TokenRecord(), count=count)
+        self.replaced.forget()
         return count
 
     def count(self) -> int:
@@ -330,10 +333,6 @@ class TokenRepository:
             self.audit.close()
         self._backend.close()
         self._reader.forget()
-
-    def _forget(self, token_id: str | None = None) -> None:
-        self._reader.forget(token_id)
-        self.replaced.forget(token_id)
 
     def _check_store(self, *, lately: bool = False) -> None:
         """Refuse a store that is kept differently; `lately`: unless just checked."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +11,15 @@ import pytest
 
 from zoho_tokenstore import _saving as saving
 from zoho_tokenstore._ids import candidate_ids
+from zoho_tokenstore._local_leases import LocalLeases
 from zoho_tokenstore._saving import CONFLICT_TIMEOUT
 from zoho_tokenstore._util import deadlines
 from zoho_tokenstore._util.clock import now_ms
-from zoho_tokenstore.backend import SupportsCount
+from zoho_tokenstore.backend import LeaseState, SupportsCount
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.errors import (
     BackendError,
+    BackendUnavailableError,
     ConfigurationError,
     ConflictError,
     InvalidTokenError,
@@ -406,6 +408,36 @@ def test_retired_ids_are_pruned_by_a_duration(older_than: Any) -> None:
 def test_a_fence_shows_no_token() -> None:
     """It stands in frames, which error collectors send along."""
     assert "1000." not in repr(saving.Fence("1000.access", "1000.refresh"))
+
+
+class LostLeases(LocalLeases):
+    """Leases of a storage that fails."""
+
+    def read(self, name: str) -> LeaseState:
+        raise BackendUnavailableError("Gone.")
+
+
+@pytest.mark.parametrize(
+    ("delete", "kind"),
+    [
+        (lambda tokens, token_id: tokens.delete(token_id), EventKind.DELETED),
+        (lambda tokens, token_id: tokens.delete_if(token_id, lambda _: True), EventKind.DELETED),
+        (lambda tokens, _: tokens.clear(), EventKind.CLEARED),
+    ],
+    ids=["delete", "delete_if", "clear"],
+)
+def test_a_deletion_is_reported_whatever_fails_after_it(
+    delete: Callable[[TokenRepository, str], object], kind: EventKind
+) -> None:
+    """The row is gone: a repetition would find nothing, and report nothing."""
+    backend, events = ListBackend(), list[Event]()
+    with TokenRepository(backend, on_event=events.append) as tokens:
+        saved = tokens.save(ALICE)
+        tokens.replaced._remembered._leases = LostLeases()
+        with pytest.raises(BackendUnavailableError, match="Gone"):
+            delete(tokens, saved.id or "")
+        assert tokens.count() == 0
+    assert events[-1].kind == kind
 
 
 class CountingBackend(ListBackend, SupportsCount):
