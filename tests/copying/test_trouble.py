@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.copying.support import in_order, numbered, put, row, rows_of, side
+from tests.copying.support import BulkBackend, in_order, numbered, put, row, rows_of, side
 from zoho_tokenstore import BackendTimeoutError, BackendUnavailableError, ConfigurationError, Keyset
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome
@@ -79,6 +79,18 @@ def test_what_cannot_be_kept_anywhere_is_told(source: ListBackend, destination: 
             "user_name holds a lone surrogate, which is not valid Unicode text."
         )
     assert rows_of(destination) == [row("3", "carol")]
+
+
+@pytest.mark.parametrize("kind", [ListBackend, BulkBackend])
+def test_what_the_destination_must_not_seal_is_told(source: ListBackend, kind: type[ListBackend]) -> None:
+    """A token that was read from another sealed store's table: unsealed, it would pass for a sealed one."""
+    keys, odd = Keyset.generate(), row("6", "eve", access_token="zts1.abcdefgh.AAAA")
+    put(source, [*ROWS, odd], keys)
+    destination = kind()
+    done = copy_rows(side(source, keys), side(destination))
+    assert told(done, Outcome.REFUSED) == ["6"]
+    assert "access_token is a sealed value" in done.outcomes[Outcome.REFUSED].reason
+    assert rows_of(destination) == in_order(ROWS)
 
 
 def test_a_store_that_refuses_everything_is_told_of_row_by_row(source: ListBackend) -> None:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from zoho_tokenstore import _matching as matching
 from zoho_tokenstore.copying._endpoints import Endpoint, content, record_of, times
-from zoho_tokenstore.errors import BackendError
+from zoho_tokenstore.errors import BackendError, InvalidTokenError
 from zoho_tokenstore.records import Found, Row
 
 BATCH: Final = 500
@@ -87,7 +87,7 @@ def write_new(destination: Endpoint, rows: Sequence[Row]) -> Mapping[str, Writte
     taken = _taken(destination, (key for row in alone for key in keys[row.id]))
     new = [row for row in alone if taken.isdisjoint(keys[row.id])]
     etags: Sequence[object] = ()
-    with contextlib.suppress(BackendError):  # the careful way will report it
+    with contextlib.suppress(BackendError, InvalidTokenError):  # the careful way will report it
         etags = destination.write_many(new) if new else ()
     written = {row.id: (row, etag) for row, etag in zip(new, etags, strict=False) if etag is not None}
     found = {
