@@ -123,7 +123,9 @@ class AsyncTokens:
 
     async def close(self) -> None:
         """See `Tokens.close`."""
-        await self._run(self._tokens.close)
+        import asyncio  # where it runs, it is already loaded
+
+        await asyncio.to_thread(self._tokens.close)  # all of its own threads may be busy
         self._threads.shutdown(wait=False)
         self._checks.shutdown(wait=False)
 

@@ -12,16 +12,28 @@ from zoho_tokenstore.renewal._answers import TokenResponse
 
 
 def granted_on_device(
-    accounts_at: Callable[[str], Accounts], accounts_url: str, client: Client, device: Device
+    accounts_at: Callable[[str], Accounts],
+    accounts_url: str,
+    client: Client,
+    device: Device,
+    sleep: Callable[[float], None],
 ) -> TokenResponse:
-    """Wait until the user has logged in on another device, as long as Zoho allows."""
+    """Wait until the user has logged in on another device, as long as Zoho allows.
+
+    Arguments:
+        accounts_at: returns the client for an accounts server.
+        accounts_url: the one to begin with.
+        client: the OAuth client.
+        device: shows the user where to go.
+        sleep: waits between two requests; what it raises ends the login.
+    """
     accounts = accounts_at(accounts_url)
     code = accounts.start_device(client.id, device.scopes)
     device.show(code)
     ends = time.monotonic() + code.expires_in.total_seconds()
     pause = code.interval.total_seconds()
     while time.monotonic() < ends:
-        time.sleep(min(pause, max(0.0, ends - time.monotonic())))
+        sleep(min(pause, max(0.0, ends - time.monotonic())))
         try:
             answer = accounts.poll_device(client.id, client.secret, code.device_code)
         except AccountsUnavailableError:  # the user may still be logging in

@@ -172,6 +172,7 @@ class Tokens:
 
         Raises:
             InvalidGrantError: Zoho refuses the credentials, or the user does.
+            BackendError: also if the store is closed while a device is waited for.
         """
         origin = self._origin._replace(
             accounts_url=accounts_url or self._accounts_url_for(api_domain),
@@ -189,10 +190,9 @@ class Tokens:
             case RefreshToken(token):
                 return self._logged_in(base.changed(refresh_token=token), origin)
             case Device():
-                device, url = credentials, origin.accounts_url or ""
-                grant = self._renewer.ask(
-                    base, lambda: granted_on_device(self._accounts, url, client, device)
-                )
+                accounts_url, sleep = origin.accounts_url or "", self._renewer.sleep
+                wait = partial(granted_on_device, self._accounts, accounts_url, client, credentials, sleep)
+                grant = self._renewer.ask(base, wait)
             case ClientCredentials(scopes, soid):
                 accounts = self._accounts(origin.accounts_url or "")
                 request = partial(accounts.client_credentials, client.id, client.secret, scopes, soid=soid)

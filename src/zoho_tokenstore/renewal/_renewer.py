@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from typing import Final, Protocol
 
 from zoho_tokenstore._policies import RefreshPolicy
 from zoho_tokenstore._saving import Fence
-from zoho_tokenstore.errors import InvalidClientError, InvalidGrantError, TokenStoreError
+from zoho_tokenstore._util import forks
+from zoho_tokenstore.errors import BackendError, InvalidClientError, InvalidGrantError, TokenStoreError
 from zoho_tokenstore.events import EventKind
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal import _failures as failures
@@ -97,9 +99,15 @@ class Renewer:
         self._renewals = Renewals(policy, self.freshness, self._services)
         self.gate: Gate | None = None
         self._closed = False
+        self.reset()
+        forks.reset_in_child(self)
         _at_exit.add(self)
         if self.pending_saves.kept:
             self._save_late()
+
+    def reset(self) -> None:
+        """In a child, nobody sleeps."""
+        self._closing = threading.Event()
 
     # ---- look-ups
 
@@ -247,6 +255,7 @@ class Renewer:
         """Wait for renewals in progress, as long as a look-up would, and save what is left to save."""
         if self._closed:
             return
+        self._closing.set()
         self._renewals.wait_for_all(self._wait)
         if self.gate is not None:
             self.gate.wait(self._wait)
@@ -292,6 +301,15 @@ class Renewer:
         self.skew.learn(grant)
         steps = Steps(self._services, "", base, lambda: None, origin)
         return steps.save(None, grant, check, may_wait=may_wait).record
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless the store is closed, now or meanwhile.
+
+        Raises:
+            BackendError: it is.
+        """
+        if self._closing.wait(seconds):
+            raise BackendError(f"The store on {self.repository.location} has been closed.")
 
     def _save_late(self) -> None:
         if self.policy.background:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.unit.tokens.support import let_expire
-from zoho_tokenstore import Client, Code, RefreshToken, TokenNotFoundError, TokenRecord
+from zoho_tokenstore import Client, Code, Device, RefreshToken, TokenNotFoundError, TokenRecord
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.errors import BackendError, InvalidGrantError
 from zoho_tokenstore.registry import open_async_tokens
@@ -98,6 +99,24 @@ def test_errors_are_awaited(run: Any, zoho: Emulator, client: Client) -> None:
             await tokens.log_in(client, Code("1000.wrong"))
 
     run(work)
+
+
+def test_a_device_is_not_waited_for_once_the_store_is_closed(run: Any, client: Client) -> None:
+    """Its threads end, however many logins they were waiting for: nothing holds up the end of the program."""
+
+    async def work(tokens: AsyncTokens) -> set[threading.Thread]:
+        loop, shown = asyncio.get_running_loop(), asyncio.Semaphore(0)
+        device = Device(("ZohoCRM.users.READ",), lambda _: loop.call_soon_threadsafe(shown.release))
+        logins = [asyncio.create_task(tokens.log_in(client, device, user_name="eve")) for _ in range(40)]
+        for _ in range(32):
+            await shown.acquire()
+        for login in logins:
+            login.cancel()
+        return set(tokens._threads._threads)
+
+    for thread in run(work):
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_closing(tmp_path: Path) -> None:

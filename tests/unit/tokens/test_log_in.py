@@ -15,6 +15,7 @@ from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.errors import AccountsUnavailableError, InvalidClientError, InvalidGrantError
 from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.renewal._device import DeviceCode
+from zoho_tokenstore.renewal._renewer import Renewer
 from zoho_tokenstore.tokens import Tokens
 
 SCOPES = ("ZohoCRM.users.READ", "ZohoCRM.org.READ")
@@ -41,6 +42,7 @@ class Pauses:
 def pauses(zoho: Emulator, monkeypatch: pytest.MonkeyPatch) -> Pauses:
     made = Pauses(zoho)
     monkeypatch.setattr("zoho_tokenstore._device_login.time", made)
+    monkeypatch.setattr(Renewer, "sleep", lambda _, seconds: made.sleep(seconds))
     return made
 
 
