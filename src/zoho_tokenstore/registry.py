@@ -191,14 +191,18 @@ def open_tokens(
         spool: a folder for tokens that could not be saved, which the next process then saves.
         accounts_url: the accounts server of tokens whose API domain is not Zoho's.
     """
+    if not isinstance(refresh, RefreshPolicy):  # stores accept None
+        raise ConfigurationError(
+            "open_tokens: refresh must be a RefreshPolicy: without the SDK, nobody else renews."
+        )
     repository = open_repository(url, **options)
     try:
-        renewer = Renewer(repository, refresh, spool=spool)
+        known = Origin(accounts_url=accounts_url)
+        lifecycle = Lifecycle(Renewer(repository, refresh, spool=spool), sessions, lambda: known)
+        return Tokens(lifecycle, accounts_url=accounts_url, is_owner=True)
     except BaseException:
         repository.close()
         raise
-    known = Origin(accounts_url=accounts_url)
-    return Tokens(Lifecycle(renewer, sessions, lambda: known), accounts_url=accounts_url, is_owner=True)
 
 
 @checked

@@ -194,6 +194,13 @@ def test_nothing_wrong_is_found_in_what_is_right(tmp_path: Path) -> None:
     RepositoryStore(TokenRepository(ListBackend()), refresh=None).close()
 
 
+@pytest.mark.parametrize("function", [z.open_tokens, z.open_async_tokens])
+def test_tokens_are_always_renewed(function: Callable[..., Any]) -> None:
+    """Without the SDK nobody else would: `refresh=None`, as for a store, is refused."""
+    with pytest.raises(ConfigurationError, match=r"^open_tokens: refresh must be a RefreshPolicy"):
+        function("list://", refresh=None)
+
+
 def test_no_policy_leaves_every_refresh_to_the_sdk() -> None:
     """`refresh=None` takes no part in refreshes; without the argument the default policy does."""
     with z.ListStore(refresh=None) as plain, z.ListStore() as renewing:
