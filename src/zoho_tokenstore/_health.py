@@ -148,10 +148,13 @@ class _Run:
         self._began = self._step_began = time.monotonic()
         self._timeout = timeout
         self._done = threading.Event()
-        self._thread = threading.Thread(
-            target=self._make, args=(steps,), name="zoho-tokenstore health", daemon=True
-        )
-        self._thread.start()
+        try:
+            threading.Thread(
+                target=self._make, args=(steps,), name="zoho-tokenstore health", daemon=True
+            ).start()
+        except RuntimeError:  # too many threads, or the interpreter is ending
+            self._parts += [_failed(name, "No thread can be started.") for name in get_args(PartName)]
+            self._done.set()
 
     def is_done(self) -> bool:
         return self._done.is_set()
@@ -167,13 +170,9 @@ class _Run:
         known = tuple(self._parts)
         names: tuple[PartName, ...] = get_args(PartName)
         seconds = time.monotonic() - self._step_began
-        late = [
-            HealthPart(name=name, is_healthy=False, seconds=0.0, problem="It was not reached.")
-            for name in names[len(known) :]
-        ]
+        late = [_failed(name, "It was not reached.") for name in names[len(known) :]]
         if late:
-            problem = f"There was no answer within {seconds:.1f} s."
-            late[0] = HealthPart(name=late[0].name, is_healthy=False, seconds=seconds, problem=problem)
+            late[0] = _failed(late[0].name, f"There was no answer within {seconds:.1f} s.", seconds)
         return (*known, *late)
 
     def _make(self, steps: Iterator[tuple[PartName, Callable[[], str | None]]]) -> None:
@@ -187,6 +186,10 @@ class _Run:
                 )
         finally:
             self._done.set()
+
+
+def _failed(name: PartName, problem: str, seconds: float = 0.0) -> HealthPart:
+    return HealthPart(name=name, is_healthy=False, seconds=seconds, problem=problem)
 
 
 def _problem_of(step: Callable[[], str | None]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -124,6 +125,21 @@ def test_a_closed_store(folder: Path) -> None:
     tokens = open_tokens(sqlite(folder), keys=KEY)
     tokens.close()
     assert "open" in sick(tokens.check())
+
+
+def test_without_another_thread(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That none can be started is reported, not raised; the next check begins again."""
+
+    def start(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with open_tokens(sqlite(folder), keys=KEY) as tokens:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            health = tokens.check()
+        assert sick(health) == PARTS
+        assert {part.problem for part in health.parts} == {"No thread can be started."}
+        assert sick(tokens.check()) == []
 
 
 def test_a_server_that_stands_still() -> None:
