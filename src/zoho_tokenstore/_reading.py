@@ -69,7 +69,7 @@ class Reader:
 
     Arguments:
         backend: where they are.
-        sealing: how their secrets are kept.
+        cipher: how their secrets are kept.
         on_unreadable: called with every row that cannot be read.
     """
 

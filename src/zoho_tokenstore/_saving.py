@@ -71,7 +71,7 @@ class Saver:
 
     Arguments:
         backend: where the rows are.
-        sealing: how their secrets are kept.
+        cipher: how their secrets are kept.
         reader: reads them.
         tell: reports what happened.
         spent_codes: which one-time codes are kept after the exchange.

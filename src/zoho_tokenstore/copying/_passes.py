@@ -78,19 +78,7 @@ def copy_rows(
 
     A row that cannot be read, or does not open, is reported by its id and reason; the others are copied.
 
-    Arguments:
-        source: where the rows are. Nothing is written there, except in its audit trail.
-        destination: where they are to go.
-        on_conflict: which version stays if there are two. What is saved in the destination while
-            this runs is only overwritten by what was saved later in the source.
-        dry_run: write nothing, and report what would be done.
-        on_progress: called after every row, with the same object each time.
-        on_event: called with the event `copied` of each store, which is also in its audit trail.
-        clock: the time in milliseconds since the epoch; for tests.
-
-    Raises:
-        ConfigurationError: both are the same store.
-        BackendError: one of them failed. What was copied stays; run it again.
+    The arguments and errors are those of `copying.copy`, with both stores open.
     """
     if source.backend is destination.backend:
         raise ConfigurationError("The source and the destination are the same store. Give two.")

@@ -1,6 +1,6 @@
 """How one renewal is made for all who need it: the protocol, apart from everything it waits for.
 
-`renewal` says what to do next, and receives the outcome. `renewer.py` does it with real stores and Zoho;
+`renewal` says what to do next, and receives the outcome. `_steps.py` does it with real stores and Zoho;
 tests/simulation does it without, by its own clock, in every order, and losing everything that can be
 lost. docs/explanation/one-refresh.md says why each step is where it is.
 """
@@ -33,7 +33,7 @@ UNKNOWN_OUTCOME: Final = "outcome_unknown"
 
 
 class Read(NamedTuple):
-    """Read the entry; answered by a `leases.Kept`."""
+    """Read the entry; answered by a `LeaseState`."""
 
 
 class Replace(NamedTuple):

@@ -53,7 +53,7 @@ class Spool:
     Arguments:
         folder: where it is; created if missing.
         location: the store; what is there for another one is left alone.
-        sealing: how its secrets are kept.
+        cipher: how its secrets are kept.
 
     Raises:
         ConfigurationError: the folder cannot be made, or is a file.

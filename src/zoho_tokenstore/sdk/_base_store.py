@@ -24,16 +24,7 @@ from zoho_tokenstore.tokens import Tokens
 class BaseStore:
     """A store for an SDK, without the methods by which that SDK calls it.
 
-    Arguments:
-        repository: the tokens.
-        refresh: when tokens are refreshed, and by whom; `None` leaves every refresh to the SDK.
-        sessions: how long logins last; by default until they are revoked.
-        spool: a folder for tokens that could not be saved, which the next process then saves.
-
-    Raises:
-        ConfigurationError: an argument is of the wrong kind, or `spool` or `sessions` is given while
-            `refresh` is `None`.
-        BackendUnavailableError: others can write to the spool, or it cannot be read.
+    The arguments and errors are those of `zoho_tokenstore.RepositoryStore`.
     """
 
     family: ClassVar[Family]
@@ -109,11 +100,7 @@ class BaseStore:
     # ---- for the methods of each SDK
 
     def _find(self, query: TokenRecord, token: Any) -> TokenRecord | None:
-        """Return what a token of the SDK is filled with, or `None`.
-
-        Which stored token is meant: docs/explanation/matching.md. The caller's own fields stay. If there
-        is none, and the SDK asks for a token with a code or a refresh token, it is logged in with that.
-        """
+        """Return what a token of the SDK is filled with, or `None`; see `SixMethods.find_token`."""
         found = self._stored(query, token)
         if found is None:
             return None
@@ -130,15 +117,7 @@ class BaseStore:
         return self._renewer.find(query, lambda: self.family.origin(token), logs_in=is_asked)
 
     def _by_id(self, token_id: str) -> Any:
-        """Return a new token with all stored fields; or `None`, if the SDK can take that.
-
-        If there is none, but the SDK asks for its own token with a code or a refresh token,
-        that is logged in under this id.
-
-        Raises:
-            TokenNotFoundError: there is none, and nothing to log in with.
-            RetiredIdError: a token with this id was deleted. The code was not used.
-        """
+        """Return a new token with all stored fields, or `None`; see `SixMethods.find_token_by_id`."""
         record = self._get(token_id)
         if record is None:
             record = self._log_in(token_id)

@@ -55,16 +55,7 @@ class RepositoryStore(SixMethods, TokenStore):  # type: ignore[misc]  # the SDK 
     `zoho_tokenstore.errors`; besides those they name: `BackendError` if the storage fails,
     `InvalidTokenError` for anything that is not an `OAuth2`, or not an id.
 
-    Arguments:
-        repository: the tokens.
-        refresh: when tokens are refreshed, and by whom; `None` leaves every refresh to the SDK.
-        sessions: how long logins last; by default until they are revoked.
-        spool: a folder for tokens that could not be saved, which the next process then saves.
-
-    Raises:
-        ConfigurationError: an argument is of the wrong kind, or `spool` or `sessions` is given while
-            `refresh` is `None`.
-        BackendUnavailableError: others can write to the spool, or it cannot be read.
+    The arguments and errors are those of `zoho_tokenstore.RepositoryStore`.
     """
 
     family: ClassVar[Family] = OfficeIntegratorFamily(
