@@ -112,39 +112,22 @@ class TestAtTheLocalZoho:
             accounts.client_credentials(*client, ["ZohoCRM.users.READ"], soid="")
         assert caught.value.error_code == "missing_org_info"
 
-    def test_revocation(self, zoho: Emulator, accounts: Accounts, client: tuple[str, str]) -> None:
-        """Both forms end a login; what is not there any more is refused."""
-        ways: list[Callable[[str], None]] = [
-            accounts.revoke,
-            lambda token: accounts.revoke_as_client(*client, token),
-        ]
-        for revoke in ways:
-            token = zoho.mint_refresh_token()
-            revoke(token)
-            assert not zoho.is_live(token)
-            with pytest.raises(InvalidGrantError):
-                revoke(token)
+    def test_revocation(self, zoho: Emulator, accounts: Accounts) -> None:
+        """It ends a login; what is not there any more is refused."""
+        token = zoho.mint_refresh_token()
+        accounts.revoke(token)
+        assert not zoho.is_live(token)
+        with pytest.raises(InvalidGrantError):
+            accounts.revoke(token)
 
     def test_revocation_of_an_access_token(
         self, zoho: Emulator, accounts: Accounts, client: tuple[str, str]
     ) -> None:
-        """The newer form takes the kind of token; the login lives on."""
+        """The login lives on."""
         login = accounts.exchange(*client, zoho.mint_code())
-        accounts.revoke_as_client(*client, login.access_token, token_type="access_token")
+        accounts.revoke(login.access_token)
         assert not zoho.is_live(login.access_token)
         assert zoho.is_live(login.refresh_token or "")
-
-    def test_revocation_as_a_wrong_client(
-        self, zoho: Emulator, accounts: Accounts, client: tuple[str, str]
-    ) -> None:
-        """The newer form asks for the client's secret; whatever is in it is sent as it is."""
-        token = zoho.mint_refresh_token()
-        with pytest.raises(InvalidClientError):
-            accounts.revoke_as_client(client[0], "wrong", token)
-        odd = zoho.add_client("an:id", "a:secret/with +ä%")
-        theirs = zoho.mint_refresh_token(odd)
-        accounts.revoke_as_client(odd.client_id, odd.client_secret, theirs)
-        assert not zoho.is_live(theirs)
 
     def test_refusals(self, zoho: Emulator, accounts: Accounts, client: tuple[str, str]) -> None:
         """A wrong token, code, secret or client is told as what it is."""
@@ -215,8 +198,8 @@ class TestAtTheLocalZoho:
         self, zoho: Emulator, clock: FakeClock, accounts: Accounts, client: tuple[str, str]
     ) -> None:
         """A user's no, and the end of the time, end the login."""
-        refused = accounts.start_device(client[0], ["ZohoCRM.users.READ"], prompt=None)
-        late = accounts.start_device(client[0], ["ZohoCRM.users.READ"], access_type="online")
+        refused = accounts.start_device(client[0], ["ZohoCRM.users.READ"])
+        late = accounts.start_device(client[0], ["ZohoCRM.users.READ"])
         zoho.deny_device(refused.user_code)
         with pytest.raises(InvalidGrantError) as caught:
             accounts.poll_device(*client, refused.device_code)

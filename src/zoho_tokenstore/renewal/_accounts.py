@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import Literal, ParamSpec, TypeVar
-from urllib.parse import quote
+from typing import ParamSpec, TypeVar
 
 from zoho_tokenstore.errors import AccountsError, forget_values
 from zoho_tokenstore.renewal._addresses import accounts_server
 from zoho_tokenstore.renewal._answers import TokenResponse, failure_of, fields_of, parse_token_response
-from zoho_tokenstore.renewal._authorization import AccessType, joined
+from zoho_tokenstore.renewal._authorization import joined
 from zoho_tokenstore.renewal._device import DeviceCode, Pending, device_code_of, poll_of
 from zoho_tokenstore.renewal._transport import HTTPAnswer, Transport
 
@@ -143,37 +141,13 @@ class Accounts:
             InvalidGrantError: Zoho does not know the token; it may have been revoked before.
             AccountsUnavailableError: there was no usable answer.
         """
-        _check_revoked(self._post("/oauth/v2/token/revoke", {"token": token}))
+        answer = self._post("/oauth/v2/token/revoke", {"token": token})
+        if answer.status != 200 or fields_of(answer).get("status") != "success":
+            raise failure_of(answer, "to revoke the token")
 
     @_forgetting
-    def revoke_as_client(
-        self,
-        client_id: str,
-        client_secret: str,
-        token: str,
-        *,
-        token_type: Literal["refresh_token", "access_token"] = "refresh_token",  # noqa: S107  # a kind
-    ) -> None:
-        """Revoke a token as its client, in the newer form that Zoho documents.
-
-        Raises:
-            AccountsError: as for `revoke`; `InvalidClientError` if the client is wrong.
-        """
-        credentials = base64.b64encode(f"{quote(client_id, '')}:{quote(client_secret, '')}".encode())
-        headers = {"Authorization": f"Basic {credentials.decode()}"}
-        form = {"token": token, "token_type": token_type}
-        _check_revoked(self._post("/oauth/v2/revoke/token", form, headers))
-
-    @_forgetting
-    def start_device(
-        self,
-        client_id: str,
-        scopes: Sequence[str],
-        *,
-        access_type: AccessType = "offline",
-        prompt: Literal["consent"] | None = "consent",
-    ) -> DeviceCode:
-        """Begin the login of a device without a browser; the arguments are those of `authorization_url`.
+    def start_device(self, client_id: str, scopes: Sequence[str]) -> DeviceCode:
+        """Begin the login of a device without a browser.
 
         Raises:
             AccountsError: as for `refresh`.
@@ -182,10 +156,9 @@ class Accounts:
             "grant_type": "device_request",
             "client_id": client_id,
             "scope": joined(scopes),
-            "access_type": access_type,
+            "access_type": "offline",
+            "prompt": "consent",
         }
-        if prompt is not None:
-            form["prompt"] = prompt
         return device_code_of(self._post("/oauth/v3/device/code", form))
 
     @_forgetting
@@ -204,12 +177,5 @@ class Accounts:
         }
         return poll_of(self._post("/oauth/v3/device/token", form))
 
-    def _post(
-        self, path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None
-    ) -> HTTPAnswer:
-        return self._transport.post(self.url + path, form, headers)
-
-
-def _check_revoked(answer: HTTPAnswer) -> None:
-    if answer.status != 200 or fields_of(answer).get("status") != "success":
-        raise failure_of(answer, "to revoke the token")
+    def _post(self, path: str, form: Mapping[str, str]) -> HTTPAnswer:
+        return self._transport.post(self.url + path, form)

@@ -71,14 +71,14 @@ class Transport:
         """Return a transport that also takes no longer than `limit`."""
         return replace(self, timeout=min(self.timeout, limit))
 
-    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> HTTPAnswer:
+    def post(self, url: str, form: Mapping[str, str]) -> HTTPAnswer:
         """Send a form, once.
 
         Raises:
             AccountsUnavailableError: there is no answer. Its `kind` is `transient` if the request certainly
                 was not sent, and `uncertain` if it may have been.
         """
-        return self._exchange("POST", url, headers or {}, form)
+        return self._exchange("POST", url, {}, form)
 
     def get(self, url: str, headers: Mapping[str, str]) -> HTTPAnswer:
         """Read, once.

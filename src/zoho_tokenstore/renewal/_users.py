@@ -14,9 +14,7 @@ from zoho_tokenstore.renewal._transport import Transport
 _LONGEST = 255  # of a name in the published table
 
 
-def current_user(
-    api_domain: str, access_token: str, *, version: int, transport: Transport | None = None
-) -> str | None:
+def current_user(api_domain: str, access_token: str, *, version: int, transport: Transport) -> str | None:
     """Return the user of an access token as `email:zgid`, or `None` if it cannot be determined.
 
     The SDK asks with every login (`find_user`), and continues without a name if an answer is missing or
@@ -28,7 +26,6 @@ def current_user(
         version: the version of the CRM's API, that of the SDK.
         transport: sends the requests. Its time limit is for both together.
     """
-    transport = transport or Transport()
     base = origin_of(api_domain)
     if base is None:  # nowhere to send a token
         return None

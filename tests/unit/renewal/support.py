@@ -145,7 +145,7 @@ class Line(Transport):
 
     zoho: Zoho = field(kw_only=True)
 
-    def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> HTTPAnswer:
+    def post(self, url: str, form: Mapping[str, str]) -> HTTPAnswer:
         return self.zoho.post(url, form)
 
 
