@@ -72,11 +72,11 @@ class View(ABC):
 
     def get_tokens(self) -> list[Any]:
         with self._calling():
-            return [self._ours(token) for token in self.store.get_tokens()]  # type: ignore[attr-defined]
+            return [self._ours(token) for token in self.store.get_tokens()]
 
     def delete_tokens(self) -> None:
         with self._calling():
-            self.store.delete_tokens()  # type: ignore[attr-defined]
+            self.store.delete_tokens()
 
     def find_token_by_id(self, token_id: Any) -> Any:
         with self._calling():

@@ -18,11 +18,12 @@ from zoho_tokenstore.renewal._renewer import Renewer
 from zoho_tokenstore.renewal._steps import Origin
 from zoho_tokenstore.repository import TokenRepository
 from zoho_tokenstore.sdk._family import Family
+from zoho_tokenstore.sdk._twins import raises_sdk_errors
 from zoho_tokenstore.tokens import Tokens
 
 
 class BaseStore:
-    """A store for an SDK, without the methods by which that SDK calls it.
+    """A store for an SDK, without the methods in which the SDKs differ.
 
     The arguments and errors are those of `zoho_tokenstore.RepositoryStore`.
     """
@@ -97,7 +98,18 @@ class BaseStore:
         self.repository.close()
         self._known.clear()
 
-    # ---- for the methods of each SDK
+    @raises_sdk_errors
+    def get_tokens(self) -> list[Any]:
+        """Return all tokens, but for those over a session limit."""
+        records = (record for record in self.repository.scan() if not self._is_overdue(record))
+        return [self.family.new_token(record) for record in records]
+
+    @raises_sdk_errors
+    def delete_tokens(self) -> None:
+        """Delete all tokens, in one step if the storage can."""
+        (self._renewer or self.repository).clear()
+
+    # ---- for the methods in which the SDKs differ
 
     def _find(self, query: TokenRecord, token: Any) -> TokenRecord | None:
         """Return what a token of the SDK is filled with, or `None`; see `SixMethods.find_token`."""
@@ -143,14 +155,6 @@ class BaseStore:
 
     def _delete(self, token_id: str) -> None:
         (self._renewer or self.repository).delete(token_id)
-
-    def _clear(self) -> None:
-        (self._renewer or self.repository).clear()
-
-    def _all(self) -> list[Any]:
-        """Return all tokens, but for those over a session limit."""
-        records = (record for record in self.repository.scan() if not self._is_overdue(record))
-        return [self.family.new_token(record) for record in records]
 
     def _log_in(self, token_id: str) -> TokenRecord | None:
         """Return what the SDK's own token is logged in as, for an id that is not in the store."""

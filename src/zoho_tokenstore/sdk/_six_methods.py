@@ -43,16 +43,6 @@ class SixMethods(BaseStore):
             raise not_an_id(id, "delete_token")
         self._delete(id)
 
-    @raises_sdk_errors
-    def get_tokens(self) -> list[Any]:
-        """Return all tokens, but for those over a session limit."""
-        return self._all()
-
-    @raises_sdk_errors
-    def delete_tokens(self) -> None:
-        """Delete all tokens, in one step if the storage can."""
-        self._clear()
-
     def find_token_by_id(self, id: str) -> Any:  # noqa: A002  # the SDK's name
         """Return a new token with all stored fields.
 

@@ -131,16 +131,6 @@ class RepositoryStore(BaseStore, TokenStore):  # type: ignore[misc]  # the SDK h
         if found is not None and found.id is not None:
             self._delete(found.id)
 
-    @raises_sdk_errors
-    def get_tokens(self) -> list[Any]:
-        """Return all tokens, but for those over a session limit."""
-        return self._all()
-
-    @raises_sdk_errors
-    def delete_tokens(self) -> None:
-        """Delete all tokens, in one step if the storage can."""
-        self._clear()
-
     def _record(self, user: Any, token: Any) -> TokenRecord:
         """Return what a token of a user holds; without a user, it is the token's own."""
         record, mail = self.family.record_of(token), _mail_of(user)
