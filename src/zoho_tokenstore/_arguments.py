@@ -131,10 +131,6 @@ def _is_switch(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def _is_policy(value: object) -> bool:
-    return value is None or isinstance(value, RefreshPolicy)
-
-
 _TEXT: Final = (_is_text, "a non-empty string")
 _TEXT_OR_NONE: Final = (_or_none(_is_text), "a non-empty string or None")
 _SWITCH: Final = (_is_switch, "True or False")
@@ -147,7 +143,7 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
         "a string such as sqlite:///zohooauth.db (a path is for SQLiteStore or CSVStore)",
     ),
     "refresh": (
-        _is_policy,
+        _or_none(lambda value: isinstance(value, RefreshPolicy)),
         "a RefreshPolicy, or None to leave every refresh to the SDK",
     ),
     "sessions": (

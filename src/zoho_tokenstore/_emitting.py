@@ -76,11 +76,6 @@ class Emitter:
             self._trail.record(event)
         emit(self._on_event, event)
 
-    def not_matched(self, query: TokenRecord, reason: str, *, tell: bool) -> None:
-        """Report that a look-up found nothing, if that is wanted."""
-        if tell:
-            self.emit(EventKind.NOT_MATCHED, query, reason=reason)
-
     def unreadable(self, row: UnreadableRow) -> None:
         """Report and log a row that was left out."""
         self._unreadable_log.note(self._location, row)

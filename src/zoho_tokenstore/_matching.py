@@ -213,7 +213,7 @@ def merge(record: TokenRecord, stored: TokenRecord, *, identified: bool = False)
     """
     if is_same_login(record, stored, identified=identified):
         return _with_expiry(record.filled_from(stored), record, stored)
-    merged = _of_login(record.filled_from(stored), record)
+    merged = with_login_of(record.filled_from(stored), record)
     if record.grant_token is not None:  # the redirect URL, or its absence, belongs to the code
         merged = merged.changed(redirect_url=record.redirect_url)
     if record.refresh_token is None and identified and is_identified_as(record, stored):
@@ -254,11 +254,6 @@ def is_superseded(record: TokenRecord, stored: TokenRecord, start: Generation, n
     return record.refresh_token is not None and record.refresh_token == stored.refresh_token
 
 
-def yield_to(record: TokenRecord, stored: TokenRecord) -> TokenRecord:
-    """Return a superseded record with the stored login instead of its own."""
-    return _of_login(record, stored)
-
-
 def fill(query: TokenRecord, found: TokenRecord) -> TokenRecord:
     """Return the complete token for a look-up: the caller's own fields stay, the rest is filled.
 
@@ -269,11 +264,11 @@ def fill(query: TokenRecord, found: TokenRecord) -> TokenRecord:
     is_alone = query.refresh_token is None and query.grant_token is None
     is_other = is_alone and query.access_token not in (None, found.access_token)
     if is_other or not is_same_login(query, found):
-        return _of_login(filled, query)
+        return with_login_of(filled, query)
     return _with_expiry(filled, query, found)
 
 
-def _of_login(record: TokenRecord, login: TokenRecord) -> TokenRecord:
+def with_login_of(record: TokenRecord, login: TokenRecord) -> TokenRecord:
     """Return the record with the tokens of a login, and only those."""
     return record.changed(
         access_token=login.access_token,

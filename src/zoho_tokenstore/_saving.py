@@ -114,7 +114,7 @@ class Saver:
         if stored is None:
             return self._insert(record, fence, identified)
         if fence is not None and matching.is_superseded(record, stored.record, fence, self._clock()):
-            record, identified = matching.yield_to(record, stored.record), False
+            record, identified = matching.with_login_of(record, stored.record), False
             self._tell(EventKind.FENCED, stored.record, reason="another refresh was saved meanwhile")
         return self._update(record, stored, fence, identified)
 

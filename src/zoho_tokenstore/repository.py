@@ -161,7 +161,8 @@ class TokenRepository:
         check_record(query, "find")
         keys = matching.keys_of(query, self.spent_codes)
         if not keys:
-            self._emitter.not_matched(query, "the query names nobody", tell=tell)
+            if tell:
+                self.emit(EventKind.NOT_MATCHED, query, reason="the query names nobody")
             return None
         stored, failures = self._reader.under(keys[0])
         found = matching.choose(query, keys[0], [row.record for row in stored])
@@ -169,9 +170,10 @@ class TokenRepository:
             if failures and not matching.can_log_in(query):
                 raise failures[0]
             if not stored and any(getattr(query, name) for name in SECRET_COLUMNS):
-                self._check_store(lately=True)  # otherwise the caller would log in, and that would be refused
-            reason = "other credentials are stored" if stored else f"no such {keys[0].index}"
-            self._emitter.not_matched(query, reason, tell=tell)
+                self._check_store()  # otherwise the caller would log in, and that would be refused
+            if tell:
+                reason = "other credentials are stored" if stored else f"no such {keys[0].index}"
+                self.emit(EventKind.NOT_MATCHED, query, reason=reason)
         return found
 
     def save(
@@ -334,10 +336,10 @@ class TokenRepository:
         self._backend.close()
         self._reader.forget()
 
-    def _check_store(self, *, lately: bool = False) -> None:
-        """Refuse a store that is kept differently; `lately`: unless just checked."""
+    def _check_store(self) -> None:
+        """Refuse a store that is kept differently, unless it was just checked."""
         now = time.monotonic()
-        if not lately or now >= self._checked + _RECHECK_INTERVAL:
+        if now >= self._checked + _RECHECK_INTERVAL:
             check_store(self._backend, self.cipher)
             self._checked = now
 

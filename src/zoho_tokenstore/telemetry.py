@@ -29,7 +29,6 @@ _OUTCOMES: Final = {
     EventKind.LOGIN_NEEDED: "login_needed",
     EventKind.THROTTLED: "throttled",
 }
-_COUNTED: Final = frozenset(EventKind) - _OUTCOMES.keys()
 
 
 class Telemetry:
@@ -71,7 +70,7 @@ class Telemetry:
         outcome = _OUTCOMES.get(event.kind)
         if outcome is not None:
             self._renewed(event, outcome)
-        elif event.kind in _COUNTED:
+        else:
             self._events.add(event.count, {"kind": event.kind.value})
         if self._also is not None:
             self._also(event)

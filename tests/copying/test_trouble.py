@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.copying.support import BulkBackend, in_order, numbered, put, row, rows_of, side
-from zoho_tokenstore import BackendTimeoutError, BackendUnavailableError, ConfigurationError, Keyset
+from zoho_tokenstore import BackendTimeoutError, BackendUnavailableError, Keyset
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome
 from zoho_tokenstore.copying._passes import copy_rows
@@ -254,9 +254,3 @@ def test_an_order_of_its_own_costs_no_row(source: ListBackend) -> None:
         done = copy_rows(side(source), side(destination), dry_run=dry_run)
         assert (done.copied, done.others, done.is_complete) == (copied, 2, True)
     assert done.source_digest == done.destination_digest
-
-
-def test_one_store_is_refused(source: ListBackend) -> None:
-    """Source and destination are two."""
-    with pytest.raises(ConfigurationError, match="same store"):
-        copy_rows(side(source), side(source))

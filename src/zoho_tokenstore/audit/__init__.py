@@ -58,13 +58,12 @@ def report(
     *,
     reason: str,
     count: int,
-    clock: Clock = now_ms,
 ) -> None:
     """Report what was done to many rows of a storage at once: to the observer, and in the audit trail."""
     event = Event(
         kind=kind,
         location=backend.location,
-        at_ms=clock(),
+        at_ms=now_ms(),
         reason=reason,
         count=count,
         actor=current_actor(),

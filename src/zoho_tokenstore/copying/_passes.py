@@ -38,7 +38,6 @@ from zoho_tokenstore.errors import (
     BackendError,
     BackendTimeoutError,
     BackendUnavailableError,
-    ConfigurationError,
     InvalidTokenError,
     RetiredIdError,
     RowChangedError,
@@ -80,8 +79,6 @@ def copy_rows(
 
     The arguments and errors are those of `copying.copy`, with both stores open.
     """
-    if source.backend is destination.backend:
-        raise ConfigurationError("The source and the destination are the same store. Give two.")
     state, since = CopyReport(), clock() - RECENT_MS
     deletions = Deletions(source, destination, dry_run=dry_run)
     with reporting(source, destination, state, on_event, is_real=not dry_run):

@@ -100,10 +100,6 @@ class LeaseEntry:
         """
         return self.owner is not None and now_ms < self.until_ms <= now_ms + 2 * ms(policy.timeout)
 
-    def is_left(self) -> bool:
-        """Return whether the last renewal has begun, and neither succeeded nor failed."""
-        return self.owner is not None
-
     def holding_off(self, now_ms: int, policy: RefreshPolicy) -> RecordedFailure | None:
         """Return the failure because of which nothing may be sent now, if any.
 

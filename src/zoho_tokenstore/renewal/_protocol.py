@@ -253,7 +253,7 @@ def _check(entry: LeaseEntry, ask: Ask, policy: RefreshPolicy, now_ms: int) -> N
 def _may_be_sent(entry: LeaseEntry) -> bool:
     """Return whether a code taken before may be sent: if it certainly never has been."""
     is_unspent = entry.failure is not None and entry.failure.kind != "rejected"
-    return is_unspent and not entry.is_left() and entry.renewed is None
+    return is_unspent and entry.owner is None and entry.renewed is None
 
 
 def _of(failure: RecordedFailure, ask: Ask, now_ms: int) -> AccountsError:

@@ -118,7 +118,7 @@ class BaseStore:
             return None
         filled = matching.fill(query, found)
         if query.id is None and not matching.is_same_login(query, found):
-            filled = matching.yield_to(filled, found)  # the query's credentials were used for it
+            filled = matching.with_login_of(filled, found)  # the query's credentials were used for it
         return self._on_this_host(filled)
 
     def _stored(self, query: TokenRecord, token: Any) -> TokenRecord | None:
