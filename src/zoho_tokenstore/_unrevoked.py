@@ -18,6 +18,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from zoho_tokenstore._util.deadlines import Deadline
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.backend import Leases
 from zoho_tokenstore.errors import ConflictError
 from zoho_tokenstore.records import (
@@ -48,7 +49,7 @@ _TIMEOUT_S: Final = 10.0
 """How many seconds a change is retried while others keep changing the list."""
 
 _SEPARATOR: Final = "/"
-_KEPT_MS: Final = int(KEPT.total_seconds() * 1000)
+_KEPT_MS: Final = ms(KEPT)
 
 OWED: Final = "owed"
 """The chain of logins whose revocation is owed."""

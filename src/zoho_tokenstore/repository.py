@@ -17,6 +17,7 @@ from zoho_tokenstore._reading import Reader, Scan, Stored
 from zoho_tokenstore._saving import Fence, Saver, Target
 from zoho_tokenstore._unrevoked import RememberedTokens, ReplacedLogins
 from zoho_tokenstore._util.clock import Clock, now_ms
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.audit import trail_of
 from zoho_tokenstore.backend import Backend, Leases, SupportsCount, SupportsLeases, check_abilities
 from zoho_tokenstore.errors import (
@@ -320,7 +321,7 @@ class TokenRepository:
         """
         if not isinstance(older_than, timedelta) or older_than < timedelta(0):
             raise ConfigurationError("prune_retired: older_than must be a timedelta, not negative.")
-        before_ms, retired = self.clock() - int(older_than.total_seconds() * 1000), self._backend.retired
+        before_ms, retired = self.clock() - ms(older_than), self._backend.retired
         if dry_run:
             return sum(one.at_ms < before_ms for one in retired.scan())
         return retired.prune(before_ms)

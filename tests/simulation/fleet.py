@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from zoho_tokenstore._policies import DEFAULT_POLICY
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.backend import LeaseState
 from zoho_tokenstore.errors import AccountsError, AccountsUnavailableError
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal import _protocol as protocol
-from zoho_tokenstore.renewal._budget import ms
 from zoho_tokenstore.renewal._clock_skew import ClockSkew
 from zoho_tokenstore.renewal._freshness import Freshness, TokenState
 

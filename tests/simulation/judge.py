@@ -10,10 +10,10 @@ from tests.simulation.plan import Plan
 from tests.simulation.processes import Process, Renewing
 from tests.simulation.scene import Scene
 from tests.simulation.world import Violation
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.errors import AccountsError
 from zoho_tokenstore.records import Row, TokenRecord, record_from_row
 from zoho_tokenstore.renewal import _protocol as protocol
-from zoho_tokenstore.renewal._budget import ms
 from zoho_tokenstore.renewal._lease_entry import LeaseEntry
 
 _LONGEST_PAUSE: Final = 0.1

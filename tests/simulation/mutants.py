@@ -11,7 +11,6 @@ from unittest import mock
 
 from tests.simulation import processes
 from tests.simulation.scene import Renew
-from zoho_tokenstore.renewal import _budget as budget
 from zoho_tokenstore.renewal import _lease_entry as lease_entry
 from zoho_tokenstore.renewal import _pending_saves as pending_saves
 from zoho_tokenstore.renewal import _protocol as protocol
@@ -97,7 +96,7 @@ MUTANTS: Final = {
         "within_window(self.sent, now_ms, policy)",
     ),
     "requests are forgotten too early": Mutant(
-        budget, "abs(now_ms - at) < ms(policy.window)", "abs(now_ms - at) < ms(policy.window) // 2"
+        lease_entry, "abs(now_ms - at) < ms(policy.window)", "abs(now_ms - at) < ms(policy.window) // 2"
     ),
     "a request that failed is not counted": Mutant(
         lease_entry,
@@ -146,9 +145,6 @@ def made(mutant: Mutant) -> Iterator[Renew]:
     with contextlib.ExitStack() as patches:
         if mutant.module is lease_entry:
             patches.enter_context(mock.patch.object(protocol, "LeaseEntry", made.LeaseEntry))
-        elif mutant.module is budget:
-            for name in ("within_window", "blocked_ms"):
-                patches.enter_context(mock.patch.object(lease_entry, name, vars(made)[name]))
         elif mutant.module is steps:
             patches.enter_context(mock.patch.object(processes, "Steps", made.Steps))
         elif mutant.module is pending_saves:

@@ -1,4 +1,4 @@
-"""Durations as people write them."""
+"""Durations as people write them, and in the unit of all times."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def duration_of(text: str) -> timedelta | None:
 def age_of(text: str) -> timedelta | None:
     """Return the same, but `None` without a unit: too much might be deleted."""
     return None if text[-1:].isdigit() else duration_of(text)
+
+
+def ms(duration: timedelta) -> int:
+    """Return a duration in milliseconds."""
+    return int(duration.total_seconds() * 1000)

@@ -17,6 +17,7 @@ from typing import Final
 from zoho_tokenstore._util import forks
 from zoho_tokenstore._util.clock import Clock, now_ms
 from zoho_tokenstore._util.deadlines import Deadline
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.audit import _entries as entries
 from zoho_tokenstore.audit._chain import AuditReport, Chain, parse_anchor
 from zoho_tokenstore.audit._entries import AuditEntry
@@ -171,7 +172,7 @@ class AuditTrail:
         """
         if not isinstance(older_than, timedelta) or older_than < timedelta(0):
             raise ConfigurationError("prune: older_than must be a timedelta, not negative.")
-        before_ms = self._clock() - int(older_than.total_seconds() * 1000)
+        before_ms = self._clock() - ms(older_than)
         count, last = 0, None
         for entry in map(self._read, self._log.scan()):
             if entry.at_ms >= before_ms:

@@ -6,14 +6,15 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.doctor._checks import Tally, compares_rows, error, row_check
 from zoho_tokenstore.doctor._findings import Finding, Severity
 from zoho_tokenstore.doctor._subject import Holder, Login, Subject
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal import _datacenters as datacenters
-from zoho_tokenstore.renewal._budget import within_window
 from zoho_tokenstore.renewal._clock_skew import ClockSkew
 from zoho_tokenstore.renewal._freshness import Freshness, TokenState
+from zoho_tokenstore.renewal._lease_entry import within_window
 
 _LASTING_MS: Final = 600_000
 """After how long renewals that fail are worth a finding."""
@@ -83,7 +84,7 @@ def shared_login(login: Login, subject: Subject) -> str | None:
     entry, record = login.entry, login.record
     failure, renewed = entry.failure, entry.renewed
     if failure is not None and failure.kind == "throttled":
-        refused_at = failure.until_ms - int(subject.policy.window.total_seconds() * 1000)
+        refused_at = failure.until_ms - ms(subject.policy.window)
         ours = len(within_window(entry.sent, refused_at, subject.policy))
         if ours < subject.policy.budget and login.now_ms < failure.until_ms:
             return f"Zoho refused more than {ours:,} requests"

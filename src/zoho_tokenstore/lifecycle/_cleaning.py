@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.lifecycle._ending import Ending
 from zoho_tokenstore.lifecycle._lifecycle import HasLifecycle, Lifecycle
@@ -187,4 +188,4 @@ class _Job:
 
 
 def _ms(duration: timedelta | None) -> int | None:
-    return None if duration is None else int(duration.total_seconds() * 1000)
+    return None if duration is None else ms(duration)

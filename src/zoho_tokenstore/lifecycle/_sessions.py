@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final, Literal
 
 from zoho_tokenstore._policies import SessionPolicy
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore._util.errands import Errands
 from zoho_tokenstore.errors import LoginExpiredError, TokenStoreError
 from zoho_tokenstore.events import EventKind
@@ -35,8 +36,8 @@ class Limits:
     """A session policy as whole milliseconds: pure functions of a record and a time."""
 
     def __init__(self, policy: SessionPolicy) -> None:
-        self.idle_ms = _NEVER if policy.idle is None else int(policy.idle.total_seconds() * 1000)
-        self.absolute_ms = _NEVER if policy.absolute is None else int(policy.absolute.total_seconds() * 1000)
+        self.idle_ms = _NEVER if policy.idle is None else ms(policy.idle)
+        self.absolute_ms = _NEVER if policy.absolute is None else ms(policy.absolute)
         self.interval_ms = _NEVER if policy.idle is None else min(self.idle_ms // 5, _LONGEST_INTERVAL_MS)
 
     def passed(self, record: TokenRecord, now_ms: int) -> Limit | None:

@@ -7,8 +7,8 @@ from typing import Final
 
 from zoho_tokenstore._policies import SDK_MARGIN, RefreshPolicy
 from zoho_tokenstore._util.clock import Clock
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal._budget import ms
 from zoho_tokenstore.renewal._clock_skew import ClockSkew
 
 _MARGIN_MS: Final = ms(SDK_MARGIN) + 500

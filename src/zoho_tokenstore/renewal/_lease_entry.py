@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple, Self, get_args
 
 from zoho_tokenstore._policies import RefreshPolicy
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.errors import FailureKind
-from zoho_tokenstore.renewal._budget import blocked_ms, ms, within_window
 
 KEPT: Final = timedelta(hours=25)
 """How long an entry is kept after its last change: a token's life, and a day for an operator to ask."""
@@ -24,6 +25,12 @@ KEPT_REJECTED: Final = timedelta(days=60)
 
 _FIRST_RETRY_DELAY_MS: Final = 1_000
 _LONGEST_RETRY_DELAY_MS: Final = 60_000
+
+
+def within_window(sent: Iterable[int], now_ms: int, policy: RefreshPolicy) -> tuple[int, ...]:
+    """Return the request times, in epoch milliseconds, that Zoho still counts, oldest first."""
+    # A time ahead of ours counts like one equally far behind: clocks are set back.
+    return tuple(sorted(at for at in sent if abs(now_ms - at) < ms(policy.window)))
 
 
 class RecordedFailure(NamedTuple):
@@ -112,8 +119,14 @@ class LeaseEntry:
         return failure if now_ms < failure.until_ms <= now_ms + longest else None
 
     def blocked_ms(self, now_ms: int, policy: RefreshPolicy) -> int:
-        """Return for how many milliseconds the budget allows no request; 0 if it allows one."""
-        return blocked_ms(self.sent, now_ms, policy)
+        """Return for how many milliseconds the budget allows no request; 0 if it allows one.
+
+        Zoho refuses more than ten requests for one refresh token within ten minutes, a sliding window.
+        """
+        counted = within_window(self.sent, now_ms, policy)
+        if len(counted) < policy.budget:
+            return 0
+        return max(1, counted[-policy.budget] + ms(policy.window) - now_ms)
 
     def taken(self, owner: str, now_ms: int, policy: RefreshPolicy) -> LeaseEntry:
         """Return the entry with a lease that begins now, for one request, which is counted."""

@@ -16,13 +16,13 @@ from typing import Final, Protocol
 from zoho_tokenstore._policies import RefreshPolicy
 from zoho_tokenstore._saving import Fence
 from zoho_tokenstore._util import forks
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.errors import BackendError, InvalidClientError, InvalidGrantError, TokenStoreError
 from zoho_tokenstore.events import EventKind
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal import _failures as failures
 from zoho_tokenstore.renewal._accounts import Accounts
 from zoho_tokenstore.renewal._answers import TokenResponse
-from zoho_tokenstore.renewal._budget import ms
 from zoho_tokenstore.renewal._clock_skew import ClockSkew
 from zoho_tokenstore.renewal._freshness import Freshness, TokenState
 from zoho_tokenstore.renewal._lease_entry import LeaseEntry

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.unit.renewal.support import NOW
 from zoho_tokenstore import RefreshPolicy
+from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.errors import FailureKind
-from zoho_tokenstore.renewal._budget import ms
 from zoho_tokenstore.renewal._lease_entry import KEPT, KEPT_REJECTED, LeaseEntry, RecordedFailure, Renewed
 
 POLICY = RefreshPolicy()
