@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NoReturn, Self, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 from zoho_tokenstore import _matching as matching
 from zoho_tokenstore._arguments import checked
@@ -18,6 +18,7 @@ from zoho_tokenstore._saving import Fence, Saver, Target
 from zoho_tokenstore._unrevoked import RememberedTokens, ReplacedLogins
 from zoho_tokenstore._util.clock import Clock, now_ms
 from zoho_tokenstore._util.durations import ms
+from zoho_tokenstore._util.opened import Opened
 from zoho_tokenstore.audit import trail_of
 from zoho_tokenstore.backend import Backend, Leases, SupportsCount, SupportsLeases, check_abilities
 from zoho_tokenstore.errors import (
@@ -41,7 +42,7 @@ _RECHECK_INTERVAL: Final = 5.0
 """How many seconds a look-up that finds nothing trusts that the store matches the keys."""
 
 
-class TokenRepository:
+class TokenRepository(Opened):
     """Tokens in a backend, under the rules of docs/explanation/matching.md.
 
     It may be shared by all threads of a process. Every method raises a `BackendError` when the
@@ -107,18 +108,6 @@ class TokenRepository:
 
     def __repr__(self) -> str:
         return f"TokenRepository({self.location!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise ConfigurationError(
-            "A TokenRepository cannot be pickled or copied: it has connections and locks. Open it in each "
-            "process, with the same arguments."
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
     @property
     def location(self) -> str:

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
-from typing import Final, NoReturn, ParamSpec, Self, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from zoho_tokenstore._async_tokens import AsyncTokens
 from zoho_tokenstore._device_login import granted_on_device
 from zoho_tokenstore._health import HEALTH_TIMEOUT, Health, HealthCheck
 from zoho_tokenstore._logins import Client, ClientCredentials, Code, Credentials, Device, RefreshToken
 from zoho_tokenstore._statuses import Status, status_of
-from zoho_tokenstore.errors import ConfigurationError, TokenNotFoundError
+from zoho_tokenstore._util.opened import Opened
+from zoho_tokenstore.errors import TokenNotFoundError
 from zoho_tokenstore.lifecycle._ending import Revoked
 from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.records import TokenRecord
@@ -31,7 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Tokens:
+class Tokens(Opened):
     """Good access tokens, whoever else uses them: `open_tokens(url)`, or a store's `tokens`.
 
     It may be shared by all threads. Besides what they name, its methods raise `BackendError` if the storage
@@ -62,17 +63,6 @@ class Tokens:
 
     def __repr__(self) -> str:
         return f"Tokens({self._renewer.repository.location!r})"
-
-    def __reduce__(self) -> NoReturn:
-        raise ConfigurationError(
-            "Tokens cannot be pickled or copied: they have connections and locks. Open them in each process."
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
     @property
     def accounts_url(self) -> str | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar, Final, NoReturn, Self
+from typing import Any, ClassVar, Final
 
 from zoho_tokenstore import _matching as matching
 from zoho_tokenstore._arguments import checked
 from zoho_tokenstore._policies import DEFAULT_POLICY, RefreshPolicy, SessionPolicy
 from zoho_tokenstore._util.caches import SecondHitCache
+from zoho_tokenstore._util.opened import Opened
 from zoho_tokenstore.errors import BackendError, ConfigurationError, RetiredIdError, TokenNotFoundError
 from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.records import TokenRecord
@@ -22,7 +23,7 @@ from zoho_tokenstore.sdk._twins import raises_sdk_errors
 from zoho_tokenstore.tokens import Tokens
 
 
-class BaseStore:
+class BaseStore(Opened):
     """A store for an SDK, without the methods in which the SDKs differ.
 
     The arguments and errors are those of `zoho_tokenstore.RepositoryStore`.
@@ -62,18 +63,6 @@ class BaseStore:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.repository.location!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def __reduce__(self) -> NoReturn:
-        raise ConfigurationError(
-            f"A {type(self).__name__} cannot be pickled or copied: it has connections and locks. "
-            "Open it in each process, with the same arguments."
-        )
 
     @property
     def tokens(self) -> Tokens:

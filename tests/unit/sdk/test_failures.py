@@ -235,10 +235,10 @@ def test_a_store_cannot_be_pickled(take: Callable[[Any], object]) -> None:
     """A store and its repository have connections and locks: a sentence says to open them in each process."""
     with (
         ListStore() as store,
-        pytest.raises(errors.ConfigurationError, match=r"A ListStore .* in each process"),
+        pytest.raises(errors.ConfigurationError, match=r"ListStore objects .* in each process"),
     ):
         take(store)
-    with pytest.raises(errors.ConfigurationError, match=r"A TokenRepository .* in each process"):
+    with pytest.raises(errors.ConfigurationError, match=r"TokenRepository objects .* in each process"):
         take(store.repository)
 
 
