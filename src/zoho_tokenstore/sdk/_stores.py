@@ -66,10 +66,7 @@ class SQLiteStore(OpeningStore):
         timeout: float = 30.0,
         **options: Unpack[StoreOptions],
     ) -> None:
-        super().__init__(
-            lambda: SQLiteBackend(path, timeout=timeout),
-            **options,
-        )
+        super().__init__(lambda: SQLiteBackend(path, timeout=timeout), **options)
 
 
 class InMemoryStore(OpeningStore):
@@ -81,14 +78,8 @@ class InMemoryStore(OpeningStore):
     """
 
     @checked
-    def __init__(
-        self,
-        **options: Unpack[StoreOptions],
-    ) -> None:
-        super().__init__(
-            MemoryBackend,
-            **options,
-        )
+    def __init__(self, **options: Unpack[StoreOptions]) -> None:
+        super().__init__(MemoryBackend, **options)
 
 
 class ListStore(OpeningStore):
@@ -100,14 +91,8 @@ class ListStore(OpeningStore):
     """
 
     @checked
-    def __init__(
-        self,
-        **options: Unpack[StoreOptions],
-    ) -> None:
-        super().__init__(
-            ListBackend,
-            **options,
-        )
+    def __init__(self, **options: Unpack[StoreOptions]) -> None:
+        super().__init__(ListBackend, **options)
 
 
 class CSVStore(OpeningStore):
@@ -136,7 +121,4 @@ class CSVStore(OpeningStore):
     ) -> None:
         from zoho_tokenstore.backends.csv import CSVBackend
 
-        super().__init__(
-            lambda: CSVBackend(path, timeout=timeout),
-            **options,
-        )
+        super().__init__(lambda: CSVBackend(path, timeout=timeout), **options)
