@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 _FORMAT: Final = 1
 _NAME: Final = re.compile(r"[0-9]{20}-[0-9a-f]{16}\.token")
-_SCRATCH: Final = ".new"
+_SCRATCH: Final = re.compile(rf"\.{_NAME.pattern}\.[0-9a-f]{{16}}\.new")
+"""A file that is being written, by `write_atomically`."""
+
 _STALE_AFTER_S: Final = 3600.0
 """A temporary file this old, in seconds, was left by a process killed before it was complete."""
 
@@ -61,18 +63,18 @@ class Spool:
     """
 
     def __init__(self, folder: str | os.PathLike[str], location: str, cipher: Cipher) -> None:
-        from zoho_tokenstore._util.atomic_files import sync
+        from zoho_tokenstore._util.atomic_files import write_atomically
         from zoho_tokenstore._util.file_rights import check_place  # loaded only for a spool
 
         self._folder = Path(folder).absolute()
-        self._check_place, self._sync = check_place, sync
+        self._check_place, self._write = check_place, write_atomically
         self._location = location
         self._cipher = cipher
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(f"The spool {folder} cannot be made: {error.strerror}.") from error
-        self._check_place(self._folder / _SCRATCH)
+        self._check_place(self._folder / "a file")
         self.reset()
         forks.reset_in_child(self)
 
@@ -92,14 +94,9 @@ class Spool:
         row = self._cipher.seal(Row(name, user_name=self._location, access_token=_text_of(entry)))
         secret = {column: value for column in SECRET_COLUMNS if (value := getattr(row, column))}
         data = json.dumps({"format": _FORMAT, "store": self._location, **secret}).encode()
-        scratch = self._folder / f".{name}{_SCRATCH}"
         try:
-            _write(scratch, data)
-            scratch.rename(self._folder / name)
-            self._sync(self._folder)
+            self._write(self._folder / name, data)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                scratch.unlink()
             raise BackendUnavailableError(
                 f"The spool {self._folder} cannot be written: {error.strerror}. The token is only in the "
                 "memory of this process."
@@ -164,8 +161,7 @@ class Spool:
     def _remove_if_abandoned(self, name: str) -> None:
         path = self._folder / name
         with contextlib.suppress(OSError):
-            is_ours = name.endswith(_SCRATCH) and _NAME.fullmatch(name[1 : -len(_SCRATCH)])
-            if is_ours and path.lstat().st_mtime < time.time() - _STALE_AFTER_S:
+            if _SCRATCH.fullmatch(name) and path.lstat().st_mtime < time.time() - _STALE_AFTER_S:
                 path.unlink()
 
     def _next(self) -> int:
@@ -209,11 +205,3 @@ def _read(path: Path) -> bytes:
     if len(data) > _MAX_BYTES:
         raise ValueError
     return data
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(handle)

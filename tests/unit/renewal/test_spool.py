@@ -331,7 +331,7 @@ def test_what_a_killed_process_had_begun_to_write_goes_in_time(site: Site) -> No
     """It was never whole. A young one may be another process's, which is just writing it."""
     site.leave()
     (file,) = site.files()
-    young, old = (site.folder / f".{number}{file.name[1:]}.new" for number in "12")
+    young, old = (site.folder / f".{number}{file.name[1:]}.{'0f' * 8}.new" for number in "12")
     for scratch in (young, old):
         scratch.write_bytes(b"{")
     os.utime(old, (0, 0))
