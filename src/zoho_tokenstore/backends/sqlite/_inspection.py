@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import SplitResult
 
 from zoho_tokenstore._inspection import StorageFacts
@@ -75,7 +75,7 @@ class SQLiteInspection:
                 yield from map(read_row, batch)
 
     def entries(self, names: Sequence[str]) -> Mapping[str, str]:
-        found: dict[str, str] = {}
+        found: dict[bytes, bytes] = {}
         with self._failing() as connection:
             if not connection.execute("SELECT 1 FROM pragma_table_info('zoho_tokenstore_lease')").fetchone():
                 return {}
@@ -83,10 +83,11 @@ class SQLiteInspection:
                 some = names[start : start + _NAMES]
                 marks = ", ".join("?" * len(some))
                 found |= connection.execute(
-                    f"SELECT CAST(name AS TEXT), text FROM zoho_tokenstore_lease WHERE name IN ({marks})",  # noqa: S608
+                    "SELECT CAST(name AS BLOB), CAST(text AS BLOB) FROM zoho_tokenstore_lease "  # noqa: S608
+                    f"WHERE name IN ({marks})",
                     some,
                 )
-        return {_text(name): _text(text) for name, text in found.items()}
+        return {name.decode(): text.decode(errors="replace") for name, text in found.items()}
 
     def close(self) -> None:
         if self._connection is not None:
@@ -138,7 +139,3 @@ def _outdated(columns: set[str], missing: list[str]) -> str:
     if lacking:
         return "the table oauthtoken has only the columns of Zoho's published code"
     return f"{len(missing)} of its indexes, triggers or tables are missing" if missing else ""
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
