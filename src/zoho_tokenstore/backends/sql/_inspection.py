@@ -77,7 +77,7 @@ class SQLInspection:
 
     def _look(self, connection: sa.Connection) -> StorageFacts:
         self._dialect.check(connection, self.location)
-        facts = server_facts.facts_of(connection)
+        facts = server_facts.facts_of(connection, self._dialect)
         self._state = self._schema_state(connection)
         return replace(facts, schema=self._state, outdated=_OLDER if self._state == "older" else "")
 
