@@ -227,6 +227,9 @@ class Dialect:
     def prepare(self, engine: sa.Engine, timeout: float) -> None:
         """Prepare an engine that has not connected yet."""
 
+    def take_over(self, connection: sa.Connection) -> None:
+        """Close the database's file, if it is one, to others: who opens a store does, who looks does not."""
+
     def check_kept(self, connection: sa.Connection) -> None:
         """Refuse what was done in what is no longer the database: a deleted file."""
 
