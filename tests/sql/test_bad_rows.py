@@ -52,6 +52,19 @@ def test_a_bad_row_is_told_beside_the_others(kind: str, bad: str, url: str, open
 
 
 @pytest.mark.parametrize("kind", support.KINDS)
+def test_an_empty_id(kind: str, url: str, open_: Open) -> None:
+    """The row is listed before all others, and its id among those of deleted rows."""
+    backend = open_()
+    backend.write(Row("1"), expect=None)
+    support.query(url, "INSERT INTO oauthtoken (id, user_name) VALUES ('', 'a')")
+    assert [row.id for row in backend.scan()] == ["", "1"]
+    assert [row.id for row in backend.scan(limit=1)] == [""]
+    assert [row.id for row in backend.scan(after="")] == ["1"]
+    assert backend.clear() == 2
+    assert [retired.id for retired in backend.retired.scan()] == ["", "1"]
+
+
+@pytest.mark.parametrize("kind", support.KINDS)
 @pytest.mark.parametrize("expiry", ["2026-11-24T10:00:00Z", "1.79E+12", "None", "", "x"])
 def test_an_expiry_that_is_no_number_is_passed_on(kind: str, expiry: str, url: str, open_: Open) -> None:
     """The text stays as it is: what it means is not the storage's to say."""

@@ -61,8 +61,9 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
         self._load = connections.query(rows.where(this_row), "row_id")
         self._rows = rows.order_by(columns.id)
         behind = columns.id > sa.bindparam("after", type_=columns.id.type)
-        page = self._rows.where(behind).limit(sa.bindparam("size", type_=sa.Integer))
-        self._scan = connections.query(page, "after", "size")
+        page = self._rows.limit(sa.bindparam("size", type_=sa.Integer))
+        self._first = connections.query(page, "size")
+        self._next = connections.query(page.where(behind), "after", "size")
         self._finds: dict[tuple[str, int], Query] = {}
         self._lists = {index: self._list(index) for index in LOOKUPS}
         retired = sa.select(dialect.retired.c.at_ms).where(dialect.retired.c.id == row_id)
@@ -102,10 +103,14 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         left = limit
-        last = "" if after is None else after
+        last = after
         while left is None or left > 0:
             size = _BATCH if left is None else min(left, _BATCH)
-            page = self._connections.all(self._scan, last, size)
+            page = (
+                self._connections.all(self._first, size)
+                if last is None  # an empty id comes first, too
+                else self._connections.all(self._next, last, size)
+            )
             yield from map(self._found, page)
             if len(page) < size:
                 return

@@ -66,7 +66,7 @@ class SQLiteInspection:
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         left = limit
-        condition, values = "WHERE id > ?" if after else "", (after,) if after else ()
+        condition, values = ("", ()) if after is None else ("WHERE id > ?", (after,))
         with self._failing() as connection:
             connection.text_factory = RawText
             statement = f"SELECT {self._select} FROM oauthtoken {condition} ORDER BY id LIMIT ?"  # noqa: S608
