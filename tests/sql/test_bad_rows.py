@@ -16,7 +16,7 @@ INSERT: Final = "INSERT INTO oauthtoken (id, user_name, access_token{}) VALUES (
 BAD: Final = {
     "a time that is no number": ("0bad", INSERT.format(", created_at_ms", "'0bad'", ", 'soon'")),
     "a binary token": ("0bad", INSERT.format(", refresh_token", "'0bad'", ", x'00ff'")),
-    "a binary id": (r"\xff", INSERT.format("", "x'ff'", "")),
+    "a binary id": ("X'FF'", INSERT.format("", "x'ff'", "")),
     "a text that is none": ("0bad", INSERT.format(", grant_token", "'0bad'", ", CAST(x'ff' AS TEXT)")),
 }
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from zoho_tokenstore._util import atomic_files, file_rights
-from zoho_tokenstore.backends.sql import _texts as texts
+from zoho_tokenstore.backends._rows import text_or_raw
 from zoho_tokenstore.backends.sql._dialect import Dialect
 
 _FILE: Final = "zoho_tokenstore.file"
@@ -25,7 +25,7 @@ class SQLite(Dialect):
             file_rights.check_place(*_files(file))
             file_rights.check_mount(file)
         connection: Any = dialect.connect(*args, **options)
-        connection.text_factory = texts.or_bytes  # SQLite's own way ends the query at text that is not UTF-8
+        connection.text_factory = text_or_raw  # SQLite's own way ends the query at text that is not UTF-8
         return connection
 
     def prepare(self, engine: sa.Engine, timeout: float) -> None:  # noqa: ARG002

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import NoneType
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,19 +12,18 @@ from sqlalchemy.exc import IntegrityError
 
 from zoho_tokenstore._util.caches import MemoCache
 from zoho_tokenstore.backend import SupportsCount, SupportsRehearsal, SupportsWriteMany
+from zoho_tokenstore.backends._rows import DIGESTED, STORED, Stored, read_row, values_of
 from zoho_tokenstore.backends.sql import _failures as failures
 from zoho_tokenstore.backends.sql import _shape as shape
-from zoho_tokenstore.backends.sql import _texts as texts
 from zoho_tokenstore.backends.sql._bulk import Bulk
 from zoho_tokenstore.backends.sql._connections import Query, SQLConnections
-from zoho_tokenstore.backends.sql._dialect import DIGEST_COLUMNS, DIGESTED, Dialect, Values
+from zoho_tokenstore.backends.sql._dialect import Dialect, Values
 from zoho_tokenstore.backends.sql._retired import SQLRetiredIds
 from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import (
     BOOKKEEPING,
     COLUMNS,
     LOOKUPS,
-    NO_DIGESTS,
     ROW_FIELDS,
     Found,
     Row,
@@ -35,16 +33,6 @@ from zoho_tokenstore.records import (
 _BATCH: Final = 1000
 _FEW: Final = 8
 _TRIES: Final = 3  # the conflicting row may be gone when we look
-_DIGESTS: Final = slice(len(ROW_FIELDS), len(ROW_FIELDS) + len(DIGESTED))
-_NULLS: Final = (None,) * len(DIGESTED)
-_EXPIRY: Final = COLUMNS.index("expiry_time")
-_READ: Final = (*ROW_FIELDS, *DIGEST_COLUMNS, "etag")
-_TEXTS: Final = len(COLUMNS)
-_TEXT: Final = frozenset({str, NoneType})
-_TIME: Final = frozenset({int, NoneType})
-_new: Final = tuple.__new__
-
-Stored = tuple[Any, ...]
 
 
 class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
@@ -270,38 +258,11 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
         """Return a row's stored values, by column."""
         if expect is not None and not self._dialect.is_etag(expect):
             raise _changed(row.id)
-        digests = (row.digests.get(name) for name in DIGESTED)
-        held = (*row[: len(ROW_FIELDS)], *digests, mark)
-        values = dict(zip(_READ, held, strict=True))
+        values = dict(zip(STORED, (row.id, *values_of(row), mark), strict=True))
         return values | self._dialect.derived({index: row.lookup_key(index) for index in LOOKUPS})
 
     def _found(self, stored: Stored) -> Found:
-        values = self._dialect.values_of(stored)
-        expiry = values[_EXPIRY]
-        if expiry.__class__ is int:
-            values = (*values[:_EXPIRY], str(expiry), *values[_EXPIRY + 1 :])
-        wrong = _wrong(values)
-        if wrong:
-            return UnreadableRow(texts.shown(values[0]), wrong)
-        digests: Mapping[str, str] = NO_DIGESTS
-        if values[_DIGESTS] != _NULLS:
-            digests = {name: d for name, d in zip(DIGESTED, values[_DIGESTS], strict=True) if d is not None}
-        # Not by the class: its constructor would unpack and check the values again.
-        return _new(Row, (*values[: _DIGESTS.start], digests, values[-1]))
-
-
-def _wrong(values: Stored) -> str | None:
-    """Return what is wrong with the values read from a row."""
-    if values[0] is None:
-        return "it has no id"
-    texts_of, times_of = (*values[:_TEXTS], *values[_DIGESTS]), values[_TEXTS : _DIGESTS.start]
-    if _TEXT.issuperset(map(type, texts_of)) and _TIME.issuperset(map(type, times_of)):
-        return None
-    for name, value in zip(_READ, values, strict=True):
-        allowed, kind = (_TIME, "a whole number") if name in BOOKKEEPING else (_TEXT, "text")
-        if name != "etag" and type(value) not in allowed:
-            return f"its {name} is no {kind.removeprefix('a ')}"
-    return None
+        return read_row(self._dialect.values_of(stored))
 
 
 def _update_parameters(values: Values, expect: object) -> Values:

@@ -13,10 +13,10 @@ from urllib.parse import SplitResult
 
 from zoho_tokenstore._inspection import StorageFacts
 from zoho_tokenstore._util.urls import file_and_timeout
+from zoho_tokenstore.backends._rows import OWN_COLUMNS, STORED, RawText, read_row
 from zoho_tokenstore.backends.sqlite import _failures as failures
 from zoho_tokenstore.backends.sqlite import _files as files
 from zoho_tokenstore.backends.sqlite import _schema as schema
-from zoho_tokenstore.backends.sqlite._rows import STORED, RawText, read_row
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import Found
 
@@ -135,7 +135,7 @@ def _select(columns: set[str]) -> str:
 
 
 def _outdated(columns: set[str], missing: list[str]) -> str:
-    lacking = [name for name in schema.OWN_COLUMNS if name not in columns]
+    lacking = [name for name in OWN_COLUMNS if name not in columns]
     if lacking:
         return "the table oauthtoken has only the columns of Zoho's published code"
     return f"{len(missing)} of its indexes, triggers or tables are missing" if missing else ""

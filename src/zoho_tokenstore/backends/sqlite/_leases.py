@@ -7,8 +7,8 @@ from typing import Final
 from zoho_tokenstore._local_leases import forgets_now
 from zoho_tokenstore._util.clock import Clock, now_ms
 from zoho_tokenstore.backend import LeaseState
+from zoho_tokenstore.backends._rows import decoded
 from zoho_tokenstore.backends.sqlite._connections import SQLiteConnections, SQLiteHandle
-from zoho_tokenstore.backends.sqlite._rows import decoded
 
 _READ: Final = "SELECT text FROM zoho_tokenstore_lease WHERE name = ?"
 _UPDATE: Final = (
