@@ -44,7 +44,7 @@ MAY_IMPORT: Final = {
     "login.django": (
         "errors _util records events _policies lifecycle renewal tokens login registry doctor sdk cli"
     ),
-    "telemetry": "errors events",
+    "telemetry": "_util events",
     "registry": (
         "errors _util sealing _matching events _options _policies _arguments backend _inspection repository "
         "renewal lifecycle tokens"

@@ -7,23 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Self, Unpack
 from urllib.parse import SplitResult, quote
 
+from zoho_tokenstore._util.packages import needed_by
 from zoho_tokenstore.backend import SupportsCount, SupportsLeases, SupportsRehearsal, SupportsWriteMany
-from zoho_tokenstore.errors import (
-    ConfigurationError,
-    MissingDependencyError,
-    RetiredIdError,
-    RowChangedError,
-    UnreadableRowError,
-)
+from zoho_tokenstore.errors import ConfigurationError, RetiredIdError, RowChangedError, UnreadableRowError
 
-try:
+with needed_by("A Redis store", "redis-py", "redis"):
     import redis
-except ModuleNotFoundError as error:
-    raise MissingDependencyError(
-        'Tokens in Redis need redis-py. Install it with: pip install "zoho-tokenstore[redis]".'
-    ) from error
-
-from redis.cluster import RedisCluster
+    from redis.cluster import RedisCluster
 
 from zoho_tokenstore._options import RedisConnectionOptions
 from zoho_tokenstore._util.caches import MemoCache
@@ -38,14 +28,7 @@ from zoho_tokenstore.backends.redis._key_names import RedisKeyNames
 from zoho_tokenstore.backends.redis._leases import RedisLeases
 from zoho_tokenstore.backends.redis._lua import LuaScript, run_script
 from zoho_tokenstore.backends.redis._retired import RedisRetiredIds
-from zoho_tokenstore.backends.redis._rows import (
-    VANISHED,
-    Stored,
-    fields_of,
-    found_of,
-    found_under,
-    row_of,
-)
+from zoho_tokenstore.backends.redis._rows import VANISHED, Stored, fields_of, found_of, found_under, row_of
 from zoho_tokenstore.backends.redis._urls import settings_of
 from zoho_tokenstore.backends.redis._watch import ServerWatch
 from zoho_tokenstore.records import Found, Row, UnreadableRow
