@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -15,7 +15,6 @@ from zoho_tokenstore.backend import SupportsCount, SupportsRehearsal, SupportsWr
 from zoho_tokenstore.backends._rows import DIGESTED, STORED, Stored, read_row, values_of
 from zoho_tokenstore.backends.sql import _failures as failures
 from zoho_tokenstore.backends.sql import _shape as shape
-from zoho_tokenstore.backends.sql._bulk import Bulk
 from zoho_tokenstore.backends.sql._connections import Query, SQLConnections
 from zoho_tokenstore.backends.sql._dialect import Dialect, Values
 from zoho_tokenstore.backends.sql._retired import SQLRetiredIds
@@ -32,7 +31,7 @@ from zoho_tokenstore.records import (
 
 _BATCH: Final = 1000
 _FEW: Final = 8
-_TRIES: Final = 3  # the conflicting row may be gone when we look
+_TRIES: Final = 3  # a conflicting row may be gone when we look, and another one be there
 
 
 class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
@@ -58,7 +57,6 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
         etag = sa.select(dialect.etag()).where(this_row)
         self._look = sa.select(etag.scalar_subquery(), retired.scalar_subquery())
         self._insert = self._insertion()
-        self._bulk = Bulk(dialect, self._insert)
         self._count = sa.select(sa.func.count()).select_from(tokens)
         self._update = sa.update(tokens).where(this_row, dialect.etag() == sa.bindparam("expect"))
         self._change = connections.change(self._update, self._values(Row(""), 0, None))
@@ -120,7 +118,7 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
     def write_many(self, rows: Sequence[Row]) -> list[object]:
         values = [self._values(row, secrets.randbits(63), None) for row in rows]
         batches = (values[start : start + _BATCH] for start in range(0, len(values), _BATCH))
-        return [etag for batch in batches for etag in self._connections.run(self._bulk.insert, batch)]
+        return [etag for batch in batches for etag in self._connections.run(self._insert_many, batch)]
 
     def count(self) -> int:
         return self._connections.run(lambda connection: connection.scalar(self._count) or 0)
@@ -253,6 +251,31 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
         if retired_ms is not None:
             raise RetiredIdError(f"The id {row_id!r} belongs to a deleted row. Save without an id.")
         return False
+
+    def _insert_many(self, connection: sa.Connection, rows: Sequence[Values]) -> list[object]:
+        """Insert rows of different ids; return their etags, `None` for one whose id is taken or retired."""
+        etags = {values["id"]: self._dialect.etag_of(values["etag"]) for values in rows}
+        left = rows
+        for _ in range(_TRIES):
+            try:
+                if self._dialect.insert_many(connection, self._insert, left) == len(rows):
+                    return list(etags.values())
+                break
+            except IntegrityError as error:
+                if not self._dialect.is_duplicate_id(error.orig):
+                    raise
+            taken = self._etags(connection, etags)
+            left = [values for values in left if values["id"] not in taken]
+            if not left:
+                break
+        # By their marks, so that an insert whose answer was lost also counts.
+        stored = self._etags(connection, etags)
+        return [etag if stored.get(row_id) == etag else None for row_id, etag in etags.items()]
+
+    def _etags(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, object]:
+        columns = self._dialect.tokens.c
+        stored = sa.select(columns.id, self._dialect.etag()).where(columns.id.in_(ids))
+        return {row.id: row[1] for row in connection.execute(stored)}
 
     def _values(self, row: Row, mark: int, expect: object) -> Values:
         """Return a row's stored values, by column."""
