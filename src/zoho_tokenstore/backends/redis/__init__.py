@@ -39,7 +39,6 @@ DEFAULT_URL: Final = "redis://localhost:6379/0"
 DEFAULT_PREFIX: Final = "zoho-tokens"
 DEFAULT_TIMEOUT: Final = 5.0
 
-_BATCH: Final = 500
 _WRITE_BATCH: Final = 250  # rows per script, during which the server serves nobody else: a few milliseconds
 _RETIRED: Final = -1
 _MARK_LOST: Final = 2
@@ -134,19 +133,9 @@ class RedisBackend(SupportsLeases, SupportsRehearsal, SupportsCount, SupportsWri
         return sorted(found, key=lambda row: row.id)
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
-        left = limit
-        start = b"-" if after is None else b"(" + after.encode()
-        while left is None or left > 0:
-            size = _BATCH if left is None else min(left, _BATCH)
-            mark, pairs = self._connections.run(
-                run_script, reads.SCAN, (self._keys.ids,), self._keys.base, start, size
-            )
+        for mark, pairs in reads.pages(self._connections, self._keys, after, limit):
             self._watch.note_mark(mark)
             yield from map(found_of, pairs)
-            if len(pairs) < size:
-                return
-            start = b"(" + pairs[-1][0]
-            left = None if left is None else left - size
 
     def write(self, row: Row, *, expect: object) -> object:
         # Made here, so that a write whose answer was lost is distinguishable from others' writes.

@@ -21,7 +21,6 @@ from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import Found
 
 _BATCH: Final = 1000
-_NAMES: Final = 500
 _STEPS: Final = 10_000
 """After how many of SQLite's own steps it is asked whether there is still time."""
 
@@ -75,19 +74,15 @@ class SQLiteInspection:
                 yield from map(read_row, batch)
 
     def entries(self, names: Sequence[str]) -> Mapping[str, str]:
-        found: dict[bytes, bytes] = {}
         with self._failing() as connection:
             if not connection.execute("SELECT 1 FROM pragma_table_info('zoho_tokenstore_lease')").fetchone():
                 return {}
-            for start in range(0, len(names), _NAMES):
-                some = names[start : start + _NAMES]
-                marks = ", ".join("?" * len(some))
-                found |= connection.execute(
-                    "SELECT CAST(name AS BLOB), CAST(text AS BLOB) FROM zoho_tokenstore_lease "  # noqa: S608
-                    f"WHERE name IN ({marks})",
-                    some,
-                )
-        return {name.decode(): text.decode(errors="replace") for name, text in found.items()}
+            found = connection.execute(
+                "SELECT CAST(name AS BLOB), CAST(text AS BLOB) FROM zoho_tokenstore_lease "  # noqa: S608
+                f"WHERE name IN ({', '.join('?' * len(names))})",
+                names,
+            )
+            return {name.decode(): text.decode(errors="replace") for name, text in found}
 
     def close(self) -> None:
         if self._connection is not None:
