@@ -22,8 +22,8 @@ from zoho_tokenstore.backends.redis import _checks as checks
 from zoho_tokenstore.backends.redis import _read_scripts as reads
 from zoho_tokenstore.backends.redis import _write_scripts as writes
 from zoho_tokenstore.backends.redis._callers_client import CallersClient
-from zoho_tokenstore.backends.redis._clients import ClientSource, OwnClients, RedisClient
-from zoho_tokenstore.backends.redis._connections import RedisConnections
+from zoho_tokenstore.backends.redis._clients import OwnClients, RedisClient
+from zoho_tokenstore.backends.redis._connections import ClientSource, RedisConnections
 from zoho_tokenstore.backends.redis._key_names import RedisKeyNames
 from zoho_tokenstore.backends.redis._leases import RedisLeases
 from zoho_tokenstore.backends.redis._lua import LuaScript, run_script
