@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from zoho_tokenstore import Keyset
 from zoho_tokenstore._util.clock import now_ms
+from zoho_tokenstore.backends._rows import DIGEST_COLUMNS, DIGESTED
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
-from zoho_tokenstore.backends.sqlite._schema import DIGEST_COLUMNS, DIGESTED
 from zoho_tokenstore.records import COLUMNS, NO_DIGESTS, Row
 from zoho_tokenstore.sealing._cipher import AESGCMCipher
 

@@ -31,10 +31,10 @@ from tests.sql import support as sql
 from tests.support.servers import mariadb, postgresql
 from tests.support.servers import redis as redis_servers
 from zoho_tokenstore.backend import Backend
+from zoho_tokenstore.backends._rows import DIGEST_COLUMNS
 from zoho_tokenstore.backends.redis import RedisBackend
 from zoho_tokenstore.backends.redis._rows import fields_of
 from zoho_tokenstore.backends.sql import SQLBackend
-from zoho_tokenstore.backends.sql._dialect import DIGEST_COLUMNS
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, Row
 
 PROCESSES: Final = 8

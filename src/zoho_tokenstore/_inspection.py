@@ -80,7 +80,7 @@ class Inspection(Protocol):
         """Yield rows as `Backend.scan` does."""
 
     def entries(self, names: Sequence[str]) -> Mapping[str, str]:
-        """Return what is kept beside the leases of these names; a name without anything is left out."""
+        """Return what is kept beside the leases of at most 500 names, without those that have nothing."""
 
     def close(self) -> None:
         """Let go of connections and files."""

@@ -9,15 +9,11 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from zoho_tokenstore.errors import MissingDependencyError
+from zoho_tokenstore._util.packages import needed_by
 from zoho_tokenstore.events import Event, EventKind, OnEvent
 
-try:
+with needed_by("Telemetry", "OpenTelemetry's API", "telemetry"):
     from opentelemetry import metrics, trace
-except ModuleNotFoundError as error:
-    raise MissingDependencyError(
-        "OpenTelemetry's API is not installed. Install it with: pip install 'zoho-tokenstore[telemetry]'"
-    ) from error
 
 __all__ = ["Telemetry"]
 

@@ -33,7 +33,11 @@ def test_a_store_that_is_not_there(folder: Path, make: object) -> None:
     assert list(folder.iterdir()) == []
 
 
-@each_kind
+def by_sqlalchemy(folder: Path) -> str:
+    return f"sql+sqlite:///{folder / 'tokens.db'}"
+
+
+@pytest.mark.parametrize("make", [sqlite, csv, by_sqlalchemy])
 @pytest.mark.parametrize("mode", [0o644, 0o602])
 def test_a_file_that_others_can_access(folder: Path, make: object, mode: int) -> None:
     """It is named with its mode, the command closes it, and it is left as it is."""

@@ -263,6 +263,13 @@ class TestLogins:
         tokens.close()
         assert examined(sqlite(folder)).findings == ()
 
+    def test_a_damaged_entry(self, folder: Path) -> None:
+        """It counts as none, and its content is not shown."""
+        url = fill(sqlite(folder))
+        damaged = f"CAST(X'{SECRET.encode().hex()}ff' AS TEXT)"
+        run(folder, f"INSERT INTO zoho_tokenstore_lease VALUES ('owed/0', {damaged}, {2**62})")
+        assert examined(url).findings == ()
+
     def test_another_program_with_the_same_login(self, zoho: Emulator, folder: Path) -> None:
         """Zoho refuses our second request, as the other one has used up its budget."""
         token = zoho.mint_refresh_token()

@@ -7,16 +7,19 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
 
 from tests.doctor.conftest import own_redis
-from tests.doctor.support import LONGEST, examined, fill, names
+from tests.doctor.support import KEY, LONGEST, examined, fill, names
 from tests.sql import support as sql
 from tests.support.servers import mariadb, pgbouncer, postgresql
 from tests.support.servers.redis import LocalRedis
+from zoho_tokenstore import open_repository
 from zoho_tokenstore._util.clock import now_ms
+from zoho_tokenstore.backends.sql import _inspection as sql_inspection
 from zoho_tokenstore.doctor import Finding, Report, Severity
 
 
@@ -66,6 +69,20 @@ class TestPostgreSQL:
             found = only(examined(pg))
         assert (found.check, found.severity) == ("connections", Severity.WARNING)
         assert "5 of at most 5" in found.summary
+
+    def test_connections_of_others(self, durable_postgresql: postgresql.Local, pg: str) -> None:
+        """Those of roles about which the server says little are counted, too."""
+        fill(pg)
+        durable_postgresql.admin("CREATE ROLE others LOGIN PASSWORD 'others'")
+        others = f"postgresql://others:others@127.0.0.1:{durable_postgresql.port}/postgres"
+        inspection = sql_inspection.inspect(urlsplit(pg), LONGEST)
+        with contextlib.ExitStack() as stack:
+            for _ in range(10):
+                stack.enter_context(psycopg.connect(others))
+            counted = inspection.look(thorough=False).connections
+        inspection.close()
+        assert counted is not None
+        assert counted.used > 10
 
     @pytest.mark.usefixtures("few")
     def test_no_connection_is_left(self, pg: str) -> None:
@@ -207,6 +224,22 @@ class TestMariaDB:
         fill(maria)
         report = examined(maria, clock=lambda: now_ms() - 600_000)
         assert names(report) == ["clock-skew", "future-times"]
+
+    def test_the_end_of_summer_time(self, durable_mariadb: mariadb.Local, maria: str) -> None:
+        """The clock of a session in a zone that was just set back is right all the same."""
+        end = 1_800_000_000
+        for statement in (
+            "INSERT INTO time_zone VALUES (1, 'N')",
+            "INSERT INTO time_zone_name VALUES ('Zylker/Town', 1)",
+            "INSERT INTO time_zone_transition_type VALUES (1, 0, 3600, 1, 'ZST'), (1, 1, 0, 0, 'ZT')",
+            f"INSERT INTO time_zone_transition VALUES (1, 0, 0), (1, {end}, 1)",
+        ):
+            durable_mariadb.admin(statement, "mysql")
+        open_repository(maria, keys=KEY).close()
+        for at in (end - 1000, end + 1000):
+            session = f"SET time_zone='Zylker/Town', timestamp={at}"
+            report = examined(f"{maria}?init_command={quote(session)}", clock=lambda at=at: at * 1000)
+            assert report.findings == ()
 
     def test_a_server_that_stands_still(self, durable_mariadb: mariadb.Local, maria: str) -> None:
         """Its port is open, and it does not answer."""

@@ -16,7 +16,7 @@ from tests.redis.conftest import Open
 from tests.redis.support import shared
 from tests.support.servers.redis import LocalRedis, start_local
 from zoho_tokenstore.backends.redis import RedisBackend
-from zoho_tokenstore.backends.redis import _clients as clients
+from zoho_tokenstore.backends.redis._clients import OwnClients
 from zoho_tokenstore.backends.redis._urls import settings_of
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError
 from zoho_tokenstore.records import Row
@@ -100,7 +100,7 @@ def test_options_reach_every_connection(
     authority = str(certificates / "ca.crt")
     url = f"rediss+{kind}://one,two{path}?ssl_ca_certs={authority}"
     settings = settings_of(url, prefix="p", timeout=1.0, allow_eviction=False)
-    client: Any = clients.make(settings)
+    client: Any = OwnClients(settings).make()
     if kind == "cluster":
         assert made["url"].startswith("rediss://")
         assert (made["ssl_ca_certs"], made["ssl_check_hostname"]) == (authority, True)

@@ -16,7 +16,7 @@ INSERT: Final = "INSERT INTO oauthtoken (id, user_name, access_token{}) VALUES (
 BAD: Final = {
     "a time that is no number": ("0bad", INSERT.format(", created_at_ms", "'0bad'", ", 'soon'")),
     "a binary token": ("0bad", INSERT.format(", refresh_token", "'0bad'", ", x'00ff'")),
-    "a binary id": (r"\xff", INSERT.format("", "x'ff'", "")),
+    "a binary id": ("X'FF'", INSERT.format("", "x'ff'", "")),
     "a text that is none": ("0bad", INSERT.format(", grant_token", "'0bad'", ", CAST(x'ff' AS TEXT)")),
 }
 
@@ -49,6 +49,19 @@ def test_a_bad_row_is_told_beside_the_others(kind: str, bad: str, url: str, open
         assert len(list(backend.scan())) == 100
     assert backend.remove("008") is True
     assert backend.clear() == (100 if bad == "a binary id" else 99)
+
+
+@pytest.mark.parametrize("kind", support.KINDS)
+def test_an_empty_id(kind: str, url: str, open_: Open) -> None:
+    """The row is listed before all others, and its id among those of deleted rows."""
+    backend = open_()
+    backend.write(Row("1"), expect=None)
+    support.query(url, "INSERT INTO oauthtoken (id, user_name) VALUES ('', 'a')")
+    assert [row.id for row in backend.scan()] == ["", "1"]
+    assert [row.id for row in backend.scan(limit=1)] == [""]
+    assert [row.id for row in backend.scan(after="")] == ["1"]
+    assert backend.clear() == 2
+    assert [retired.id for retired in backend.retired.scan()] == ["", "1"]
 
 
 @pytest.mark.parametrize("kind", support.KINDS)

@@ -209,6 +209,30 @@ def test_a_fork_waits_for_logins() -> None:
         assert done.is_set()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of the threads that the test runner has
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_does_not_wait_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does the fork of its child, in which nobody is connecting."""
+    monkeypatch.setattr("zoho_tokenstore.backends.sql._engines.FORK_TIMEOUT", 0.1)
+    gate, entered, leave = ConnectGate(), threading.Event(), threading.Event()
+
+    def log_in() -> None:
+        with gate:
+            entered.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=log_in)
+    thread.start()
+    assert entered.wait(10)
+    child = os.fork()
+    if child == 0:
+        os._exit(gate._inside)
+    assert thread.is_alive()
+    leave.set()
+    assert os.waitpid(child, 0)[1] == 0
+    thread.join()
+
+
 def id_of(backend: SQLBackend) -> object:
     """Return the server's name for the connection that is used next."""
     return backend._connections.run(_id_of)

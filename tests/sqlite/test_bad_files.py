@@ -115,6 +115,15 @@ def test_a_database_that_hides_its_schema_is_refused(tmp_path: Path, change: str
     refused(path, BackendError, "does not state its schema")
 
 
+def test_a_text_that_is_not_utf_8_is_shown_nowhere(tmp_path: Path) -> None:
+    """Python's message quotes it."""
+    path = store_file(tmp_path)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE zoho_tokenstore SET value = CAST(X'736563726574ff' AS TEXT)")
+    error = refused(path, BackendError, "holds text that is not UTF-8")
+    assert "secret" not in f"{error} {error.__cause__}"
+
+
 def test_another_programs_oauthtoken_table_is_refused(tmp_path: Path) -> None:
     """A table that lacks published columns is not extended; the message names them."""
     path = tmp_path / "tokens.db"

@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.renewal.support import NOW, FakeClock
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.renewal._lease_entry import LeaseEntry
 
 KEEP_MS = 60_000
 
@@ -60,3 +61,16 @@ def test_what_need_not_be_kept_is_forgotten(
     monkeypatch.setattr("zoho_tokenstore.backends.sqlite._leases.forgets_now", lambda: True)
     backend.leases.replace("another", "", "one", KEEP_MS)
     assert [name for name, _, _ in stored(path)] == ["another", "new", "other"]
+
+
+def test_a_damaged_lease_is_none_and_can_be_replaced(backend: SQLiteBackend, path: Path) -> None:
+    """Text that is not UTF-8 counts as no entry, is shown nowhere, and a new entry takes its place."""
+    backend.leases.replace("a", "", "one", KEEP_MS)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE zoho_tokenstore_lease SET text = CAST(X'7b7dff' AS TEXT)")
+        connection.commit()
+    damaged = backend.leases.read("a").text
+    assert LeaseEntry.parse(damaged) == LeaseEntry()
+    assert backend.leases.replace("a", "one", "two", KEEP_MS) is False
+    assert backend.leases.replace("a", damaged, "two", KEEP_MS) is True
+    assert backend.leases.read("a").text == "two"

@@ -204,15 +204,35 @@ def test_the_url_says_what_becomes_of_spent_codes(
         assert seen == [expected]
 
 
-@pytest.mark.parametrize("value", ["very-secret", "", "find&spent_codes=find", "find#very-secret", "FIND"])
+@pytest.mark.parametrize("value", ["very-secret", "", "find&spent_codes=find", "FIND"])
 def test_a_wrong_word_for_spent_codes_is_refused(value: str) -> None:
     """A value that is none is told by its option and the values that there are, without being shown."""
     for opens in (open_repository, open_store, open_backend):
-        if value == "find#very-secret":
-            continue  # a fragment is the backend's to refuse
         with pytest.raises(ConfigurationError, match="spent_codes must be 'self-client', 'find'") as refused:
             opens(f"list://?spent_codes={value}")
         assert "very-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "list://#very-secret",
+        "memory://#very-secret",
+        "list://?spent_codes=find#very-secret",
+        "sqlite:///tokens#very-secret",
+        "csv:///tokens?timeout=5#very-secret",
+        "redis://:half#very-secret@host",
+        "dynamodb:///tokens#very-secret",
+        "secretsmanager:///tokens#very-secret",
+        "postgresql://host/tokens#very-secret",
+    ],
+)
+def test_a_fragment_is_refused(url: str, tmp_path: Path) -> None:
+    """It belongs to a name or a password: `tokens#prod` and `tokens#test` are not both `tokens`."""
+    with pytest.raises(ConfigurationError, match="%23") as refused:
+        open_backend(url)
+    assert "very-secret" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

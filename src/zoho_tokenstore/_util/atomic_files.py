@@ -15,7 +15,7 @@ Fingerprint = tuple[int, int, int, int, int]
 
 OWNER_ONLY: Final = 0o600
 _GROUP_AT_MOST: Final = 0o660
-_SCRATCH: Final = re.compile(r"[0-9a-f]{16}\.new\Z")
+_SCRATCH: Final = re.compile(r"[0-9a-f]{16}\.new(-wal|-shm|-journal)?\Z")  # with what SQLite adds
 _BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 
 

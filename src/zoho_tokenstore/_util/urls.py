@@ -61,8 +61,11 @@ def options_of(parts: SplitResult, *known: str) -> dict[str, str]:
     """Return the query options of a URL.
 
     Raises:
-        ConfigurationError: an option is not one of `known`, or given twice.
+        ConfigurationError: an option is not one of `known`, or given twice; or there is a fragment, which
+            would be ignored: it belongs to a path or a password.
     """
+    if parts.fragment:
+        raise ConfigurationError(f"A {parts.scheme} URL has no #. In a name or a password, write it as %23.")
     if "@" in parts.query:  # most likely the end of a password with a question mark
         raise ConfigurationError(
             f"The options of a {parts.scheme} URL have no @. In a password, write %3F for ? and %40 for @; "

@@ -16,18 +16,14 @@ FastAPI reads the annotations of a dependency, and older releases cannot if they
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 
-from zoho_tokenstore.errors import MissingDependencyError
+from zoho_tokenstore._util.packages import needed_by
 from zoho_tokenstore.login import starlette
 from zoho_tokenstore.records import TokenRecord
 
-try:
+with needed_by("Login with Zoho in FastAPI", "FastAPI", "fastapi"):
     from fastapi import APIRouter, Request
     from fastapi.openapi.models import APIKey
     from fastapi.security.base import SecurityBase
-except ImportError as error:
-    raise MissingDependencyError(
-        'FastAPI is not installed. Install it: pip install "zoho-tokenstore[fastapi]"'
-    ) from error
 
 __all__ = ["Required", "ZohoLogin"]
 

@@ -21,7 +21,8 @@ from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Final, NoReturn, ParamSpec, TypeVar
 
-from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError
+from zoho_tokenstore._util.packages import needed_by
+from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.login._browser_sessions import BrowserSession
 from zoho_tokenstore.login._failures import LoginFailedError
 from zoho_tokenstore.login._flow import LoginFlow
@@ -38,12 +39,8 @@ from zoho_tokenstore.login._requests import is_cross_site, is_page_load, path_of
 from zoho_tokenstore.login._site import COOKIE, Site
 from zoho_tokenstore.records import TokenRecord
 
-try:
+with needed_by("Login with Zoho in Flask", "Flask", "flask"):
     from flask import Blueprint, Flask, Response, abort, current_app, request, session
-except ImportError as error:
-    raise MissingDependencyError(
-        'Flask is not installed. Install it: pip install "zoho-tokenstore[flask]"'
-    ) from error
 
 __all__ = ["ZohoLogin"]
 

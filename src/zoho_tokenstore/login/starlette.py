@@ -22,7 +22,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final, ParamSpec, TypeVar
 
-from zoho_tokenstore.errors import MissingDependencyError
+from zoho_tokenstore._util.packages import needed_by
 from zoho_tokenstore.login._browser_sessions import BrowserSession
 from zoho_tokenstore.login._failures import LoginFailedError
 from zoho_tokenstore.login._flow import LoginFlow
@@ -39,7 +39,7 @@ from zoho_tokenstore.login._requests import is_cross_site, is_page_load, path_of
 from zoho_tokenstore.login._site import Site
 from zoho_tokenstore.records import TokenRecord
 
-try:
+with needed_by("Login with Zoho in Starlette", "Starlette with itsdangerous", "starlette"):
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
     from starlette.middleware import Middleware
@@ -47,10 +47,6 @@ try:
     from starlette.requests import Request
     from starlette.responses import HTMLResponse, RedirectResponse, Response
     from starlette.routing import Route
-except ImportError as error:
-    raise MissingDependencyError(
-        'Starlette or itsdangerous is not installed. Install them: pip install "zoho-tokenstore[starlette]"'
-    ) from error
 
 __all__ = ["ZohoLogin"]
 

@@ -8,20 +8,16 @@ import os
 from binascii import a2b_base64
 from typing import Final, Self
 
-from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError
+from zoho_tokenstore._util.packages import needed_by
+from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.sealing._format import MARK
 
-try:
+with needed_by("Sealing", "cryptography", "sealing"):
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.hmac import HMAC
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-except ModuleNotFoundError as error:
-    raise MissingDependencyError(
-        "Sealing needs the package cryptography, which is not installed. "
-        'Install it with: pip install "zoho-tokenstore[sealing]".'
-    ) from error
 
 KEY_BYTES: Final = 32
 TEXT_PREFIX: Final = "ztk1_"

@@ -12,7 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError, SealingError, TokenStoreError
+from zoho_tokenstore._util.packages import needed_by
+from zoho_tokenstore.errors import ConfigurationError, SealingError, TokenStoreError
 
 VARIABLE: Final = "ZOHO_TOKENSTORE_KEYS"
 DEFAULT_SERVICE: Final = "zoho-tokenstore"
@@ -203,13 +204,8 @@ def put_into_system_keyring(service: str, text: str) -> None:
 
 
 def _keyring() -> Any:
-    try:
+    with needed_by("The operating system's keyring", "the package keyring", "keyring"):
         import keyring
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            "The operating system's keyring needs the package keyring, which is not installed. "
-            'Install it with: pip install "zoho-tokenstore[keyring]".'
-        ) from error
     return keyring
 
 

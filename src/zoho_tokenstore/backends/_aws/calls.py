@@ -123,9 +123,9 @@ class AWSCalls:
             BackendTimeoutError: there is no time left.
         """
         if not deadline.delay():
-            raise self.timeout_error()
+            raise self._timeout_error()
 
-    def timeout_error(self) -> BackendTimeoutError:
+    def _timeout_error(self) -> BackendTimeoutError:
         """Return the error for a call whose time is up between its requests."""
         return BackendTimeoutError(
             f"{self.subject} did not finish within {self.timeout:g} s. What was done stays done; try again "
@@ -134,7 +134,7 @@ class AWSCalls:
 
     def _check_time(self, deadline: Deadline) -> None:
         if deadline.has_passed():
-            raise self.timeout_error()
+            raise self._timeout_error()
 
     def _try(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any] | AWSFailure:
         try:

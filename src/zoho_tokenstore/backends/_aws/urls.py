@@ -52,7 +52,13 @@ def check_endpoint(endpoint_url: str | None) -> None:
     if endpoint_url is None:
         return
     parts = parts_of(endpoint_url)
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+    if (
+        parts is None
+        or parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or "@" in parts.netloc
+        or parts.fragment
+    ):
         raise ConfigurationError(
             "The endpoint_url must look like https://vpce-1a2b.dynamodb.eu-central-1.vpce.amazonaws.com, "
             "without user name and password."

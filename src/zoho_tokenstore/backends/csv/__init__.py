@@ -8,23 +8,18 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import SplitResult
 
+from zoho_tokenstore._util.packages import needed_by
 from zoho_tokenstore.backend import SupportsLeases, SupportsRehearsal, SupportsScrub
 from zoho_tokenstore.errors import (
     BackendError,
     ConfigurationError,
-    MissingDependencyError,
     RetiredIdError,
     RowChangedError,
     UnreadableRowError,
 )
 
-try:
+with needed_by("A CSV store", "filelock", "csv"):
     import filelock  # noqa: F401  # only to tell whether it is there
-except ModuleNotFoundError as error:
-    raise MissingDependencyError(
-        "The CSV store needs filelock, which is not installed. "
-        'Install it with: pip install "zoho-tokenstore[csv]".'
-    ) from error
 
 from zoho_tokenstore._util.urls import file_and_timeout
 from zoho_tokenstore.backends.csv._cells import Cells, cells_of, etag_of

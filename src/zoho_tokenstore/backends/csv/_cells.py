@@ -14,13 +14,13 @@ import re
 import secrets
 from typing import Final
 
+from zoho_tokenstore.backends._rows import DIGEST_COLUMNS, DIGESTED
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import (
     BOOKKEEPING,
     COLUMNS,
     NO_DIGESTS,
     ROW_FIELDS,
-    SECRET_COLUMNS,
     Found,
     Row,
     UnreadableRow,
@@ -28,9 +28,8 @@ from zoho_tokenstore.records import (
 
 Cells = list[str]
 
-DIGESTED: Final = tuple(name for name in SECRET_COLUMNS if name != "client_secret")
 PUBLISHED: Final = len(COLUMNS)
-OWN_NAMES: Final = (*BOOKKEEPING, *(f"{name}_digest" for name in DIGESTED), "mark")
+OWN_NAMES: Final = (*BOOKKEEPING, *DIGEST_COLUMNS, "mark")
 WIDTH: Final = PUBLISHED + len(OWN_NAMES)
 
 _AT: Final = {name: at for at, name in enumerate(COLUMNS)}

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
 from urllib.parse import SplitResult
 
 from zoho_tokenstore._inspection import StorageFacts
 from zoho_tokenstore._util import atomic_files
 from zoho_tokenstore._util.os_errors import map_os_errors
 from zoho_tokenstore._util.urls import file_and_timeout
+from zoho_tokenstore.backends.csv._beside import LEASES, JSONFile, beside
 from zoho_tokenstore.backends.csv._content import parse
+from zoho_tokenstore.backends.csv._leases import stored_in
 from zoho_tokenstore.backends.csv._table import CSVTable
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import Found
-
-_BESIDE: Final = (".leases", ".retired", ".lock", ".leases.lock")
 
 
 def inspect(parts: SplitResult, timeout: float) -> CSVInspection:
@@ -33,8 +31,8 @@ class CSVInspection:
     def __init__(self, path: Path) -> None:
         self.location = str(path)
         self._path = path
-        self._leases = path.with_name(path.name + _BESIDE[0])
-        self.files: tuple[Path, ...] = (path, *(path.with_name(path.name + suffix) for suffix in _BESIDE))
+        self._leases = JSONFile(path, LEASES, {})
+        self.files: tuple[Path, ...] = (path, *beside(path))
         self._table: CSVTable | None = None
 
     def look(self, *, thorough: bool) -> StorageFacts:  # noqa: ARG002  # all of it is read anyway
@@ -50,25 +48,15 @@ class CSVInspection:
         return iter(()) if self._table is None else self._table.scan(after, limit)
 
     def entries(self, names: Sequence[str]) -> Mapping[str, str]:
-        with map_os_errors(self._leases):
-            try:
-                data, _, _ = atomic_files.read(self._leases)
-            except FileNotFoundError:
-                return {}
         try:
-            kept = json.loads(data)
-            found = {name: _entry(kept[name]) for name in names if name in kept}
-        except (ValueError, TypeError, RecursionError):
+            with map_os_errors(self._leases.path):
+                stored = stored_in(self._leases.load())
+        except ValueError:
             raise BackendError(
-                f"The leases in {self._leases} cannot be read: the file is not one of ours. The next renewal "
-                "moves it away and begins a new one."
+                f"The leases in {self._leases.path} cannot be read: the file is not one of ours. The next "
+                "renewal moves it away and begins a new one."
             ) from None
-        return found
+        return {name: stored[name][0] for name in names if name in stored}
 
     def close(self) -> None:
         self._table = None
-
-
-def _entry(kept: Any) -> str:
-    text, _ = kept
-    return str(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Final
@@ -11,15 +10,15 @@ from zoho_tokenstore._util import atomic_files
 from zoho_tokenstore._util.clock import Clock, now_ms
 from zoho_tokenstore._util.os_errors import map_os_errors
 from zoho_tokenstore.backend import LeaseState
+from zoho_tokenstore.backends.csv._beside import LEASES, JSONFile
 from zoho_tokenstore.backends.csv._locks import lock_of
-from zoho_tokenstore.errors import BackendError
 
 _log: Final = logging.getLogger("zoho_tokenstore")
 
 Stored = dict[str, tuple[str, int]]
 
 
-class CSVLeases:
+class CSVLeases(JSONFile):
     """The leases of a token file, as JSON: under each name its text, and how long it is kept.
 
     They hold among all processes of the host. A file that cannot be read as
@@ -33,73 +32,51 @@ class CSVLeases:
     """
 
     def __init__(self, tokens: Path, timeout: float, clock: Clock = now_ms) -> None:
-        self._tokens = tokens
-        self._path = tokens.with_name(tokens.name + ".leases")
-        self._lock = lock_of(self._path, timeout)
+        super().__init__(tokens, LEASES, {})
+        self._lock = lock_of(self.path, timeout)
         self._clock = clock
-        self._closed = False
 
     def read(self, name: str) -> LeaseState:
-        self._check_open()
-        with map_os_errors(self._path):
+        with map_os_errors(self.path):
             try:
-                stored = self._read()
+                stored = stored_in(self.load())
             except ValueError:
                 with self._lock.held():
                     stored = self._read_or_begin_anew()
         return LeaseState(_text(stored, name), self._clock())
 
     def replace(self, name: str, was: str, text: str, keep_ms: int) -> bool:
-        self._check_open()
-        with map_os_errors(self._path), self._lock.held():
+        with map_os_errors(self.path), self._lock.held():
             stored = self._read_or_begin_anew()
             if _text(stored, name) not in (was, text):
                 return False
             now = self._clock()
             needed = {name: entry for name, entry in stored.items() if entry[1] >= now}
-            self._write({**needed, name: (text, now + keep_ms)})
+            self.dump({**needed, name: (text, now + keep_ms)})
         return True
 
     def open(self) -> None:
         """Make the lock, and remove what killed processes left of their work."""
-        with map_os_errors(self._path):
+        with map_os_errors(self.path):
             self._lock.create(rights_of=self._tokens)
             with self._lock.held():
-                atomic_files.remove_strays(self._path)
-
-    def close(self) -> None:
-        """Refuse everything from now on."""
-        self._closed = True
-
-    def _read(self) -> Stored:
-        """Return the leases; raise a `ValueError` if the file holds something else."""
-        try:
-            data, _, _ = atomic_files.read(self._path)
-        except FileNotFoundError:
-            return {}
-        try:
-            stored = json.loads(data)
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
-        if not isinstance(stored, dict):
-            raise ValueError("not an object")  # noqa: TRY004  # as json itself raises
-        return {name: _entry(entry) for name, entry in stored.items()}
+                atomic_files.remove_strays(self.path)
 
     def _read_or_begin_anew(self) -> Stored:
         try:
-            return self._read()
+            return stored_in(self.load())
         except ValueError:
-            aside = self._path.with_name(self._path.name + ".broken")
-            self._path.replace(aside)
-            _log.error("The leases in %s cannot be read. The file is now %s.", self._path, aside)
+            aside = self.path.with_name(self.path.name + ".broken")
+            self.path.replace(aside)
+            _log.error("The leases in %s cannot be read. The file is now %s.", self.path, aside)
             return {}
 
-    def _write(self, stored: Stored) -> None:
-        atomic_files.write_atomically(self._path, json.dumps(stored).encode(), rights_of=self._tokens)
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise BackendError(f"The store on {self._tokens} has been closed.")
+def stored_in(content: object) -> Stored:
+    """Return the leases in the content of a file; raise a `ValueError` if it is something else."""
+    if not isinstance(content, dict):
+        raise ValueError("not an object")  # noqa: TRY004  # as json itself raises
+    return {name: _entry(entry) for name, entry in content.items()}
 
 
 def _text(stored: Stored, name: str) -> str:

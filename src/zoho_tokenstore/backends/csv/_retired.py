@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -11,11 +10,11 @@ from zoho_tokenstore._util import atomic_files
 from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore._util.file_locks import HostLock
 from zoho_tokenstore._util.os_errors import map_os_errors
+from zoho_tokenstore.backends.csv._beside import RETIRED, JSONFile
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import RetiredId
 
-SUFFIX: Final = ".retired"
-_NONE: Final = b'{"cleared_ms": 0, "ids": {}}'
+_NONE: Final = {"cleared_ms": 0, "ids": {}}
 
 
 class _Stored(NamedTuple):
@@ -23,7 +22,7 @@ class _Stored(NamedTuple):
     cleared_ms: int
 
 
-class CSVRetiredIds:
+class CSVRetiredIds(JSONFile):
     """The retired ids of a token file, as JSON, with the time of each; it contains no secret.
 
     A row's id is written here before the row is removed, under the token file's lock: whatever happens
@@ -35,23 +34,21 @@ class CSVRetiredIds:
     """
 
     def __init__(self, tokens: Path, lock: HostLock) -> None:
-        self._tokens = tokens
-        self._path = tokens.with_name(tokens.name + SUFFIX)
+        super().__init__(tokens, RETIRED, _NONE)
         self._lock = lock
-        self._closed = False
 
     def scan(self) -> Iterator[RetiredId]:
         return iter([RetiredId(row_id, at_ms) for row_id, at_ms in sorted(self._read().at_ms.items())])
 
     def add(self, ids: Iterable[RetiredId]) -> int:
-        with map_os_errors(self._path), self._lock.held():
+        with map_os_errors(self.path), self._lock.held():
             stored = self._read()
             at_ms = dict(ids) | stored.at_ms
             self._write(stored, stored._replace(at_ms=at_ms))
         return len(at_ms) - len(stored.at_ms)
 
     def prune(self, before_ms: int) -> int:
-        with map_os_errors(self._path), self._lock.held():
+        with map_os_errors(self.path), self._lock.held():
             stored = self._read()
             at_ms = {row_id: then for row_id, then in stored.at_ms.items() if then >= before_ms}
             self._write(stored, stored._replace(at_ms=at_ms))
@@ -65,7 +62,7 @@ class CSVRetiredIds:
 
     def retire(self, ids: Iterable[str], *, is_clear: bool = False) -> None:
         """Retire the ids of rows that are about to be removed; the caller holds the lock."""
-        with map_os_errors(self._path):
+        with map_os_errors(self.path):
             stored, now = self._read(), now_ms()
             cleared_ms = max(now, stored.cleared_ms + 1) if is_clear else stored.cleared_ms
             self._write(stored, _Stored(stored.at_ms | dict.fromkeys(ids, now), cleared_ms))
@@ -76,36 +73,23 @@ class CSVRetiredIds:
         Raises:
             BackendError: they cannot be read.
         """
-        with map_os_errors(self._path), self._lock.held():
-            atomic_files.remove_strays(self._path)
+        with map_os_errors(self.path), self._lock.held():
+            atomic_files.remove_strays(self.path)
             self._read()
 
-    def close(self) -> None:
-        """Refuse everything from now on."""
-        self._closed = True
-
     def _read(self) -> _Stored:
-        if self._closed:
-            raise BackendError(f"The store on {self._tokens} has been closed.")
         try:
-            return _stored(json.loads(self._data()))
-        except (ValueError, RecursionError):
+            with map_os_errors(self.path):
+                return _stored(self.load())
+        except ValueError:
             raise BackendError(
-                f"The ids of deleted tokens in {self._path} cannot be read. Restore that file from a backup. "
+                f"The ids of deleted tokens in {self.path} cannot be read. Restore that file from a backup. "
                 "If there is none, delete it: then a deleted id may be given to another user."
             ) from None
 
-    def _data(self) -> bytes:
-        with map_os_errors(self._path):
-            try:
-                return atomic_files.read(self._path)[0]
-            except FileNotFoundError:
-                return _NONE
-
     def _write(self, before: _Stored, stored: _Stored) -> None:
         if stored != before:
-            data = json.dumps({"cleared_ms": stored.cleared_ms, "ids": stored.at_ms}).encode()
-            atomic_files.write_atomically(self._path, data, rights_of=self._tokens)
+            self.dump({"cleared_ms": stored.cleared_ms, "ids": stored.at_ms})
 
 
 def _stored(content: object) -> _Stored:

@@ -16,6 +16,7 @@ from zoho_tokenstore._util.atomic_files import identity, sync
 from zoho_tokenstore._util.file_locks import HostLock
 from zoho_tokenstore._util.file_rights import check_mount, check_place, close_to_others
 from zoho_tokenstore._util.os_errors import map_os_errors, unavailable_error
+from zoho_tokenstore.backends.csv._beside import beside
 from zoho_tokenstore.backends.csv._content import is_whole, parse, to_bytes
 from zoho_tokenstore.backends.csv._form import Form
 from zoho_tokenstore.backends.csv._table import CSVTable
@@ -220,12 +221,8 @@ class TokenFile:
 
     def _beside(self) -> list[Path]:
         """Return what may be next to the file: locks, leases, retired ids, and leftovers of them."""
-        leases, retired, lock, leases_lock = (
-            self._path.with_name(self._path.name + suffix)
-            for suffix in (".leases", ".retired", ".lock", ".leases.lock")
-        )
-        left = (stray for path in (self._path, leases, retired) for stray in atomic_files.strays(path))
-        return [leases, retired, lock, leases_lock, *left]
+        others = beside(self._path)
+        return [*others, *(stray for path in (self._path, *others) for stray in atomic_files.strays(path))]
 
     def _check_kind(self) -> None:
         if not self._path.parent.is_dir():

@@ -6,16 +6,12 @@ import re
 from typing import Any, Final, Self
 from urllib.parse import SplitResult
 
+from zoho_tokenstore._util.packages import needed_by
 from zoho_tokenstore.backend import SupportsLeases
-from zoho_tokenstore.errors import ConfigurationError, MissingDependencyError
+from zoho_tokenstore.errors import ConfigurationError
 
-try:
+with needed_by("A DynamoDB store", "boto3", "dynamodb"):
     from zoho_tokenstore.backends._aws.calls import AWSCalls
-except ModuleNotFoundError as error:
-    raise MissingDependencyError(
-        "A DynamoDB store needs boto3, which is not installed. "
-        'Install it with: pip install "zoho-tokenstore[dynamodb]".'
-    ) from error
 
 from zoho_tokenstore.backends._aws import urls
 from zoho_tokenstore.backends._aws.client import ServiceEndpoint

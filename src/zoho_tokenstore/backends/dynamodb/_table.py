@@ -255,7 +255,7 @@ class DynamoDBTable(SupportsRehearsal, SupportsCount):
             ],
             deadline,
             drops=drops,
-            is_done=lambda: self._item(id_of(items[0]), deadline) is None,
+            is_done=lambda: not any(self._item(id_of(item), deadline) for item in items),
         )
 
     def _delete_action(self, item: Item) -> Action:

@@ -7,23 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Self, Unpack
 from urllib.parse import SplitResult, quote
 
+from zoho_tokenstore._util.packages import needed_by
 from zoho_tokenstore.backend import SupportsCount, SupportsLeases, SupportsRehearsal, SupportsWriteMany
-from zoho_tokenstore.errors import (
-    ConfigurationError,
-    MissingDependencyError,
-    RetiredIdError,
-    RowChangedError,
-    UnreadableRowError,
-)
+from zoho_tokenstore.errors import ConfigurationError, RetiredIdError, RowChangedError, UnreadableRowError
 
-try:
+with needed_by("A Redis store", "redis-py", "redis"):
     import redis
-except ModuleNotFoundError as error:
-    raise MissingDependencyError(
-        'Tokens in Redis need redis-py. Install it with: pip install "zoho-tokenstore[redis]".'
-    ) from error
-
-from redis.cluster import RedisCluster
+    from redis.cluster import RedisCluster
 
 from zoho_tokenstore._options import RedisConnectionOptions
 from zoho_tokenstore._util.caches import MemoCache
@@ -32,20 +22,13 @@ from zoho_tokenstore.backends.redis import _checks as checks
 from zoho_tokenstore.backends.redis import _read_scripts as reads
 from zoho_tokenstore.backends.redis import _write_scripts as writes
 from zoho_tokenstore.backends.redis._callers_client import CallersClient
-from zoho_tokenstore.backends.redis._clients import ClientSource, OwnClients, RedisClient
-from zoho_tokenstore.backends.redis._connections import RedisConnections
+from zoho_tokenstore.backends.redis._clients import OwnClients, RedisClient
+from zoho_tokenstore.backends.redis._connections import ClientSource, RedisConnections
 from zoho_tokenstore.backends.redis._key_names import RedisKeyNames
 from zoho_tokenstore.backends.redis._leases import RedisLeases
 from zoho_tokenstore.backends.redis._lua import LuaScript, run_script
 from zoho_tokenstore.backends.redis._retired import RedisRetiredIds
-from zoho_tokenstore.backends.redis._rows import (
-    VANISHED,
-    Stored,
-    fields_of,
-    found_of,
-    found_under,
-    row_of,
-)
+from zoho_tokenstore.backends.redis._rows import VANISHED, Stored, fields_of, found_of, found_under, row_of
 from zoho_tokenstore.backends.redis._urls import settings_of
 from zoho_tokenstore.backends.redis._watch import ServerWatch
 from zoho_tokenstore.records import Found, Row, UnreadableRow
@@ -56,7 +39,6 @@ DEFAULT_URL: Final = "redis://localhost:6379/0"
 DEFAULT_PREFIX: Final = "zoho-tokens"
 DEFAULT_TIMEOUT: Final = 5.0
 
-_BATCH: Final = 500
 _WRITE_BATCH: Final = 250  # rows per script, during which the server serves nobody else: a few milliseconds
 _RETIRED: Final = -1
 _MARK_LOST: Final = 2
@@ -151,19 +133,9 @@ class RedisBackend(SupportsLeases, SupportsRehearsal, SupportsCount, SupportsWri
         return sorted(found, key=lambda row: row.id)
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
-        left = limit
-        start = b"-" if after is None else b"(" + after.encode()
-        while left is None or left > 0:
-            size = _BATCH if left is None else min(left, _BATCH)
-            mark, pairs = self._connections.run(
-                run_script, reads.SCAN, (self._keys.ids,), self._keys.base, start, size
-            )
+        for mark, pairs in reads.pages(self._connections, self._keys, after, limit):
             self._watch.note_mark(mark)
             yield from map(found_of, pairs)
-            if len(pairs) < size:
-                return
-            start = b"(" + pairs[-1][0]
-            left = None if left is None else left - size
 
     def write(self, row: Row, *, expect: object) -> object:
         # Made here, so that a write whose answer was lost is distinguishable from others' writes.

@@ -89,12 +89,22 @@ def check(connections: RedisConnections, probes: tuple[str, ...], *, allow_evict
         mark: bytes | None = connections.run(_mark, probes[0])
         return mark
     layout, mark = tried
-    if layout != LAYOUT.encode():
+    check_layout(location, layout)
+    return mark
+
+
+def check_layout(location: str, layout: bytes | None) -> None:
+    """Raise a `BackendError` if the store was written by a newer release."""
+    if layout not in (None, LAYOUT.encode()):
         raise BackendError(
             f"The token store {location} has layout {layout.decode(errors='replace')}; this release knows "
             f"{LAYOUT}. Upgrade zoho-tokenstore to open it."
         )
-    return mark
+
+
+def loses_all(seen: Mapping[str, str]) -> bool:
+    """Return whether the server keeps nothing on disk, as far as it says."""
+    return seen.get("appendonly") == "no" and seen.get("save") == ""
 
 
 def evicting_policy(seen: Mapping[str, str]) -> str | None:
@@ -126,20 +136,18 @@ def _check_eviction(location: str, seen: Mapping[str, str]) -> None:
 
 
 def _check_persistence(location: str, seen: Mapping[str, str]) -> None:
-    if seen.get("appendonly") == "yes" or seen.get("save"):
-        return
-    if "save" in seen and "appendonly" in seen:
+    if loses_all(seen):
         _warn(
             location,
             "is on a server that keeps nothing on disk (no appendonly, no save): "
             "all tokens are lost when it restarts.",
         )
-        return
-    _warn(
-        location,
-        "does not say whether it keeps its data on disk: CONFIG and INFO are not both allowed. "
-        "Make sure that appendonly or save is on.",
-    )
+    elif seen.get("appendonly") != "yes" and not seen.get("save"):
+        _warn(
+            location,
+            "does not say whether it keeps its data on disk: CONFIG and INFO are not both allowed. "
+            "Make sure that appendonly or save is on.",
+        )
 
 
 def _warn(location: str, what: str) -> None:

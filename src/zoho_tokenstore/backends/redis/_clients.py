@@ -25,28 +25,12 @@ class RedisClient(Protocol):
         """Send a command, and return the answer as the protocol has it, strings as bytes."""
 
 
-class ClientSource(Protocol):
-    """Where the store gets its client.
+class OwnClients:
+    """Makes the store's own clients, and closes them.
 
-    `timeout` is how long the client waits for an answer, in seconds; `address` is the URL of what it
+    `timeout` is how long a client waits for an answer, in seconds; `address` is the URL of what it
     is connected to, without a login.
     """
-
-    timeout: float
-    address: str
-
-    def make(self) -> RedisClient:
-        """Return a client."""
-
-    def close(self, client: RedisClient) -> None:
-        """Close the connections that no thread is using, if the client is the store's own."""
-
-    def disown(self, client: RedisClient) -> None:
-        """Let go of a parent's client in a child."""
-
-
-class OwnClients:
-    """Makes the store's own clients, and closes them."""
 
     def __init__(self, settings: RedisSettings) -> None:
         self.timeout = settings.timeout
@@ -54,8 +38,20 @@ class OwnClients:
         self._settings = settings
 
     def make(self) -> RedisClient:
-        """Return a new client."""
-        return make(self._settings)
+        """Return a new client. A cluster's asks for its nodes at once; the others connect when used."""
+        settings = self._settings
+        common: dict[str, Any] = {
+            "socket_timeout": settings.timeout,
+            "socket_connect_timeout": settings.timeout,
+            "socket_keepalive": True,
+            "retry": Retry(NoBackoff(), 0),  # what may be repeated, and when, is decided by the caller
+            "protocol": 2,
+        }
+        if settings.tls:
+            common["ssl_check_hostname"] = True
+            common |= {name: value for name, value in settings.extra.items() if name.startswith("ssl_")}
+        make_client = {"": _server, "sentinel": _sentinel, "cluster": _cluster}[settings.kind]
+        return cast("RedisClient", make_client(settings, common))
 
     def close(self, client: RedisClient) -> None:
         """Close the connections that no thread is using."""
@@ -70,22 +66,6 @@ class OwnClients:
         """
         for owned in (client, *servers_of(client)):
             setattr(owned, "close", _do_nothing)  # noqa: B010  # what `__del__` calls
-
-
-def make(settings: RedisSettings) -> RedisClient:
-    """Return a client. A cluster's asks for its nodes at once; the others connect when used."""
-    common: dict[str, Any] = {
-        "socket_timeout": settings.timeout,
-        "socket_connect_timeout": settings.timeout,
-        "socket_keepalive": True,
-        "retry": Retry(NoBackoff(), 0),  # what may be repeated, and when, is decided by the caller
-        "protocol": 2,
-    }
-    if settings.tls:
-        common["ssl_check_hostname"] = True
-        common |= {name: value for name, value in settings.extra.items() if name.startswith("ssl_")}
-    make_client = {"": _server, "sentinel": _sentinel, "cluster": _cluster}[settings.kind]
-    return cast("RedisClient", make_client(settings, common))
 
 
 def node_options(client: RedisClient, key: str) -> dict[str, Any]:

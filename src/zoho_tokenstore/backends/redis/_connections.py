@@ -8,8 +8,11 @@ from typing import Any, Final, TypeVarTuple
 
 from zoho_tokenstore._util import forks
 from zoho_tokenstore.backends.redis import _failures as failures
-from zoho_tokenstore.backends.redis._clients import ClientSource, RedisClient
+from zoho_tokenstore.backends.redis._callers_client import CallersClient
+from zoho_tokenstore.backends.redis._clients import OwnClients, RedisClient
 from zoho_tokenstore.errors import BackendError
+
+ClientSource = OwnClients | CallersClient
 
 _NEVER: Final = object()
 

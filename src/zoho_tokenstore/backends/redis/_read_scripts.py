@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from redis.exceptions import ResponseError
 
 from zoho_tokenstore.backends.redis._clients import RedisClient
-from zoho_tokenstore.backends.redis._lua import GUARD, lua_script, quote_names
+from zoho_tokenstore.backends.redis._connections import RedisConnections
+from zoho_tokenstore.backends.redis._key_names import RedisKeyNames
+from zoho_tokenstore.backends.redis._lua import GUARD, lua_script, quote_names, run_script
 from zoho_tokenstore.backends.redis._rows import ENCODED_FIELDS, FIELDS, Stored
+
+_BATCH: Final = 500
 
 
 def read_fields(client: RedisClient, key: str) -> Stored:
@@ -74,3 +79,18 @@ local rows = {{}}
 for i, id in ipairs(ids) do rows[i] = packed(fields_under(ARGV[1], id)) end
 return {{mark_of(ARGV[1]), rows}}
 """)
+
+
+def pages(
+    connections: RedisConnections, keys: RedisKeyNames, after: str | None, limit: int | None
+) -> Iterator[tuple[bytes | None, list[tuple[bytes, Stored]]]]:
+    """Yield the rows in the order of their ids, by the hundred, each time with the store's mark."""
+    left, start = limit, b"-" if after is None else b"(" + after.encode()
+    while left is None or left > 0:
+        size = _BATCH if left is None else min(left, _BATCH)
+        mark, pairs = connections.run(run_script, SCAN, (keys.ids,), keys.base, start, size)
+        yield mark, pairs
+        if len(pairs) < size:
+            return
+        start = b"(" + pairs[-1][0]
+        left = None if left is None else left - size

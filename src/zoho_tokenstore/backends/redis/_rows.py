@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, Final
 
-from zoho_tokenstore.records import BOOKKEEPING, LOOKUPS, NO_DIGESTS, ROW_FIELDS, Found, Row, UnreadableRow
+from zoho_tokenstore.backends import _rows as rows
+from zoho_tokenstore.records import BOOKKEEPING, LOOKUPS, ROW_FIELDS, Found, Row, UnreadableRow
 
 DIGEST_FIELDS: Final = tuple(f"{name}_digest" for name in LOOKUPS)
-FIELDS: Final = (*ROW_FIELDS, *DIGEST_FIELDS, "etag")
+"""Parallel to `LOOKUPS`, for the scripts; nothing has a digest of its user name."""
+
+FIELDS: Final = rows.STORED
 """The fields of a row in the order they are read. A missing field is null."""
 
 ENCODED_FIELDS: Final = tuple(name.encode() for name in FIELDS)
@@ -22,10 +24,7 @@ VANISHED: Final = "it has vanished: evicted by the server, or deleted by somethi
 _MAX_TIME_DIGITS: Final = 18
 _TEXTS: Final = len(ROW_FIELDS) - len(BOOKKEEPING)
 _TIMES: Final = slice(_TEXTS, len(ROW_FIELDS))
-_DIGESTS: Final = slice(len(ROW_FIELDS), -1)
 _NO_TIMES: Final = [None] * len(BOOKKEEPING)
-_NULLS: Final = [None] * len(DIGEST_FIELDS)
-_new: Final = tuple.__new__
 
 
 def fields_of(row: Row) -> list[Any]:
@@ -53,7 +52,7 @@ def row_of(stored: Stored) -> Row | str | None:
         return "it holds a text that is not UTF-8"
     except ValueError:
         return "it holds a time that is not a number"
-    return _row(values)
+    return rows.row_of(tuple(values))
 
 
 def found_under(row_id: str, row: Row | str | None) -> Found | None:
@@ -85,14 +84,3 @@ def _parse_time(text: str) -> int:
     if len(text) > _MAX_TIME_DIGITS:  # more than other storages keep
         raise ValueError
     return int(text)
-
-
-def _row(values: list[Any]) -> Row:
-    digests: Mapping[str, str] = NO_DIGESTS
-    if values[_DIGESTS] != _NULLS:
-        digests = {
-            name: digest for name, digest in zip(LOOKUPS, values[_DIGESTS], strict=True) if digest is not None
-        }
-    # Not by the class: its constructor would unpack the values again.
-    row: Row = _new(Row, (*values[: _TIMES.stop], digests, values[-1]))
-    return row

@@ -90,8 +90,6 @@ def settings_of(url: str, **given: Any) -> RedisSettings:
     parts = parts_of(url)
     if parts is None:
         raise ConfigurationError(f"The Redis URL cannot be read. {_FORMS}")
-    if parts.fragment:
-        raise ConfigurationError("A Redis URL has no #. In a password, write it as %23.")
     given |= _options(parts)
     known = {name: given.pop(name) for name in ("prefix", "timeout", "allow_eviction")}
     kind, urls, service = _servers(parts)

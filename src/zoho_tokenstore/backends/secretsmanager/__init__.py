@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Any, Final, Self
 from urllib.parse import SplitResult
 
-from zoho_tokenstore.errors import BackendError, MissingDependencyError
+from zoho_tokenstore._util.packages import needed_by
+from zoho_tokenstore.errors import BackendError
 
-try:
+with needed_by("A Secrets Manager store", "boto3", "secretsmanager"):
     from zoho_tokenstore.backends._aws.calls import AWSCalls
-except ModuleNotFoundError as error:
-    raise MissingDependencyError(
-        "A Secrets Manager store needs boto3, which is not installed. "
-        'Install it with: pip install "zoho-tokenstore[secretsmanager]".'
-    ) from error
 
 from zoho_tokenstore.backends._aws import urls
 from zoho_tokenstore.backends._aws.client import ServiceEndpoint

@@ -11,7 +11,6 @@ from zoho_tokenstore._util.deadlines import Deadline
 from zoho_tokenstore.backend import SupportsSample
 from zoho_tokenstore.backends._aws.calls import AWSCalls
 from zoho_tokenstore.backends._aws.failures import UnclearError
-from zoho_tokenstore.backends.secretsmanager._keyed_mutex import KeyedMutex
 from zoho_tokenstore.backends.secretsmanager._lookups import LookupSecrets
 from zoho_tokenstore.backends.secretsmanager._retired import SecretsManagerRetiredIds
 from zoho_tokenstore.backends.secretsmanager._rows import content_of, found_of, marks_in
@@ -39,7 +38,6 @@ class SecretsManagerTable(SupportsSample):
         self._names = names
         self._secrets = VersionedSecrets(calls, kms_key_id)
         self._lookups = LookupSecrets(self._secrets)
-        self._mutex = KeyedMutex(calls)
         self.retired = SecretsManagerRetiredIds(calls, names, self._secrets)
 
     def load(self, row_id: str) -> Row | None:
@@ -63,8 +61,21 @@ class SecretsManagerTable(SupportsSample):
 
     def write(self, row: Row, *, expect: object) -> object:
         deadline = self._calls.deadline()
-        with self._mutex.hold(key_of(row.id), deadline):
-            return self._write(row, expect, deadline)
+        key, version = key_of(row.id), new_version()
+        secret = self._read_secret(key, deadline)
+        if (None if secret is None else secret.version) != expect:
+            raise _row_changed(row.id)
+        if secret is None and self.retired.holds(row.id, deadline):  # in this order, see there
+            raise RetiredIdError(f"The id {row.id!r} belongs to a deleted row.")
+        old, new = self._hints(secret), self._next_hints(secret, row, version)
+        content = content_of(row, {index: new[name] for index, name in self._lookup_names(row).items()})
+        self._secrets.check_size(self._names.row(key), content)
+        added = {name: mark for name, mark in new.items() if mark == version}
+        self._add_lookups(key, added, deadline)
+        if not self._store(key, secret, content, version, added, deadline):
+            raise _row_changed(row.id)
+        self._remove_lookups({name: mark for name, mark in old.items() if name not in new}, deadline)
+        return version
 
     def remove(self, row_id: str, *, expect: object = None) -> bool:
         return self._remove(row_id if self._is_key_of_unreadable(row_id) else key_of(row_id), expect)
@@ -121,23 +132,6 @@ class SecretsManagerTable(SupportsSample):
 
     # ---- writing
 
-    def _write(self, row: Row, expect: object, deadline: Deadline) -> str:
-        key, version = key_of(row.id), new_version()
-        secret = self._read_secret(key, deadline)
-        if (None if secret is None else secret.version) != expect:
-            raise _row_changed(row.id)
-        if secret is None and self.retired.holds(row.id, deadline):  # in this order, see there
-            raise RetiredIdError(f"The id {row.id!r} belongs to a deleted row.")
-        old, new = self._hints(secret), self._next_hints(secret, row, version)
-        content = content_of(row, {index: new[name] for index, name in self._lookup_names(row).items()})
-        self._secrets.check_size(self._names.row(key), content)
-        added = {name: mark for name, mark in new.items() if mark == version}
-        self._add_lookups(key, added, deadline)
-        if not self._store(key, secret, content, version, added, deadline):
-            raise _row_changed(row.id)
-        self._remove_lookups({name: mark for name, mark in old.items() if name not in new}, deadline)
-        return version
-
     def _add_lookups(self, key: str, added: Mapping[str, str], deadline: Deadline) -> None:
         """Let look-up secrets name a row that is about to be stored."""
         half = deadline.half()
@@ -176,10 +170,6 @@ class SecretsManagerTable(SupportsSample):
 
     def _remove(self, key: str, expect: object = None) -> bool:
         deadline = self._calls.deadline()
-        with self._mutex.hold(key, deadline):
-            return self._try_to_remove(key, expect, deadline)
-
-    def _try_to_remove(self, key: str, expect: object, deadline: Deadline) -> bool:
         while (secret := self._secrets.read_even_closed(self._names.row(key), deadline)) is not None:
             if secret.is_closed:  # its closer was cut off before deleting it
                 self._secrets.delete_closed(secret, deadline)

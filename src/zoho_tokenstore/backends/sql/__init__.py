@@ -90,6 +90,7 @@ class SQLBackend(SQLTable, SupportsLeases, SupportsAudit):
         connections = _connections(address, dialect, source)
         try:
             connections.run(dialect.check, connections.location)
+            connections.run(dialect.take_over)
             if source is not None:
                 connections.run(dialect.check_session, connections.location)
             super().__init__(connections, dialect)

@@ -11,17 +11,13 @@ from typing import Any, ClassVar, Final
 import sqlalchemy as sa
 
 from zoho_tokenstore._util.clock import now_ms
+from zoho_tokenstore.backends._rows import OWN_COLUMNS, STORED
 from zoho_tokenstore.backends.sql import _failures as failures
 from zoho_tokenstore.backends.sql import _texts as texts
 from zoho_tokenstore.backends.sql._failures import Failure
 from zoho_tokenstore.errors import ConfigurationError
-from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS, SECRET_COLUMNS
+from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS
 
-DIGESTED: Final = tuple(name for name in SECRET_COLUMNS if name in LOOKUPS)
-"""The look-ups that find a row by its digest, if it has one."""
-
-DIGEST_COLUMNS: Final = tuple(f"{name}_digest" for name in DIGESTED)
-OWN_COLUMNS: Final = (*BOOKKEEPING, *DIGEST_COLUMNS, "etag")
 KEY_COLUMNS: Final = {name: f"{name}_key" for name in LOOKUPS}
 
 _RULE_OF_SQLITE: Final = re.compile(r"^(\w+(?: \w+)?) constraint failed: ([\w., ]+)$")
@@ -117,13 +113,7 @@ class Dialect:
 
     def selected(self) -> list[sa.ColumnElement[Any]]:
         """Return what is read of a row: the published columns, the times, the digests and the etag."""
-        columns = self.tokens.c
-        return [
-            *(columns[name] for name in COLUMNS),
-            *(columns[name] for name in BOOKKEEPING),
-            *(columns[name] for name in DIGEST_COLUMNS),
-            self.etag(),
-        ]
+        return [*(self.tokens.c[name] for name in STORED[:-1]), self.etag()]
 
     def values_of(self, selected: tuple[Any, ...]) -> tuple[Any, ...]:
         """Return the values of what was read of a row."""
@@ -226,6 +216,9 @@ class Dialect:
 
     def prepare(self, engine: sa.Engine, timeout: float) -> None:
         """Prepare an engine that has not connected yet."""
+
+    def take_over(self, connection: sa.Connection) -> None:
+        """Close the database's file, if it is one, to others: who opens a store does, who looks does not."""
 
     def check_kept(self, connection: sa.Connection) -> None:
         """Refuse what was done in what is no longer the database: a deleted file."""

@@ -17,12 +17,15 @@ from zoho_tokenstore.errors import ConfigurationError
 _DRIVERS: Final = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 """The drivers whose errors and answers we know, by SQLAlchemy's name of the database."""
 
+FORK_TIMEOUT: Final = 15.0
+"""How long a fork waits for connections to be made, in seconds; with a time limit none takes longer."""
+
 
 class ConnectGate:
     """Prevents forks while a connection is being made.
 
     Drivers spend that time in OpenSSL, with its locks held: a child that inherits one waits
-    forever at its first connection.
+    forever at its first connection. A fork waits only so long: a caller's engine may have no time limit.
     """
 
     def __init__(self) -> None:
@@ -30,6 +33,7 @@ class ConnectGate:
         self._quiet = threading.Condition(self._lock)
         self._inside = 0
         forks.pause_around_fork(self)
+        forks.reset_in_child(self)
 
     def __enter__(self) -> None:
         with self._lock:
@@ -42,11 +46,13 @@ class ConnectGate:
 
     def pause(self) -> None:
         self._lock.acquire()
-        while self._inside:
-            self._quiet.wait()
+        self._quiet.wait_for(lambda: not self._inside, FORK_TIMEOUT)
 
     def resume(self) -> None:
         self._lock.release()
+
+    def reset(self) -> None:
+        self._inside = 0  # whoever was connecting stayed in the parent
 
 
 def make_engine(

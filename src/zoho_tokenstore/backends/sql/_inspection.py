@@ -22,7 +22,6 @@ from zoho_tokenstore.backends.sql._table import SQLTable
 from zoho_tokenstore.errors import BackendUnavailableError
 from zoho_tokenstore.records import COLUMNS, Found, Row
 
-_NAMES: Final = 500
 _NO_TRANSACTIONS: Final = "statement pooling mode"
 _OLDER: Final = "the table has only the columns of Zoho's published code, or misses some of ours"
 
@@ -69,15 +68,14 @@ class SQLInspection:
     def entries(self, names: Sequence[str]) -> Mapping[str, str]:
         if not self._has_leases:
             return {}
-        parts = (names[start : start + _NAMES] for start in range(0, len(names), _NAMES))
-        return {name: text for part in parts for name, text in self._connections.run(self._entries, part)}
+        return dict(self._connections.run(self._entries, names))
 
     def close(self) -> None:
         self._connections.close()
 
     def _look(self, connection: sa.Connection) -> StorageFacts:
         self._dialect.check(connection, self.location)
-        facts = server_facts.facts_of(connection)
+        facts = server_facts.facts_of(connection, self._dialect)
         self._state = self._schema_state(connection)
         return replace(facts, schema=self._state, outdated=_OLDER if self._state == "older" else "")
 

@@ -14,18 +14,10 @@ import sqlalchemy as sa
 from pymysql.constants import CLIENT
 from sqlalchemy.dialects import mysql
 
+from zoho_tokenstore.backends._rows import DIGESTED, OWN_COLUMNS
 from zoho_tokenstore.backends.sql import _failures as failures
 from zoho_tokenstore.backends.sql import _texts as texts
-from zoho_tokenstore.backends.sql._dialect import (
-    DIGEST_COLUMNS,
-    DIGESTED,
-    KEY_COLUMNS,
-    OWN_COLUMNS,
-    Dialect,
-    Values,
-    begin_with,
-    by_words,
-)
+from zoho_tokenstore.backends.sql._dialect import KEY_COLUMNS, Dialect, Values, begin_with, by_words
 from zoho_tokenstore.backends.sql._failures import Failure
 from zoho_tokenstore.errors import BackendTimeoutError, ConfigurationError
 from zoho_tokenstore.records import COLUMNS, ROW_FIELDS
@@ -122,8 +114,7 @@ class MySQL(Dialect):
 
     def selected(self) -> list[sa.ColumnElement[Any]]:
         # All as one column: PyMySQL spends a twentieth of a look-up on each.
-        names = (*ROW_FIELDS, *DIGEST_COLUMNS)
-        return [sa.func.json_array(*(self.tokens.c[name] for name in names), self.etag())]
+        return [sa.func.json_array(*super().selected())]
 
     def values_of(self, selected: tuple[Any, ...]) -> tuple[Any, ...]:
         values: list[Any] = json.loads(selected[0])

@@ -14,7 +14,8 @@ from psycopg import errors
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert
 
-from zoho_tokenstore.backends.sql._dialect import DIGESTED, OWN_COLUMNS, Dialect, Values, by_words
+from zoho_tokenstore.backends._rows import DIGESTED, OWN_COLUMNS
+from zoho_tokenstore.backends.sql._dialect import Dialect, Values, by_words
 from zoho_tokenstore.backends.sql._failures import Failure
 from zoho_tokenstore.backends.sql._postgresql_failures import read_failure
 from zoho_tokenstore.backends.sql._timed_connection import TimedConnection

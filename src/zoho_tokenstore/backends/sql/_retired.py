@@ -48,7 +48,7 @@ class SQLRetiredIds:
         self._move_all = dialect.retirement(sa.true(), self._note)
 
     def scan(self) -> Iterator[RetiredId]:
-        last = ""
+        last: str | None = None
         while True:
             page = self._connections.run(self._page, last)
             for last, at_ms in page:
@@ -118,6 +118,6 @@ class SQLRetiredIds:
     def _do_add(self, connection: sa.Connection, ids: list[RetiredId]) -> int:
         return sum(self.retire(connection, *retired) for retired in ids)
 
-    def _page(self, connection: sa.Connection, after: str) -> list[Any]:
-        behind = self._scan.where(self._dialect.retired.c.id > after).limit(_BATCH)
-        return list(connection.execute(behind))
+    def _page(self, connection: sa.Connection, after: str | None) -> list[Any]:
+        behind = sa.true() if after is None else self._dialect.retired.c.id > after
+        return list(connection.execute(self._scan.where(behind).limit(_BATCH)))

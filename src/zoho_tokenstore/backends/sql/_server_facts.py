@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from zoho_tokenstore._inspection import StorageFacts, Usage
+from zoho_tokenstore.backends.sql._dialect import Dialect
 
+# What kind of session another role has is hidden from roles without rights; whose and where it is, is not.
 _POSTGRESQL: Final = """
 SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on',
-       CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint),
-       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+       (SELECT count(*) FROM pg_stat_activity WHERE usesysid IS NOT NULL AND datid IS NOT NULL),
        CAST(current_setting('max_connections') AS int)
          - CAST(current_setting('superuser_reserved_connections') AS int),
        (SELECT count(*) FROM pg_stat_activity WHERE usename = current_user),
@@ -23,24 +25,25 @@ SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = '
 """
 
 _MYSQL: Final = """
-SELECT @@GLOBAL.read_only, @@GLOBAL.innodb_read_only, CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED),
-       @@GLOBAL.max_connections, @@GLOBAL.max_user_connections, @@GLOBAL.innodb_flush_log_at_trx_commit
+SELECT @@GLOBAL.read_only, @@GLOBAL.innodb_read_only, @@GLOBAL.max_connections,
+       @@GLOBAL.max_user_connections, @@GLOBAL.innodb_flush_log_at_trx_commit
 """
 
 
-def facts_of(connection: sa.Connection) -> StorageFacts:
+def facts_of(connection: sa.Connection, dialect: Dialect) -> StorageFacts:
     """Return what the server at the other end says; nothing for a kind that is not known here."""
     ask = _ASK.get(connection.dialect.name)
-    return StorageFacts() if ask is None else ask(connection)
+    if ask is None:
+        return StorageFacts()
+    return replace(ask(connection), now_ms=connection.scalar(sa.select(dialect.clock_ms())))
 
 
 def _postgresql(connection: sa.Connection) -> StorageFacts:
     found = connection.exec_driver_sql(_POSTGRESQL).one()
-    standby, read_only, clock, clients, most, mine, my_limit, here, limit_here, fsync, commit, pid = found
+    standby, read_only, clients, most, mine, my_limit, here, limit_here, fsync, commit, pid = found
     usages = [Usage(clients, most), Usage(mine, my_limit), Usage(here, limit_here)]
     return StorageFacts(
         read_only=_why_read_only(standby=standby, is_set=read_only, setting="default_transaction_read_only"),
-        now_ms=clock,
         connections=_fullest(usages),
         loses=_lost_by_postgresql(fsync, commit),
         pooler=_pooler(connection, pid),
@@ -48,7 +51,7 @@ def _postgresql(connection: sa.Connection) -> StorageFacts:
 
 
 def _mysql(connection: sa.Connection) -> StorageFacts:
-    read_only, frozen, clock, most, most_of_user, flush = connection.exec_driver_sql(_MYSQL).one()
+    read_only, frozen, most, most_of_user, flush = connection.exec_driver_sql(_MYSQL).one()
     status = dict(
         tuple(row) for row in connection.exec_driver_sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'")
     )
@@ -59,7 +62,6 @@ def _mysql(connection: sa.Connection) -> StorageFacts:
         read_only=_why_read_only(
             standby=bool(frozen), is_set=str(read_only) not in "0OFF", setting="read_only"
         ),
-        now_ms=int(clock),
         connections=_fullest(
             [Usage(int(status["Threads_connected"]), int(most)), Usage(int(mine), int(most_of_user or -1))]
         ),

@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from zoho_tokenstore._util import atomic_files, file_rights
-from zoho_tokenstore.backends.sql import _texts as texts
+from zoho_tokenstore.backends._rows import text_or_raw
 from zoho_tokenstore.backends.sql._dialect import Dialect
 
 _FILE: Final = "zoho_tokenstore.file"
@@ -21,13 +21,11 @@ class SQLite(Dialect):
 
     def connect(self, dialect: sa.Dialect, args: Any, options: dict[str, Any], timeout: float) -> Any:  # noqa: ARG002
         file = Path(str(args[0]))
-        beside = [file.with_name(f"{file.name}{end}") for end in ("-journal", "-wal", "-shm")]
         if file.parent.is_dir():  # otherwise SQLite says that it cannot open it
-            file_rights.check_place(file, *beside)
+            file_rights.check_place(*_files(file))
             file_rights.check_mount(file)
         connection: Any = dialect.connect(*args, **options)
-        file_rights.close_to_others(file, *beside)
-        connection.text_factory = texts.or_bytes  # SQLite's own way ends the query at text that is not UTF-8
+        connection.text_factory = text_or_raw  # SQLite's own way ends the query at text that is not UTF-8
         return connection
 
     def prepare(self, engine: sa.Engine, timeout: float) -> None:  # noqa: ARG002
@@ -37,6 +35,10 @@ class SQLite(Dialect):
         @sa.event.listens_for(engine, "connect")
         def note_file(_connection: Any, record: Any) -> None:
             record.info[_FILE] = file, atomic_files.identity(file)
+
+    def take_over(self, connection: sa.Connection) -> None:
+        file, _ = connection.info[_FILE]
+        file_rights.close_to_others(*_files(file))
 
     def check_kept(self, connection: sa.Connection) -> None:
         file, known = connection.info.get(_FILE, (None, None))
@@ -53,3 +55,8 @@ class SQLite(Dialect):
             connection.exec_driver_sql("ROLLBACK")
             raise
         connection.exec_driver_sql("COMMIT")
+
+
+def _files(file: Path) -> list[Path]:
+    """Return a database's file, and those that SQLite keeps next to it."""
+    return [file.with_name(f"{file.name}{end}") for end in ("", "-journal", "-wal", "-shm")]

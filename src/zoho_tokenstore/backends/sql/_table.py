@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import NoneType
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -13,19 +12,17 @@ from sqlalchemy.exc import IntegrityError
 
 from zoho_tokenstore._util.caches import MemoCache
 from zoho_tokenstore.backend import SupportsCount, SupportsRehearsal, SupportsWriteMany
+from zoho_tokenstore.backends._rows import DIGESTED, STORED, Stored, read_row, values_of
 from zoho_tokenstore.backends.sql import _failures as failures
 from zoho_tokenstore.backends.sql import _shape as shape
-from zoho_tokenstore.backends.sql import _texts as texts
-from zoho_tokenstore.backends.sql._bulk import Bulk
 from zoho_tokenstore.backends.sql._connections import Query, SQLConnections
-from zoho_tokenstore.backends.sql._dialect import DIGEST_COLUMNS, DIGESTED, Dialect, Values
+from zoho_tokenstore.backends.sql._dialect import Dialect, Values
 from zoho_tokenstore.backends.sql._retired import SQLRetiredIds
 from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import (
     BOOKKEEPING,
     COLUMNS,
     LOOKUPS,
-    NO_DIGESTS,
     ROW_FIELDS,
     Found,
     Row,
@@ -34,17 +31,7 @@ from zoho_tokenstore.records import (
 
 _BATCH: Final = 1000
 _FEW: Final = 8
-_TRIES: Final = 3  # the conflicting row may be gone when we look
-_DIGESTS: Final = slice(len(ROW_FIELDS), len(ROW_FIELDS) + len(DIGESTED))
-_NULLS: Final = (None,) * len(DIGESTED)
-_EXPIRY: Final = COLUMNS.index("expiry_time")
-_READ: Final = (*ROW_FIELDS, *DIGEST_COLUMNS, "etag")
-_TEXTS: Final = len(COLUMNS)
-_TEXT: Final = frozenset({str, NoneType})
-_TIME: Final = frozenset({int, NoneType})
-_new: Final = tuple.__new__
-
-Stored = tuple[Any, ...]
+_TRIES: Final = 3  # a conflicting row may be gone when we look, and another one be there
 
 
 class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
@@ -61,15 +48,15 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
         self._load = connections.query(rows.where(this_row), "row_id")
         self._rows = rows.order_by(columns.id)
         behind = columns.id > sa.bindparam("after", type_=columns.id.type)
-        page = self._rows.where(behind).limit(sa.bindparam("size", type_=sa.Integer))
-        self._scan = connections.query(page, "after", "size")
+        page = self._rows.limit(sa.bindparam("size", type_=sa.Integer))
+        self._first = connections.query(page, "size")
+        self._next = connections.query(page.where(behind), "after", "size")
         self._finds: dict[tuple[str, int], Query] = {}
         self._lists = {index: self._list(index) for index in LOOKUPS}
         retired = sa.select(dialect.retired.c.at_ms).where(dialect.retired.c.id == row_id)
         etag = sa.select(dialect.etag()).where(this_row)
         self._look = sa.select(etag.scalar_subquery(), retired.scalar_subquery())
         self._insert = self._insertion()
-        self._bulk = Bulk(dialect, self._insert)
         self._count = sa.select(sa.func.count()).select_from(tokens)
         self._update = sa.update(tokens).where(this_row, dialect.etag() == sa.bindparam("expect"))
         self._change = connections.change(self._update, self._values(Row(""), 0, None))
@@ -102,10 +89,14 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         left = limit
-        last = "" if after is None else after
+        last = after
         while left is None or left > 0:
             size = _BATCH if left is None else min(left, _BATCH)
-            page = self._connections.all(self._scan, last, size)
+            page = (
+                self._connections.all(self._first, size)
+                if last is None  # an empty id comes first, too
+                else self._connections.all(self._next, last, size)
+            )
             yield from map(self._found, page)
             if len(page) < size:
                 return
@@ -127,7 +118,7 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
     def write_many(self, rows: Sequence[Row]) -> list[object]:
         values = [self._values(row, secrets.randbits(63), None) for row in rows]
         batches = (values[start : start + _BATCH] for start in range(0, len(values), _BATCH))
-        return [etag for batch in batches for etag in self._connections.run(self._bulk.insert, batch)]
+        return [etag for batch in batches for etag in self._connections.run(self._insert_many, batch)]
 
     def count(self) -> int:
         return self._connections.run(lambda connection: connection.scalar(self._count) or 0)
@@ -261,42 +252,40 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
             raise RetiredIdError(f"The id {row_id!r} belongs to a deleted row. Save without an id.")
         return False
 
+    def _insert_many(self, connection: sa.Connection, rows: Sequence[Values]) -> list[object]:
+        """Insert rows of different ids; return their etags, `None` for one whose id is taken or retired."""
+        etags = {values["id"]: self._dialect.etag_of(values["etag"]) for values in rows}
+        left = rows
+        for _ in range(_TRIES):
+            try:
+                if self._dialect.insert_many(connection, self._insert, left) == len(rows):
+                    return list(etags.values())
+                break
+            except IntegrityError as error:
+                if not self._dialect.is_duplicate_id(error.orig):
+                    raise
+            taken = self._etags(connection, etags)
+            left = [values for values in left if values["id"] not in taken]
+            if not left:
+                break
+        # By their marks, so that an insert whose answer was lost also counts.
+        stored = self._etags(connection, etags)
+        return [etag if stored.get(row_id) == etag else None for row_id, etag in etags.items()]
+
+    def _etags(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, object]:
+        columns = self._dialect.tokens.c
+        stored = sa.select(columns.id, self._dialect.etag()).where(columns.id.in_(ids))
+        return {row.id: row[1] for row in connection.execute(stored)}
+
     def _values(self, row: Row, mark: int, expect: object) -> Values:
         """Return a row's stored values, by column."""
         if expect is not None and not self._dialect.is_etag(expect):
             raise _changed(row.id)
-        digests = (row.digests.get(name) for name in DIGESTED)
-        held = (*row[: len(ROW_FIELDS)], *digests, mark)
-        values = dict(zip(_READ, held, strict=True))
+        values = dict(zip(STORED, (row.id, *values_of(row), mark), strict=True))
         return values | self._dialect.derived({index: row.lookup_key(index) for index in LOOKUPS})
 
     def _found(self, stored: Stored) -> Found:
-        values = self._dialect.values_of(stored)
-        expiry = values[_EXPIRY]
-        if expiry.__class__ is int:
-            values = (*values[:_EXPIRY], str(expiry), *values[_EXPIRY + 1 :])
-        wrong = _wrong(values)
-        if wrong:
-            return UnreadableRow(texts.shown(values[0]), wrong)
-        digests: Mapping[str, str] = NO_DIGESTS
-        if values[_DIGESTS] != _NULLS:
-            digests = {name: d for name, d in zip(DIGESTED, values[_DIGESTS], strict=True) if d is not None}
-        # Not by the class: its constructor would unpack and check the values again.
-        return _new(Row, (*values[: _DIGESTS.start], digests, values[-1]))
-
-
-def _wrong(values: Stored) -> str | None:
-    """Return what is wrong with the values read from a row."""
-    if values[0] is None:
-        return "it has no id"
-    texts_of, times_of = (*values[:_TEXTS], *values[_DIGESTS]), values[_TEXTS : _DIGESTS.start]
-    if _TEXT.issuperset(map(type, texts_of)) and _TIME.issuperset(map(type, times_of)):
-        return None
-    for name, value in zip(_READ, values, strict=True):
-        allowed, kind = (_TIME, "a whole number") if name in BOOKKEEPING else (_TEXT, "text")
-        if name != "etag" and type(value) not in allowed:
-            return f"its {name} is no {kind.removeprefix('a ')}"
-    return None
+        return read_row(self._dialect.values_of(stored))
 
 
 def _update_parameters(values: Values, expect: object) -> Values:

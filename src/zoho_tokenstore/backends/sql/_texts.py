@@ -1,4 +1,4 @@
-"""What stands for a string in an index, and what happens to a stored one that is not text."""
+"""What stands for a string in an index."""
 
 from __future__ import annotations
 
@@ -17,18 +17,3 @@ def digest(text: str) -> str:
     may have held when its parent forked.
     """
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_LENGTH // 2).hexdigest()
-
-
-def shown(stored: object) -> str:
-    """Return as much of a stored id as can be shown as text."""
-    if isinstance(stored, bytes):
-        return stored.decode("utf-8", "backslashreplace")
-    return "" if stored is None else str(stored)
-
-
-def or_bytes(stored: bytes) -> str | bytes:
-    """Return a string from its UTF-8, or the bytes if they are not UTF-8."""
-    try:
-        return stored.decode()
-    except UnicodeDecodeError:
-        return stored

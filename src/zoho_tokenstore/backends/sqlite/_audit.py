@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from zoho_tokenstore.backend import AuditRow
+from zoho_tokenstore.backends._rows import decoded
 from zoho_tokenstore.backends.sqlite._connections import SQLiteConnections, SQLiteHandle
-from zoho_tokenstore.backends.sqlite._rows import decoded
 
 _BATCH: Final = 1000
 _COLUMNS: Final = ", ".join(AuditRow._fields)

@@ -11,8 +11,8 @@ from typing import Final, TypeVar, TypeVarTuple
 from zoho_tokenstore._util import file_rights, forks
 from zoho_tokenstore._util.caches import SecondHitCache
 from zoho_tokenstore._util.deadlines import Deadline
+from zoho_tokenstore.backends._rows import RawText, Stored
 from zoho_tokenstore.backends.sqlite import _failures as failures
-from zoho_tokenstore.backends.sqlite._rows import RawText, Stored
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import Row
 

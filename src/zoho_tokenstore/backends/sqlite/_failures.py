@@ -61,7 +61,8 @@ def map_error(location: str, error: sqlite3.Error) -> BackendError:
             f"The token database {location} does not take this row: {constraint(error)}. Nothing was "
             "changed. Remove that constraint, or keep the tokens in a separate database."
         )
-    return BackendError(f"The token database {location} failed: {error}.")
+    what = "it holds text that is not UTF-8" if is_no_text(error) else error
+    return BackendError(f"The token database {location} failed: {what}.")
 
 
 def constraint(error: sqlite3.Error) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import stat
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from zoho_tokenstore._util import forks
-from zoho_tokenstore._util.atomic_files import sync
+from zoho_tokenstore._util.atomic_files import OWNER_ONLY, strays, sync
 from zoho_tokenstore._util.file_rights import check_mount, check_place
 from zoho_tokenstore._util.os_errors import map_os_errors
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError
@@ -26,11 +25,9 @@ from zoho_tokenstore.errors import BackendError, BackendUnavailableError, Config
 KIND: Final = "token database"
 """The file's name in messages."""
 
-_OWNER_ONLY: Final = 0o600
 _MIN_SIZE: Final = 512
 """Bytes in SQLite's smallest page, and so in the smallest database."""
 
-_SCRATCH: Final = re.compile(r"\.[0-9a-f]{16}\.new(-wal|-shm|-journal)?\Z")
 _STRAY_AGE: Final = 600.0
 """Seconds after which a database that is still being built counts as abandoned; it takes milliseconds."""
 
@@ -103,7 +100,7 @@ def _scratch_file(path: Path) -> Iterator[Path]:
     with contextlib.ExitStack() as afterwards:
         for file in (scratch, *beside(scratch)):
             afterwards.callback(file.unlink, missing_ok=True)
-        os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY))
+        os.close(os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
         yield scratch
 
 
@@ -112,9 +109,7 @@ def _remove_strays(path: Path) -> None:
 
     One that was already linked into place is a second name of the database, tokens and all.
     """
-    with os.scandir(path.parent) as entries:
-        names = [entry.name for entry in entries if entry.name.startswith(f".{path.name}.")]
-    for stray in (path.with_name(name) for name in names if _SCRATCH.search(name)):
+    for stray in strays(path):
         with contextlib.suppress(OSError):  # another process was first, or it is another user's
             if stray.samefile(path) or time.time() - stray.stat().st_mtime > _STRAY_AGE:
                 stray.unlink()

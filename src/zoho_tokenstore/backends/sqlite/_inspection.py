@@ -8,20 +8,19 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import SplitResult
 
 from zoho_tokenstore._inspection import StorageFacts
 from zoho_tokenstore._util.urls import file_and_timeout
+from zoho_tokenstore.backends._rows import OWN_COLUMNS, STORED, RawText, read_row
 from zoho_tokenstore.backends.sqlite import _failures as failures
 from zoho_tokenstore.backends.sqlite import _files as files
 from zoho_tokenstore.backends.sqlite import _schema as schema
-from zoho_tokenstore.backends.sqlite._rows import STORED, RawText, read_row
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import Found
 
 _BATCH: Final = 1000
-_NAMES: Final = 500
 _STEPS: Final = 10_000
 """After how many of SQLite's own steps it is asked whether there is still time."""
 
@@ -66,7 +65,7 @@ class SQLiteInspection:
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Found]:
         left = limit
-        condition, values = "WHERE id > ?" if after else "", (after,) if after else ()
+        condition, values = ("", ()) if after is None else ("WHERE id > ?", (after,))
         with self._failing() as connection:
             connection.text_factory = RawText
             statement = f"SELECT {self._select} FROM oauthtoken {condition} ORDER BY id LIMIT ?"  # noqa: S608
@@ -75,18 +74,15 @@ class SQLiteInspection:
                 yield from map(read_row, batch)
 
     def entries(self, names: Sequence[str]) -> Mapping[str, str]:
-        found: dict[str, str] = {}
         with self._failing() as connection:
             if not connection.execute("SELECT 1 FROM pragma_table_info('zoho_tokenstore_lease')").fetchone():
                 return {}
-            for start in range(0, len(names), _NAMES):
-                some = names[start : start + _NAMES]
-                marks = ", ".join("?" * len(some))
-                found |= connection.execute(
-                    f"SELECT CAST(name AS TEXT), text FROM zoho_tokenstore_lease WHERE name IN ({marks})",  # noqa: S608
-                    some,
-                )
-        return {_text(name): _text(text) for name, text in found.items()}
+            found = connection.execute(
+                "SELECT CAST(name AS BLOB), CAST(text AS BLOB) FROM zoho_tokenstore_lease "  # noqa: S608
+                f"WHERE name IN ({', '.join('?' * len(names))})",
+                names,
+            )
+            return {name.decode(): text.decode(errors="replace") for name, text in found}
 
     def close(self) -> None:
         if self._connection is not None:
@@ -134,11 +130,7 @@ def _select(columns: set[str]) -> str:
 
 
 def _outdated(columns: set[str], missing: list[str]) -> str:
-    lacking = [name for name in schema.OWN_COLUMNS if name not in columns]
+    lacking = [name for name in OWN_COLUMNS if name not in columns]
     if lacking:
         return "the table oauthtoken has only the columns of Zoho's published code"
     return f"{len(missing)} of its indexes, triggers or tables are missing" if missing else ""
-
-
-def _text(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

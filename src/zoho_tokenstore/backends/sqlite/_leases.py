@@ -7,12 +7,13 @@ from typing import Final
 from zoho_tokenstore._local_leases import forgets_now
 from zoho_tokenstore._util.clock import Clock, now_ms
 from zoho_tokenstore.backend import LeaseState
+from zoho_tokenstore.backends._rows import decoded
 from zoho_tokenstore.backends.sqlite._connections import SQLiteConnections, SQLiteHandle
 
 _READ: Final = "SELECT text FROM zoho_tokenstore_lease WHERE name = ?"
 _UPDATE: Final = (
     "UPDATE zoho_tokenstore_lease SET text = :text, until_ms = :until_ms "
-    "WHERE name = :name AND text IN (:was, :text)"
+    "WHERE name = :name AND text IN (CAST(:was AS TEXT), :text)"
 )
 _INSERT: Final = (
     "INSERT INTO zoho_tokenstore_lease (name, text, until_ms) VALUES (:name, :text, :until_ms) "
@@ -36,8 +37,9 @@ class SQLiteLeases:
 
 
 def _read(handle: SQLiteHandle, name: str) -> str:
-    found = handle.open().execute(_READ, (name,)).fetchone()
-    return "" if found is None else found[0]
+    # What is not UTF-8 stays bytes: nothing takes them for an entry of ours, and they can be replaced.
+    found = handle.read_one(_READ, (name,))
+    return "" if found is None else decoded(found)[0]
 
 
 def _replace(handle: SQLiteHandle, name: str, was: str, text: str, keep_ms: int, clock: Clock) -> bool:

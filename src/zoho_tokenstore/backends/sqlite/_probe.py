@@ -8,10 +8,10 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, Final
 
+from zoho_tokenstore.backends._rows import DIGESTED, STORED, read_row, values_of
 from zoho_tokenstore.backends.sqlite import _failures as failures
 from zoho_tokenstore.backends.sqlite._constraints import refusal
-from zoho_tokenstore.backends.sqlite._rows import STORED, read_row, values_of
-from zoho_tokenstore.backends.sqlite._schema import DIGESTED, is_own
+from zoho_tokenstore.backends.sqlite._schema import is_own
 from zoho_tokenstore.backends.sqlite._table import DELETE, FIND, INSERT, LOAD
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, Row
 

@@ -11,17 +11,14 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Final
 
+from zoho_tokenstore.backends._rows import DIGEST_COLUMNS, DIGESTED, OWN_COLUMNS
 from zoho_tokenstore.backends.sqlite import _constraints as constraints
 from zoho_tokenstore.errors import BackendError
-from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, SECRET_COLUMNS
+from zoho_tokenstore.records import COLUMNS
 
 SCHEMA_VERSION: Final = 1
 
-DIGESTED: Final = tuple(name for name in SECRET_COLUMNS if name != "client_secret")
-DIGEST_COLUMNS: Final = tuple(f"{name}_digest" for name in DIGESTED)
-OWN_COLUMNS: Final = (*BOOKKEEPING, *DIGEST_COLUMNS, "etag")
-
-LOOKUP_EXPRESSIONS: Final = {
+LOOKUP_EXPRESSIONS: Final[Mapping[str, str]] = {
     "user_name": "user_name",
     **{name: f"coalesce({name}_digest, {name})" for name in DIGESTED},
 }

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from zoho_tokenstore.backend import SupportsCount, SupportsRehearsal
-from zoho_tokenstore.backends.sqlite._connections import SQLiteConnections, SQLiteHandle, write_lock
-from zoho_tokenstore.backends.sqlite._retired import SQLiteRetiredIds
-from zoho_tokenstore.backends.sqlite._rows import (
+from zoho_tokenstore.backends._rows import (
     STORED,
     Stored,
     is_literal,
@@ -18,6 +16,8 @@ from zoho_tokenstore.backends.sqlite._rows import (
     text_of,
     values_of,
 )
+from zoho_tokenstore.backends.sqlite._connections import SQLiteConnections, SQLiteHandle, write_lock
+from zoho_tokenstore.backends.sqlite._retired import SQLiteRetiredIds
 from zoho_tokenstore.backends.sqlite._schema import LOOKUP_EXPRESSIONS, NOW
 from zoho_tokenstore.errors import BackendError, RetiredIdError, RowChangedError, UnreadableRowError
 from zoho_tokenstore.records import Found, Row, UnreadableRow

@@ -18,14 +18,10 @@ docs/how-to/log-users-in-with-django.md
 
 from __future__ import annotations
 
-from zoho_tokenstore.errors import MissingDependencyError
+from zoho_tokenstore._util.packages import needed_by
 
-try:
+with needed_by("Login with Zoho in Django", "Django", "django"):
     import django as _django  # noqa: F401
-except ImportError as error:
-    raise MissingDependencyError(
-        'Django is not installed. Install it: pip install "zoho-tokenstore[django]"'
-    ) from error
 
 from zoho_tokenstore.login.django._guards import (
     ZohoLoginRequiredMixin,

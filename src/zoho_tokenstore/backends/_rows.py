@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, Final
 
-from zoho_tokenstore.backends.sqlite._schema import DIGEST_COLUMNS, DIGESTED
 from zoho_tokenstore.records import (
     BOOKKEEPING,
+    COLUMNS,
+    LOOKUPS,
     NO_DIGESTS,
     ROW_FIELDS,
+    SECRET_COLUMNS,
     Found,
     Row,
     UnreadableRow,
 )
 
+DIGESTED: Final = tuple(name for name in SECRET_COLUMNS if name in LOOKUPS)
+"""The look-ups that find a row by its digest, if it has one."""
+
+DIGEST_COLUMNS: Final = tuple(f"{name}_digest" for name in DIGESTED)
+
 STORED: Final = (*ROW_FIELDS, *DIGEST_COLUMNS, "etag")
 """The columns of a row, as read and written."""
+
+OWN_COLUMNS: Final = STORED[len(COLUMNS) :]
+"""Those after the published ones."""
 
 Stored = tuple[Any, ...]
 
@@ -29,7 +40,7 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     **dict.fromkeys(STORED, _TEXT),
     **dict.fromkeys(BOOKKEEPING, (int, type(None))),
     "id": (str,),
-    "etag": (int,),
+    "etag": (int, str),
 }
 _LITERAL: Final = re.compile(r"NULL|X'[0-9A-F]*'|CAST\(X'[0-9A-F]*' AS TEXT\)")
 
@@ -44,9 +55,17 @@ class RawText(bytes):
     __slots__ = ()
 
 
+def text_or_raw(stored: bytes) -> str | RawText:
+    """Return a text, as far as it is UTF-8."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return RawText(stored)
+
+
 def read_row(stored: Stored) -> Found:
     """Return the row with these values, or what is wrong with them."""
-    return _row(stored) if tuple(map(type, stored)) in _known_kinds else _convert(stored)
+    return row_of(stored) if tuple(map(type, stored)) in _known_kinds else _convert(stored)
 
 
 def values_of(row: Row) -> Stored:
@@ -57,12 +76,12 @@ def values_of(row: Row) -> Stored:
 
 def decoded(stored: Stored) -> list[Any]:
     """Return stored values with their texts decoded, as far as they are UTF-8."""
-    return [_decode(value) if isinstance(value, RawText) else value for value in stored]
+    return [text_or_raw(value) if isinstance(value, RawText) else value for value in stored]
 
 
 def text_of(row_id: object) -> str:
     """Return an id as text: itself, or its SQL literal, if it is not text."""
-    text = _decode(row_id) if isinstance(row_id, RawText) else row_id
+    text = text_or_raw(row_id) if isinstance(row_id, RawText) else row_id
     if isinstance(text, str):
         return text
     if isinstance(text, RawText):
@@ -72,7 +91,7 @@ def text_of(row_id: object) -> str:
 
 def is_text(row_id: object) -> bool:
     """Return whether a stored id is valid."""
-    return isinstance(_decode(row_id) if isinstance(row_id, RawText) else row_id, str)
+    return isinstance(text_or_raw(row_id) if isinstance(row_id, RawText) else row_id, str)
 
 
 def is_literal(row_id: str) -> bool:
@@ -80,7 +99,8 @@ def is_literal(row_id: str) -> bool:
     return _LITERAL.fullmatch(row_id) is not None
 
 
-def _row(stored: Stored) -> Row:
+def row_of(stored: Stored) -> Row:
+    """Return the row with these values, all of them of the right type."""
     digests: Mapping[str, str] = NO_DIGESTS
     refresh_token, access_token, grant_token = texts = stored[_DIGESTS]
     if texts != _NULLS:
@@ -103,14 +123,7 @@ def _convert(stored: Stored) -> Found:
     kinds = tuple(map(type, stored))
     if kinds == tuple(map(type, values)) and len(_known_kinds) < _MAX_KINDS:
         _known_kinds.add(kinds)
-    return _row(tuple(values))
-
-
-def _decode(text: RawText) -> str | RawText:
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        return text
+    return row_of(tuple(values))
 
 
 def _expiry_text(value: object) -> object:
@@ -125,5 +138,5 @@ def _kind_of(value: object) -> str:
         return "text that is not UTF-8"
     if isinstance(value, str):
         return "text, not an integer"
-    kinds = {bytes: "a BLOB", float: "a REAL number", int: "a number, not text"}
-    return kinds.get(type(value), "NULL")
+    kinds = {bytes: "a BLOB", float: "a REAL number", int: "a number, not text", NoneType: "NULL"}
+    return kinds.get(type(value), "of another type")
