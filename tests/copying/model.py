@@ -15,10 +15,20 @@ _PROOFS = ("user_name", "refresh_token", "grant_token", "access_token")
 _NOT_COMPARED = ("id", "updated_at_ms")
 
 
-def copied(source: Store, destination: Store, policy: str) -> Store:
-    """Return what the destination holds after a copy: passes are made until one has nothing to do."""
+def copied(source: Store, destination: Store, policy: str) -> Store | None:
+    """Return what the destination holds after a copy: passes are made until one has nothing to do.
+
+    `None` if an owner's row in the destination has at any time the id of somebody else's row in the
+    source: what becomes of the second row depends on when the destination was read.
+    """
     left = {row_id: dict(row) for row_id, row in destination.items()}
-    while sum(_wrote(source, left, row_id, policy) for row_id in sorted(source)):
+    has_written = True
+    while has_written:
+        has_written = False
+        for row_id in sorted(source):
+            if _is_crossed(source, left, row_id):
+                return None
+            has_written |= _wrote(source, left, row_id, policy)
         policy = "newer" if policy == "overwrite" else policy
     return left
 
@@ -30,13 +40,9 @@ def planned(source: Store, destination: Store, policy: str) -> tuple[int, int]:
     return copied, len(targets) - copied
 
 
-def is_crossed(source: Store, destination: Store) -> bool:
-    """Tell whether an owner's row in the destination has the id of somebody else's row in the source.
-
-    Then what becomes of the second row depends on when the destination was read.
-    """
-    targets = ((row_id, _target(source, destination, row_id)) for row_id in source)
-    return any(target in source for row_id, target in targets if target != row_id)
+def _is_crossed(source: Store, left: Store, row_id: str) -> bool:
+    target = _target(source, left, row_id)
+    return target != row_id and target in source
 
 
 def _wrote(source: Store, left: Store, row_id: str, policy: str) -> bool:

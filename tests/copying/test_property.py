@@ -55,7 +55,8 @@ def test_a_copy_leaves_what_the_model_says(
 ) -> None:
     """The source stays as it is, a dry run has told what is done, and a second run finds nothing to do."""
     ours_plain, theirs_plain = _plain(ours), _plain(theirs)
-    assume(not model.is_crossed(ours_plain, theirs_plain))
+    expected = model.copied(ours_plain, theirs_plain, policy)
+    assume(expected is not None)
     with ExitStack() as stack:
         source, destination = (_store(stack, kind) for kind in kinds)
         put(source, ours, keys[0])
@@ -67,7 +68,6 @@ def test_a_copy_leaves_what_the_model_says(
         done = copy_rows(*sides, on_conflict=policy)
 
         assert rows_of(source, keys[0]) == ours
-        expected = model.copied(ours_plain, theirs_plain, policy)
         assert _plain(rows_of(destination, keys[1])) == expected
         assert (told.copied, told.overwritten) == model.planned(ours_plain, theirs_plain, policy)
         again = copy_rows(*sides, on_conflict=policy)
