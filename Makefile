@@ -4,7 +4,7 @@ BIN := .venv/bin
 SDKS := 8.0-6.0.0 7.0 6.0 5.0 2.0
 BACKENDS := sqlite memory list csv sql postgresql mysql redis dynamodb secretsmanager
 SDK_ENVS := $(SDKS:%=.venv-sdk-%/.ready)
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST_ARGS ?=
 SIMULATE_ARGS ?=
 PYTEST := -m pytest -n $(WORKERS) --dist worksteal
@@ -60,7 +60,7 @@ test-sdk-2.0: SDK_TESTS := tests/families/test_crm2.py tests/families/test_crm2_
 
 test-sdk-%: .venv-sdk-%/.ready  # what depends on the SDK; the stores do not, so two kinds of them are enough
 	@echo "== SDK $* =="
-	$(call run,ZOHO_TEST_STORES="sqlite list" .venv-sdk-$*/bin/python,-m "not sealed" --sample 4 $(SDK_TESTS) $(PYTEST_ARGS))
+	$(call run,ZOHO_TEST_STORES="sqlite list" .venv-sdk-$*/bin/python,-m "not sealed" --sample 2 $(SDK_TESTS) $(PYTEST_ARGS))
 
 CONTRACTS := tests/contract/test_stores.py tests/contract/test_backends.py tests/contract/test_leases.py tests/contract/test_blast_radius.py
 STORES_sql := sql postgresql mariadb
