@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import encodings.utf_8_sig  # noqa: F401  # a child without rights may not read where Python's modules are
 import json
 import os
 import select
