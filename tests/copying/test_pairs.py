@@ -169,7 +169,7 @@ def _query(user: str | None, refresh_token: str | None) -> dict[str, Any]:
 def test_memory_does_not_grow_with_the_stores(quick_folder: Path, old: Keyset, new: Keyset) -> None:
     """Five times as many rows need the same: a page of each store."""
     peaks = []
-    for count in (1000, 5000):
+    for count in (2000, 8000):
         folders = [quick_folder / f"{name}{count}" for name in ("from", "to")]
         for folder in folders:
             folder.mkdir()

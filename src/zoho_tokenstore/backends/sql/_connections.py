@@ -22,7 +22,7 @@ from zoho_tokenstore.errors import BackendError, BackendTimeoutError
 _MAX_LOSSES: Final = 3
 """Two for idle connections, one for a server that just ended."""
 
-_LONGEST_DELAYS: Final = {Kind.PASSING: 0.05, Kind.CROWDED: 0.5}
+_LONGEST_DELAYS: Final = {Kind.PASSING: 0.05, Kind.CROWDED: 0.25}
 _CURSOR: Final = "zoho_tokenstore.cursor"
 _PING: Final = sa.select(sa.literal(1))
 _FAILED: Final = object()

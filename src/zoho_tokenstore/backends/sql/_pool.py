@@ -21,7 +21,10 @@ _MAX_IDLE: Final = 2.0
 """How long an unused connection is kept, in seconds."""
 
 _MAX_AGE: Final = 15.0
-"""How long a connection is used, in seconds: so that everybody gets a turn on a full server."""
+"""How long a connection is used at most, in seconds."""
+
+_REST: Final = 0.25
+"""How long nothing is kept after a connection has grown old, in seconds: on a full server, others get in."""
 
 _CROWDED_DELAY: Final = 30.0
 """How long nothing is kept after the server ran out of connections, in seconds."""
@@ -55,7 +58,9 @@ class IdleClosingPool(sa.Pool):
         self._size = pool_size
         self._timeout = timeout
         self._gate = gate
-        self._max_age = _MAX_AGE * random.uniform(0.5, 1)  # noqa: S311  # against lockstep, not a secret
+        # On a full server, others get a turn before they have waited for too long.
+        longest = min(_MAX_AGE, timeout / 2)
+        self._max_age = longest * random.uniform(0.5, 1)  # noqa: S311  # against lockstep, not a secret
         # A deque needs no lock: taking and returning one would cost a look-up some microseconds.
         self._slots: deque[Slot] = deque([_EMPTY] * pool_size)  # the last one used is last
         self._returned = threading.Condition()
@@ -66,7 +71,10 @@ class IdleClosingPool(sa.Pool):
 
     def crowded(self) -> None:
         """Keep nothing for a while: the server has too few connections for everybody."""
-        self._keeps_from = time.monotonic() + _CROWDED_DELAY
+        self._keep_nothing(_CROWDED_DELAY)
+
+    def _keep_nothing(self, seconds: float) -> None:
+        self._keeps_from = max(self._keeps_from, time.monotonic() + seconds)
 
     def replaces(self, made_at: float) -> bool:
         """Return whether to replace a connection made then with one that may lead to another server.
@@ -128,6 +136,8 @@ class IdleClosingPool(sa.Pool):
         try:
             if record.dbapi_connection is not None:  # it has not failed
                 now = time.monotonic()
+                if self._is_old(record):
+                    self._keep_nothing(_REST)
                 if now >= self._keeps_from and self._is_good(record):
                     slot = now, record
                 else:
@@ -165,7 +175,12 @@ class IdleClosingPool(sa.Pool):
 
     def _is_good(self, record: ConnectionPoolEntry) -> bool:
         made_at: float = record.info[MADE_AT]
-        return made_at >= max(self._none_before, self._invalidate_time, time.time() - self._max_age)
+        return made_at >= max(self._none_before, self._invalidate_time)
+
+    def _is_old(self, record: ConnectionPoolEntry) -> bool:
+        """Return whether it has been used for so long that others may have its place."""
+        made_at: float = record.info[MADE_AT]
+        return made_at < time.time() - self._max_age
 
     def _watch(self) -> None:
         with self._returned:
