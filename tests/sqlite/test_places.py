@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -176,11 +177,14 @@ CHANGES: Final[dict[str, Callable[[SQLiteBackend], object]]] = {
 }
 
 
+@pytest.mark.parametrize("age", [0, 60], ids=["busy_folder", "quiet_folder"])
 @pytest.mark.parametrize("lose", LOSSES, ids=lambda lose: lose.__name__)
 def test_a_save_into_a_lost_file_is_not_acknowledged(
-    backend: SQLiteBackend, path: Path, lose: Callable[[Path], None]
+    backend: SQLiteBackend, path: Path, lose: Callable[[Path], None], age: int
 ) -> None:
-    """It raises, and says what happened; another save does, too."""
+    """It raises, and says what happened; another save does, too. Also where nothing changed for long."""
+    then = time.time() - age
+    os.utime(path.parent, (then, then))
     backend.write(Row("3"), expect=None)
     known = backend.load("1")
     assert known is not None

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sqlite3
+import time
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import SplitResult
@@ -33,6 +34,9 @@ DEFAULT_TIMEOUT: Final = 30.0
 _OPEN_LOG: Final = "PRAGMA schema_version"
 """Any read would do: a connection opens the log with its first, and never another."""
 
+_CLOCK_TICK_NS: Final = 1_000_000_000
+"""Nanoseconds within which a folder may change again with the same time stamp; really a hundredth of it."""
+
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|(sqlite|file):", re.IGNORECASE)
 
 
@@ -58,6 +62,8 @@ class SQLiteBackend(SQLiteTable, SupportsLeases, SupportsScrub, SupportsAudit):
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self._path = _absolute(path)
         self._all_files = (self._path, *files.beside(self._path))
+        self._folder = str(self._path.parent)
+        self._in_folder: tuple[tuple[int, ...], tuple[Identity | None, ...]] = ((), ())
         self._timeout = _positive(timeout)
         files.prepare(self._path, _build, timeout=min(timeout, 1.0))
         self._identity = identity(self._path)
@@ -109,11 +115,26 @@ class SQLiteBackend(SQLiteTable, SupportsLeases, SupportsScrub, SupportsAudit):
                 raise replaced(self.location)
 
     def _files(self) -> tuple[Identity | None, ...]:
-        """Identify the database's files. Not the rollback journal, which is not used with a log."""
+        """Identify the database's files, with one look while their folder is unchanged: after every save.
+
+        No file is made, removed or replaced without changing its folder's time. Only what follows
+        a change within the same clock tick goes unnoticed.
+        """
         try:
-            return tuple(map(identity, self._all_files[:3]))
+            folder = os.stat(self._folder)  # noqa: PTH116
+            state = folder.st_dev, folder.st_ino, folder.st_mtime_ns
+            known_state, known = self._in_folder
+            if state == known_state:
+                return known
+            # Not the rollback journal, which is not used with a log.
+            found = tuple(map(identity, self._all_files[:3]))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
         except OSError as error:
             raise unavailable_error(self._path, error, files.KIND) from error
+        if time.time_ns() - folder.st_mtime_ns > _CLOCK_TICK_NS:
+            self._in_folder = state, found
+        return found
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:
