@@ -25,7 +25,7 @@ from zoho_tokenstore.sealing import count_by_key
 
 __all__ = ["quick_folder"]
 
-USERS = 100_000 if os.environ.get("CI") else 10_000
+USERS = int(os.environ.get("ZOHO_TEST_ROTATION_USERS", "10000"))
 WORKERS = 4
 KILLS = 5
 PATIENCE = 540
