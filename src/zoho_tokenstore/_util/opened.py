@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NoReturn, Self
 
 from zoho_tokenstore.errors import ConfigurationError
 
 
-class Opened:
+class Opened(ABC):
     """The base of what has connections and locks, and is closed by a `with` block."""
 
     def __enter__(self) -> Self:
@@ -22,6 +23,6 @@ class Opened:
             "Open one in each process, with the same arguments."
         )
 
+    @abstractmethod
     def close(self) -> None:
-        """Close it."""
-        raise NotImplementedError
+        """Let go of what it has opened."""
