@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.contract.few_texts import FewTexts
 from tests.contract.stores import ALL, CASES, Case
 from tests.contract.stricter import StricterContract
 from zoho_tokenstore import Keyset, registry
@@ -20,10 +21,6 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {"clear": {}, "sealed": {"keys": Key
 WITH_ALL_TEXTS: Final = {"clear": {"list", "sqlite"}, "sealed": {"sqlite"}}
 """Each backend's own contract proves all texts, and what is between it and a token is the same over every
 backend. So a few of them are enough for all other pairs of both."""
-
-FEW_TEXTS: Final = ("NUL", "NFD", "very long and wide")
-FEW_PAIRS: Final = ("case", "NFC and NFD", "NUL at the end", "long with one difference")
-FEW_INJECTIONS: Final = ("SQL text condition", "glob", "document query", "path")
 
 
 def over(**chosen: set[str]) -> Any:
@@ -68,30 +65,8 @@ class TestStores(Stores):
 
 
 @over(**{how: {*ALL} - names for how, names in WITH_ALL_TEXTS.items()})
-class TestStoresWithFewTexts(Stores):
+class TestStoresWithFewTexts(FewTexts, Stores):
     """All clauses, those about many texts with a few of them."""
-
-    @pytest.mark.parametrize("name", FEW_TEXTS)
-    def test_hostile_texts_come_back(self, store: Any, name: str) -> None:
-        super().test_hostile_texts_come_back(store, name)
-
-    @pytest.mark.parametrize("pair", FEW_PAIRS)
-    @pytest.mark.parametrize("field", ["id", "user_name", "access_token"])
-    def test_lookalikes_are_different(self, store: Any, field: str, pair: str) -> None:
-        super().test_lookalikes_are_different(store, field, pair)
-
-    @pytest.mark.parametrize("pair", FEW_PAIRS)
-    @pytest.mark.parametrize("key", ["refresh_token", "grant_token"])
-    def test_lookalike_credentials_are_different(self, store: Any, key: str, pair: str) -> None:
-        super().test_lookalike_credentials_are_different(store, key, pair)
-
-    @pytest.mark.parametrize("name", FEW_INJECTIONS)
-    def test_injections_do_nothing(self, store: Any, name: str) -> None:
-        super().test_injections_do_nothing(store, name)
-
-    @pytest.mark.parametrize("name", FEW_INJECTIONS)
-    def test_injections_are_saved_as_text(self, store: Any, name: str) -> None:
-        super().test_injections_are_saved_as_text(store, name)
 
 
 def test_every_scheme_has_a_case() -> None:

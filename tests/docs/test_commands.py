@@ -114,11 +114,12 @@ def check_statement(database: Path, statement: str) -> None:
         connection.close()
 
 
-@pytest.mark.parametrize("page", all_pages(), ids=lambda page: page.name)
-def test_commands_of_a_page_exist(page: Page, tmp_path: Path) -> None:
-    """Make targets, extras, commands with their options, modules and SQL of a page are there."""
-    for words in commands(page):
-        check(words, tmp_path)
+def test_commands_of_the_pages_exist(subtests: pytest.Subtests, tmp_path: Path) -> None:
+    """Make targets, extras, commands with their options, modules and SQL of each page are there."""
+    for page in all_pages():
+        for words in commands(page):
+            with subtests.test(page=page.name, command=shlex.join(words)):
+                check(words, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,9 @@ def codes(name: str) -> set[str]:
     return {code.partition("(")[0] for code in re.findall(r"`([^`\n]+)`", page(name).prose)}
 
 
-@pytest.mark.parametrize("name", zoho_tokenstore.__all__)
-def test_public_name_is_in_the_api_reference(name: str) -> None:
+def test_public_names_are_in_the_api_reference() -> None:
     """Every public name of the package stands in docs/reference/api.md."""
-    assert name in codes("api.md")
+    assert set(zoho_tokenstore.__all__) - codes("api.md") == set()
 
 
 @pytest.mark.parametrize("owner", [TokenRepository, RepositoryStore], ids=lambda owner: owner.__name__)
@@ -46,10 +45,10 @@ def test_every_field_of_a_token_is_in_the_api_reference() -> None:
     assert {field.name for field in dataclasses.fields(TokenRecord)} <= codes("api.md")
 
 
-@pytest.mark.parametrize("error", [*ERRORS, sdk.SDKTokenNotFoundError], ids=lambda error: error.__name__)
-def test_error_is_in_the_error_reference(error: type) -> None:
+def test_errors_are_in_the_error_reference() -> None:
     """Every error stands in docs/reference/errors.md."""
-    assert error.__name__ in codes("errors.md")
+    known = {error.__name__ for error in (*ERRORS, sdk.SDKTokenNotFoundError)}
+    assert known - codes("errors.md") == set()
 
 
 def test_error_reference_names_no_error_that_is_gone() -> None:

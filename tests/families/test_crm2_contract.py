@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.contract.few_texts import FewTexts
 from tests.families.crm2_view import CRM2View
 from zoho_tokenstore.sdk.crm2 import open_store
-from zoho_tokenstore.testing import TokenStoreContract
 
 
-class TestCRM2(TokenStoreContract):
+class TestCRM2(FewTexts):
     """All clauses. Stores do not depend on the SDK, so one kind is enough.
 
     A look-up returns another token than the one that was passed, on purpose: the view fills that one in.

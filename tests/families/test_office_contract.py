@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.contract.few_texts import FewTexts
 from tests.families.office_view import OfficeView
 from zoho_tokenstore.sdk.office_integrator import open_store
-from zoho_tokenstore.testing import TokenStoreContract
 
 
-class TestOfficeIntegrator(TokenStoreContract):
+class TestOfficeIntegrator(FewTexts):
     """All clauses. Stores do not depend on the SDK, so one kind is enough."""
 
     def make_store(self, folder: Path) -> Any:

@@ -81,15 +81,15 @@ def test_records_are_values(record: TokenRecord, other: TokenRecord) -> None:
 
 
 @pytest.mark.parametrize("name", TEXT_FIELDS)
-@pytest.mark.parametrize("text", HOSTILE_TEXTS.values(), ids=HOSTILE_TEXTS)
-def test_hostile_texts_are_kept_as_they_are(name: str, text: str) -> None:
+def test_hostile_texts_are_kept_as_they_are(name: str) -> None:
     """Every hostile text is kept in every field, unchanged; a NUL and a long id are refused by name."""
-    fields: dict[str, Any] = {name: text}
-    if "\0" in text or (name == "id" and len(text) > LONGEST_ID):
-        with pytest.raises(InvalidTokenError, match=name):
-            TokenRecord(**fields)
-    else:
-        assert getattr(TokenRecord(**fields), name) == text
+    for text in HOSTILE_TEXTS.values():
+        fields: dict[str, Any] = {name: text}
+        if "\0" in text or (name == "id" and len(text) > LONGEST_ID):
+            with pytest.raises(InvalidTokenError, match=name):
+                TokenRecord(**fields)
+        else:
+            assert getattr(TokenRecord(**fields), name) == text
 
 
 @pytest.mark.parametrize("name", TEXT_FIELDS)

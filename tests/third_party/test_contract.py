@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.few_texts import FewTexts
 from tests.third_party.conftest import PACKAGE
 from zoho_tokenstore import open_store
 from zoho_tokenstore.backend import Backend, Leases, SupportsLeases
@@ -16,7 +17,6 @@ from zoho_tokenstore.testing import (
     Ability,
     BackendContract,
     LeasesContract,
-    TokenStoreContract,
 )
 
 
@@ -31,7 +31,7 @@ class TestBackend(BackendContract):
 
 
 @pytest.mark.usefixtures("json_file")
-class TestStore(TokenStoreContract):
+class TestStore(FewTexts):
     abilities = ORDINARY - {Ability.FILES}  # one file of JSON: what damages it damages every row
 
     def make_store(self, folder: Path) -> Any:

@@ -87,14 +87,6 @@ def parameters(name: str) -> list[str]:
     return [*names, *vars(_options)[kind].__annotations__] if kind else names
 
 
-WRONG = [
-    pytest.param(name, argument, value, id=f"{name}-{argument}-{number}")
-    for name in OPENERS
-    for argument in parameters(name)
-    for number, value in enumerate(BAD.get(argument, []))
-]
-
-
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -107,14 +99,18 @@ def test_every_argument_is_checked() -> None:
     assert every - by_others == set(_CHECKS) == set(BAD)
 
 
-@pytest.mark.parametrize(("name", "argument", "value"), WRONG)
-def test_a_wrong_argument_is_named(name: str, argument: str, value: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", OPENERS)
+def test_a_wrong_argument_is_named(name: str, tmp_path: Path, subtests: pytest.Subtests) -> None:
     """The error names the class or function that was written, and the argument; nothing was opened."""
-    with pytest.raises(ConfigurationError, match=rf"^{name}: {argument} must be .*, not .*\.$") as refused:
-        OPENERS[name](**{argument: value})
-    assert "very-secret" not in str(refused.value)
-    assert len(str(refused.value)) < 200
-    assert list(tmp_path.iterdir()) == []
+    for argument in parameters(name):
+        for value in BAD.get(argument, []):
+            sentence = rf"^{name}: {argument} must be .*, not .*\.$"
+            with subtests.test(argument=argument, value=value):
+                with pytest.raises(ConfigurationError, match=sentence) as refused:
+                    OPENERS[name](**{argument: value})
+                assert "very-secret" not in str(refused.value)
+                assert len(str(refused.value)) < 200
+                assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", OPENERS)
