@@ -266,3 +266,16 @@ def test_no_secret_is_shown(browser: Browser, site: Site, patricia: str, zoho: E
     failed = failure_of(lambda: browser.come_back(answer))
     assert isinstance(failed.__cause__, InvalidGrantError)
     assert answer["code"] not in f"{failed!r} {failed.__cause__!r}"
+
+
+def test_a_stored_refresh_token_that_nobody_vouches_for(
+    browser: Browser, site: Site, zoho: Emulator, patricia: str
+) -> None:
+    """Another program stored it under her name: it is not taken for hers, and is left as it is."""
+    login = browser.log_in(patricia).login
+    repository = site.tokens.lifecycle.renewer.repository
+    site.flow.end(login.id or "")
+    stored = repository.save(login.changed(id=None, refresh_token=zoho.mint_refresh_token()))
+    failed = failure_of(lambda: browser.log_in(patricia, prompt=None))
+    assert failed.kind == "no_refresh_token"
+    assert repository.get(stored.id or "") == stored

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, Literal, cast
 
 from zoho_tokenstore._logins import Client
+from zoho_tokenstore._matching import is_identified_as
 from zoho_tokenstore.errors import (
     AccountsError,
     BackendError,
@@ -340,7 +341,7 @@ class LoginFlow:
             raise LoginFailedError("wrong_user")
         if record.refresh_token is None and self._access_type == "offline":
             stored = self._repository.find(record.changed(access_token=None, grant_token=None), tell=False)
-            if stored is None or stored.refresh_token is None:
+            if stored is None or stored.refresh_token is None or not is_identified_as(record, stored):
                 raise LoginFailedError("no_refresh_token")
 
 

@@ -33,6 +33,7 @@ class PendingRenewal:
         self.waiters = 0
         self._step = (THE_STORE, THE_STORE, 0.0)
         self.is_final = True
+        self.has_renewed = False
         self.finished = threading.Event()
         self._work = work
         self._result: TokenRecord | None = None
