@@ -153,6 +153,15 @@ class TestFailure:
         assert [entry.status for entry in zoho.journal("revoke")] == [200]
         assert browser.user is None
 
+    @pytest.mark.parametrize("look_alike", ["\u212apatricia@zylker.example", "stra\u00dfe@zylker.example"])
+    def test_an_expected_address_that_only_looks_alike(
+        self, browser: Browser, zoho: Emulator, look_alike: str
+    ) -> None:
+        """The Kelvin sign is no `k`, and a sharp s not two: case folding would say they are."""
+        zoho.add_user(look_alike.casefold())
+        failed = failure_of(lambda: browser.log_in(look_alike.casefold(), user=look_alike))
+        assert failed.kind == "wrong_user"
+
     def test_an_expected_address_with_a_prefix_in_common(self, browser: Browser, rajesh: str) -> None:
         assert failure_of(lambda: browser.log_in(rajesh, user=rajesh[:-1])).kind == "wrong_user"
 

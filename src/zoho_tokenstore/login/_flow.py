@@ -306,7 +306,6 @@ class LoginFlow:
             code_verifier=begun.verifier,
         )
         try:
-            self._repository.prove_writable(base)  # before the code is spent
             grant = self._renewer.ask(base, exchange)
         except InvalidGrantError as error:
             raise LoginFailedError(

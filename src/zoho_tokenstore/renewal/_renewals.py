@@ -119,6 +119,7 @@ class Renewals:
             is_code=asked.refresh_token is None,
             is_forced=task.is_forced,
             is_stored=task.is_stored,
+            is_ahead=state is TokenState.DUE,
             is_own=task.is_of,
             wait=wait,
         )

@@ -257,6 +257,18 @@ def test_the_budget_is_for_a_credential(fleet: Fleet) -> None:
     assert ask(fleet.first, other).access_token == "1000.minted.11"
 
 
+def test_tokens_that_never_live_for_ahead_use_up_no_budget() -> None:
+    """Of two minutes each: whoever looks them up gets one that is valid, for as long as they do."""
+    fleet = Fleet(background=False)
+    fleet.zoho.granted = {"expires_in": 120}
+    token = fleet.login(-1)
+    for _ in range(60):
+        renewed = ask(fleet.process(), token)
+        assert (renewed.expires_at_ms or 0) > fleet.clock.now
+        fleet.clock.pass_(20)
+    assert fleet.zoho.sent <= 20
+
+
 def test_a_budget_of_ones_own() -> None:
     """The policy's budget and window are those that count."""
     fleet = Fleet(budget=2, window=timedelta(seconds=60))

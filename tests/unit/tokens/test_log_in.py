@@ -21,7 +21,12 @@ from zoho_tokenstore import (
     RefreshToken,
 )
 from zoho_tokenstore.emulator import Emulator
-from zoho_tokenstore.errors import AccountsUnavailableError, InvalidClientError, InvalidGrantError
+from zoho_tokenstore.errors import (
+    AccountsUnavailableError,
+    BackendUnavailableError,
+    InvalidClientError,
+    InvalidGrantError,
+)
 from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.renewal._device import DeviceCode
 from zoho_tokenstore.renewal._renewer import Renewer
@@ -130,6 +135,33 @@ def test_by_a_device(tokens: Tokens, zoho: Emulator, client: Client, pauses: Pau
     assert zoho.counters().count("token:device_token", "authorization_pending") == 2
     renewed = tokens.refresh(record.id or "")
     assert renewed.access_token != record.access_token
+
+
+def test_a_device_that_asks_too_often(tokens: Tokens, zoho: Emulator, client: Client, pauses: Pauses) -> None:
+    """Zoho's refusal of too many requests ends nothing: the pauses become longer, as by `slow_down`."""
+    shown: list[DeviceCode] = []
+    zoho.fault("token:device_token", "status", times=2, status=429)
+    pauses.at[3] = lambda: zoho.approve_device(shown[0].user_code, zoho.default_users[1])
+    assert tokens.log_in(client, Device(SCOPES, shown.append)).user_name == zoho.default_users[1].user_name
+    assert pauses.seconds == [1.0, 6.0, 11.0]
+
+
+@pytest.mark.parametrize("kind", ["client credentials", "device"])
+def test_a_store_that_cannot_keep_it(
+    tokens: Tokens, zoho: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Then neither the user nor Zoho is asked."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise BackendUnavailableError("read-only")
+
+    monkeypatch.setattr(tokens.lifecycle.renewer.repository._backend, "rehearse", fail)
+    shown: list[DeviceCode] = []
+    credentials = Device(SCOPES, shown.append) if kind == "device" else ClientCredentials(SCOPES, "ZohoCRM.1")
+    with pytest.raises(BackendUnavailableError, match="read-only"):
+        tokens.log_in(client, credentials)
+    assert shown == []
+    assert zoho.journal() == []
 
 
 def test_a_device_that_is_refused(tokens: Tokens, zoho: Emulator, client: Client, pauses: Pauses) -> None:
