@@ -336,6 +336,10 @@ class TestRevoke:
             ({"everything": True, "user_name": "a"}, "cannot be combined with user_name="),
             ({"user_name": ""}, "user_name must not be empty"),
             ({"token_ids": "17"}, "must be a tuple of strings"),
+            ({"token_ids": 17}, "must be a tuple of strings"),
+            ({"token_ids": ("17", 18)}, "must be a tuple of strings"),
+            ({"user_name": 17}, "user_name must be a string"),
+            ({"everything": "no"}, "everything must be True or False"),
         ],
     )
     def test_a_filter_that_may_mean_more_than_was_meant(self, which: dict[str, Any], sentence: str) -> None:
