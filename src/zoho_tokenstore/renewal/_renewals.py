@@ -87,6 +87,8 @@ class Renewals:
             asked = task.asked
             left = ends - time.monotonic()
             pending = self._single_flight.join(task.name, self._work(task, max(left, 0.001)))
+            if pending.is_of_this_thread:
+                raise failures.not_yet(asked)
             if not pending.wait(left):
                 raise self._gave_up(pending, asked)
             record = pending.result()

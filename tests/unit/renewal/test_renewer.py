@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.renewal.support import CREDENTIALS, ORIGIN, PRODUCTION, Fleet, Running, wait_until
+from tests.unit.renewal.support import CREDENTIALS, ORIGIN, PRODUCTION, Fleet, Running, renewer, wait_until
 from zoho_tokenstore import (
     BackendUnavailableError,
+    Event,
+    EventKind,
     RefreshPolicy,
     TokenNotFoundError,
     TokenRecord,
@@ -280,6 +282,24 @@ def test_a_budget_of_ones_own() -> None:
     assert caught.value.retry_after == 60
     fleet.clock.pass_(60)
     fleet.first.refresh(token.id or "")
+
+
+def test_an_observer_that_looks_up_what_is_being_renewed() -> None:
+    """It does not wait for its own thread, which would take as long as a look-up may, and fail for all."""
+    fleet = Fleet()
+    token = fleet.login(-1)
+    caught: list[AccountsUnavailableError] = []
+
+    def observe(event: Event) -> None:
+        if event.kind is EventKind.RENEWAL_STARTED:
+            with pytest.raises(AccountsUnavailableError, match="being renewed") as error:
+                observed.get(token.id or "")
+            caught.append(error.value)
+
+    repository = TokenRepository(fleet.storage, on_event=observe, clock=fleet.clock)
+    observed = renewer(repository, fleet.zoho, wait=timedelta(seconds=5))
+    assert ask(observed, token).access_token == "1000.minted.1"
+    assert len(caught) == 1
 
 
 # ---- deadlines
