@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, fields
+from typing import Any
 
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import TokenRecord
@@ -59,10 +59,10 @@ class LoginFilter:
         )
 
 
-def _check(name: str, value: object) -> None:
+def _check(name: str, value: Any) -> None:
     """Refuse what would mean other logins than those that were meant."""
     if name == "token_ids":
-        is_list = isinstance(value, Collection) and not isinstance(value, str)
+        is_list = isinstance(value, tuple | list | set | frozenset)
         if not is_list or not all(isinstance(each, str) for each in value):
             raise ConfigurationError("LoginFilter: token_ids must be a tuple of strings.")
     elif not isinstance(value, str):

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Final, Literal, cast
 
 from zoho_tokenstore._logins import Client
-from zoho_tokenstore._matching import is_identified_as
 from zoho_tokenstore.errors import (
     AccountsError,
     BackendError,
@@ -340,7 +339,7 @@ class LoginFlow:
             raise LoginFailedError("wrong_user")
         if record.refresh_token is None and self._access_type == "offline":
             stored = self._repository.find(record.changed(access_token=None, grant_token=None), tell=False)
-            if stored is None or stored.refresh_token is None or not is_identified_as(record, stored):
+            if stored is None or stored.refresh_token is None or stored.identified_at_ms is None:
                 raise LoginFailedError("no_refresh_token")
 
 
