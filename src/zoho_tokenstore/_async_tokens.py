@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 from zoho_tokenstore._health import HEALTH_TIMEOUT, Health
 from zoho_tokenstore._logins import Client, Credentials
 from zoho_tokenstore._statuses import Status
+from zoho_tokenstore._util import forks
 from zoho_tokenstore.lifecycle._ending import Revoked
 from zoho_tokenstore.records import TokenRecord
 
@@ -38,9 +39,7 @@ class AsyncTokens:
         # What a first renewal would import, blocking the event loop for a tenth of a second.
         import_module("zoho_tokenstore.renewal._connections")
         self._tokens = tokens
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="zoho-tokenstore")
-        # Its own, as all others may be waiting for a storage that hangs.
-        self._checks = ThreadPoolExecutor(1, thread_name_prefix="zoho-tokenstore health")
+        self._threads = _Threads()
 
     def __repr__(self) -> str:
         return f"AsyncTokens({self._tokens!r})"
@@ -112,7 +111,8 @@ class AsyncTokens:
         """See `Tokens.check`."""
         import asyncio  # where it runs, it is already loaded
 
-        return await asyncio.get_running_loop().run_in_executor(self._checks, self._tokens.check, timeout)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads.checks, self._tokens.check, timeout)
 
     async def scan(self) -> AsyncIterator[TokenRecord]:
         """Yield all logins in the order of their ids, as stored."""
@@ -126,15 +126,29 @@ class AsyncTokens:
         import asyncio  # where it runs, it is already loaded
 
         await asyncio.to_thread(self._tokens.close)  # all of its own threads may be busy
-        self._threads.shutdown(wait=False)
-        self._checks.shutdown(wait=False)
+        self._threads.work.shutdown(wait=False)
+        self._threads.checks.shutdown(wait=False)
 
     async def _run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         import asyncio  # where it runs, it is already loaded
 
         loop = asyncio.get_running_loop()
         run = contextvars.copy_context().run  # the thread acts for whoever awaits it
-        return await loop.run_in_executor(self._threads, partial(run, function, *args, **kwargs))
+        return await loop.run_in_executor(self._threads.work, partial(run, function, *args, **kwargs))
+
+
+class _Threads:
+    """In which all is done. After a fork, the child has its own: it has none of its parent's."""
+
+    def __init__(self) -> None:
+        self.reset()
+        forks.reset_in_child(self)
+
+    def reset(self) -> None:
+        """Begin without any."""
+        self.work = ThreadPoolExecutor(_THREADS, thread_name_prefix="zoho-tokenstore")
+        # Its own, as all others may be waiting for a storage that hangs.
+        self.checks = ThreadPoolExecutor(1, thread_name_prefix="zoho-tokenstore health")
 
 
 def _some(records: Iterator[Any]) -> list[Any]:

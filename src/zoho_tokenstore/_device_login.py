@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from zoho_tokenstore._logins import Client, Device
-from zoho_tokenstore.errors import AccountsUnavailableError, InvalidGrantError
+from zoho_tokenstore.errors import AccountsUnavailableError, InvalidGrantError, RateLimitedError
 from zoho_tokenstore.renewal._accounts import Accounts
 from zoho_tokenstore.renewal._answers import TokenResponse
+
+_SLOWER_S: Final = 5.0
+"""How much longer each pause becomes when Zoho asks for that (RFC 8628, 3.5)."""
 
 
 def granted_on_device(
@@ -38,11 +42,14 @@ def granted_on_device(
             answer = accounts.poll_device(client.id, client.secret, code.device_code)
         except AccountsUnavailableError:  # the user may still be logging in
             continue
+        except RateLimitedError:
+            pause += _SLOWER_S
+            continue
         if isinstance(answer, TokenResponse):
             return answer
         if answer.data_center is not None:
             accounts = accounts_at(answer.data_center.accounts_url)
-        pause += 5.0 if answer.slow_down else 0.0  # RFC 8628, 3.5
+        pause += _SLOWER_S if answer.slow_down else 0.0
     raise InvalidGrantError(
         "The user has not logged in on another device in time. Begin again.", error_code="expired"
     )

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.records import check_text
 from zoho_tokenstore.renewal._device import DeviceCode
+
+
+def _check(made: object, *names: str) -> None:
+    """Refuse what was not given, such as an environment variable that is not set."""
+    for name in names:
+        value = getattr(made, name)
+        if not isinstance(value, str) or value == "":
+            raise ConfigurationError(f"{type(made).__name__}: {name} must be a non-empty string.")
+        check_text(name, value)
 
 
 @dataclass(frozen=True)
@@ -14,6 +25,9 @@ class Client:
 
     id: str
     secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check(self, "id", "secret")
 
 
 @dataclass(frozen=True)
@@ -27,12 +41,18 @@ class Code:
     redirect_url: str | None = None
     code_verifier: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        _check(self, "code")
+
 
 @dataclass(frozen=True)
 class RefreshToken:
     """A refresh token from elsewhere."""
 
     token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        _check(self, "token")
 
 
 @dataclass(frozen=True)
@@ -47,6 +67,10 @@ class Device:
     scopes: tuple[str, ...]
     show: Callable[[DeviceCode], object]
 
+    def __post_init__(self) -> None:
+        if not callable(self.show):
+            raise ConfigurationError("Device: show must be a function that takes a DeviceCode.")
+
 
 @dataclass(frozen=True)
 class ClientCredentials:
@@ -59,6 +83,9 @@ class ClientCredentials:
 
     scopes: tuple[str, ...]
     soid: str
+
+    def __post_init__(self) -> None:
+        _check(self, "soid")
 
 
 Credentials = Code | RefreshToken | Device | ClientCredentials

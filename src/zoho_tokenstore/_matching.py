@@ -138,12 +138,12 @@ def contradicts(query: TokenRecord, found: TokenRecord) -> bool:
     return not is_same_login(query, found)
 
 
-def is_same_login(record: TokenRecord, stored: TokenRecord, *, identified: bool = False) -> bool:
+def is_same_login(record: TokenRecord, stored: TokenRecord, *, is_login: bool = False) -> bool:
     """Return whether a record's tokens belong to the stored login.
 
     A login is identified by its refresh token; a record without one, by its access token or one-time
     code. One with another access token and neither of these counts as a change to part of the stored
-    login, unless Zoho named its user just now, as it does for a new login.
+    login, unless it comes from somebody's logging in.
     """
     if record.refresh_token is not None:
         return record.refresh_token == stored.refresh_token
@@ -151,7 +151,7 @@ def is_same_login(record: TokenRecord, stored: TokenRecord, *, identified: bool 
         return True
     if record.grant_token is not None:
         return record.grant_token == stored.grant_token
-    return record.access_token is None or not identified
+    return record.access_token is None or not is_login
 
 
 def is_foreign_access(record: TokenRecord, found: TokenRecord) -> bool:
@@ -199,7 +199,9 @@ def same_person(record: TokenRecord, found: TokenRecord) -> bool:
     )
 
 
-def merge(record: TokenRecord, stored: TokenRecord, *, identified: bool = False) -> TokenRecord:
+def merge(
+    record: TokenRecord, stored: TokenRecord, *, identified: bool = False, is_login: bool = False
+) -> TokenRecord:
     """Return what a save leaves: the new fields, and the stored ones if nothing new is given.
 
     A login is one unit. A different one replaces the stored one with all its tokens: of those
@@ -210,8 +212,9 @@ def merge(record: TokenRecord, stored: TokenRecord, *, identified: bool = False)
         record: what is saved.
         stored: the row that it updates.
         identified: Zoho itself named the record's user in the exchange it comes from.
+        is_login: the record comes from somebody's logging in, as one whose user Zoho named always does.
     """
-    if is_same_login(record, stored, identified=identified):
+    if is_same_login(record, stored, is_login=is_login or identified):
         return _with_expiry(record.filled_from(stored), record, stored)
     merged = with_login_of(record.filled_from(stored), record)
     if record.grant_token is not None:  # the redirect URL, or its absence, belongs to the code
@@ -219,13 +222,6 @@ def merge(record: TokenRecord, stored: TokenRecord, *, identified: bool = False)
     if record.refresh_token is None and identified and is_identified_as(record, stored):
         return merged.changed(refresh_token=stored.refresh_token)
     return merged
-
-
-def still_identified_at_ms(saved: TokenRecord, stored: TokenRecord | None) -> int | None:
-    """Return when Zoho named the user of what is saved, if the stored login is still the same."""
-    if stored is None or saved.user_name != stored.user_name or not is_same_login(saved, stored):
-        return None
-    return stored.identified_at_ms
 
 
 def is_identified_as(record: TokenRecord, stored: TokenRecord) -> bool:

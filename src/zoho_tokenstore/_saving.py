@@ -41,7 +41,7 @@ class Fence(NamedTuple):
     `access_token` and `refresh_token` are those stored when a refresh began. `saved_ms` is
     when a late save was first tried, and `cleared_ms` when the store had last been cleared by then,
     both in epoch milliseconds; `free_id` is the id that a new row would have got then. If
-    not known, they are `None`.
+    not known, they are `None`. `is_login` says that nothing preceded it: somebody has just logged in.
     """
 
     access_token: str | None = None
@@ -49,6 +49,7 @@ class Fence(NamedTuple):
     saved_ms: int | None = None
     cleared_ms: int | None = None
     free_id: str | None = None
+    is_login: bool = False
 
     @property
     def follows_a_token(self) -> bool:
@@ -121,12 +122,14 @@ class Saver:
     def _update(
         self, record: TokenRecord, stored: Stored, fence: Fence | None, identified: bool
     ) -> TokenRecord:
-        merged = matching.merge(record, stored.record, identified=identified)
-        if matching.is_same_login(record, stored.record, identified=identified):
-            return self._write(merged, stored, fence, identified)
+        is_login = identified or (fence is not None and fence.is_login)
+        merged = matching.merge(record, stored.record, identified=identified, is_login=is_login)
         if stored.record.refresh_token not in (None, merged.refresh_token):
             self._on_replaced(stored.record)
-        return self._write(merged, stored, fence, identified, is_new_login=True)
+        is_same = _is_renewal(fence, stored.record) or matching.is_same_login(
+            record, stored.record, is_login=is_login
+        )
+        return self._write(merged, stored, fence, identified, is_new_login=not is_same)
 
     def stored_for(self, record: TokenRecord) -> Stored | None:
         """Return what saving `record` updates."""
@@ -210,12 +213,14 @@ class Saver:
             created_at_ms=now if known is None or is_new_login else known.created_at_ms,
             updated_at_ms=now,
             last_used_at_ms=None if known is None else known.last_used_at_ms,
-            identified_at_ms=now if identified else matching.still_identified_at_ms(record, known),
+            identified_at_ms=now
+            if identified
+            else _identified_at_ms(record, None if is_new_login else known),
         )
         sealed = self._cipher.seal(row_from_record(saved, row_id))
         self._backend.write(sealed, expect=None if row is None else row.etag)
         self._tell(EventKind.CREATED if row is None else EventKind.UPDATED, saved)
-        kind = _change(saved, known, fence)
+        kind = _change(saved, known, fence, is_new_login=is_new_login)
         if kind is not None:
             self._tell(kind, saved, former=known if kind is EventKind.REPLACED else None)
         if row is None or is_new_login:
@@ -266,13 +271,28 @@ def _nothing(_: TokenRecord) -> None:
     """Nobody wants to know."""
 
 
-def _change(saved: TokenRecord, known: TokenRecord | None, fence: Fence | None) -> EventKind | None:
+def _is_renewal(fence: Fence | None, stored: TokenRecord) -> bool:
+    """Return whether a save ends a renewal of the stored login, whichever refresh token that brought."""
+    return (
+        fence is not None and fence.refresh_token is not None and fence.refresh_token == stored.refresh_token
+    )
+
+
+def _identified_at_ms(saved: TokenRecord, known: TokenRecord | None) -> int | None:
+    """Return when Zoho named the user of the same login, if it did."""
+    return None if known is None or saved.user_name != known.user_name else known.identified_at_ms
+
+
+def _change(
+    saved: TokenRecord, known: TokenRecord | None, fence: Fence | None, *, is_new_login: bool
+) -> EventKind | None:
     """Return what a save meant for a login; `None` if nothing, or if the renewal that it ends reports it."""
     if saved.refresh_token is None and saved.access_token is None:
         return None  # a code that has not been exchanged
     if known is None or (known.refresh_token is None and known.access_token is None):
         return EventKind.LOGGED_IN
-    if not matching.is_same_login(saved, known):
+    is_lost = known.refresh_token not in (None, saved.refresh_token)
+    if is_new_login and (is_lost or not matching.is_same_login(saved, known)):
         return EventKind.REPLACED
     if saved.access_token == known.access_token or (fence is not None and fence.follows_a_token):
         return None

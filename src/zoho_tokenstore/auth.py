@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Collection, Generator
 from functools import partial
 from importlib import import_module
 from ipaddress import ip_address
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, NoReturn, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from zoho_tokenstore.errors import ConfigurationError
@@ -63,12 +63,15 @@ class ZohoAuth:
     def __init__(self, tokens: Tokens | AsyncTokens, token_id: str, *, hosts: Collection[str] = ()) -> None:
         if not isinstance(tokens, Tokens | AsyncTokens):
             raise ConfigurationError(f"ZohoAuth: tokens must be Tokens, not {type(tokens).__name__}.")
-        if isinstance(hosts, str) or not all(map(_is_host, hosts)):
+        if isinstance(hosts, str) or not isinstance(hosts, Collection) or not all(map(_is_host, hosts)):
             raise ConfigurationError("ZohoAuth: hosts must be a list of names such as 'desk.example.com'.")
         self._tokens = tokens if isinstance(tokens, Tokens) else tokens._tokens
         self._async_tokens = tokens if isinstance(tokens, AsyncTokens) else AsyncTokens(tokens)
         self._token_id = token_id
         self._hosts = {host.lower() for host in hosts}
+
+    def __reduce__(self) -> NoReturn:
+        self._tokens.__reduce__()
 
     def __repr__(self) -> str:
         return f"ZohoAuth({self._tokens!r}, {self._token_id!r})"

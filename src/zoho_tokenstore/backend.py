@@ -289,11 +289,15 @@ _ABILITIES: Final = {
 
 
 def check_abilities(backend: Backend) -> None:
-    """Refuse a backend that has something optional without declaring it, or vice versa.
+    """Refuse what is no backend, and one that has something optional without declaring it, or vice versa.
 
     Raises:
         ConfigurationError: otherwise a misspelt `leases` would silently mean one renewal per process.
     """
+    if not hasattr(backend, "location"):
+        raise ConfigurationError(
+            f"A repository needs a backend, not {type(backend).__name__}. For a URL there is open_repository."
+        )
     for name, ability in _ABILITIES.items():
         if isinstance(backend, ability) is not hasattr(backend, name):
             kind = type(backend).__name__

@@ -315,8 +315,11 @@ def _loaded(scheme: str, offers: list[EntryPoint]) -> Any:
 
 def _text(url: str | None) -> str:
     text = os.environ.get(URL_VARIABLE) if url is None else url
+    text = (text or "").strip()  # what a file or an editor has added would be part of a name
     if not text:
         raise ConfigurationError(f"There is no store URL: pass one, or set {URL_VARIABLE}.")
+    if set(text) & set("\t\r\n"):  # they would be left out, and lead to another store
+        raise ConfigurationError("The store URL has a line break or a tab in it. Write it as %0A or %09.")
     return canonical(text)
 
 

@@ -14,7 +14,7 @@ from zoho_tokenstore._health import HEALTH_TIMEOUT, Health, HealthCheck
 from zoho_tokenstore._logins import Client, ClientCredentials, Code, Credentials, Device, RefreshToken
 from zoho_tokenstore._statuses import Status, status_of
 from zoho_tokenstore._util.opened import Opened
-from zoho_tokenstore.errors import TokenNotFoundError
+from zoho_tokenstore.errors import ConfigurationError, TokenNotFoundError
 from zoho_tokenstore.lifecycle._ending import Revoked
 from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.records import TokenRecord
@@ -161,9 +161,15 @@ class Tokens(Opened):
                 ``https://accounts.zoho.com``.
 
         Raises:
+            ConfigurationError: an argument cannot be used.
             InvalidGrantError: Zoho refuses the credentials, or the user does.
             BackendError: also if the store is closed while a device is waited for.
         """
+        if not isinstance(client, Client) or not isinstance(credentials, Credentials):
+            raise ConfigurationError(
+                "log_in needs a Client, and a Code, a RefreshToken, a Device or ClientCredentials."
+            )
+        user_name, api_domain = user_name or None, api_domain or None
         origin = self._origin._replace(
             accounts_url=accounts_url or self._accounts_url_for(api_domain),
             api_domain=api_domain,

@@ -66,6 +66,13 @@ def test_a_grant_does_not_show_its_tokens() -> None:
     assert "cccc" not in shown
 
 
+@pytest.mark.parametrize("date_ms", [0, -62_135_596_800_000, 253_402_300_799_000])
+def test_a_date_of_another_age_is_none(date_ms: int) -> None:
+    """The years 1970, 1 and 9999: this host's clock counts, and nothing is learnt of it."""
+    grant = parse_token_response(answer(FULL, date_ms=date_ms), SUBJECT)
+    assert (grant.date_ms, grant.expires_at_ms) == (None, SENT_MS + 3_600_000)
+
+
 def test_without_a_date_this_hosts_clock_counts() -> None:
     """A token then ends an hour after the request was sent."""
     assert parse_token_response(answer(FULL, date_ms=None), SUBJECT).expires_at_ms == SENT_MS + 3_600_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -136,11 +137,17 @@ def test_the_refusal_says_what_to_do(tokens: Tokens) -> None:
     )
 
 
-@pytest.mark.parametrize("hosts", ["www.zohoapis.eu", [""], ["https://x.example"], ["*.example"], [1]])
+@pytest.mark.parametrize("hosts", ["www.zohoapis.eu", [""], ["https://x.example"], ["*.example"], [1], 5])
 def test_hosts_that_are_none_are_refused(tokens: Tokens, hosts: Any) -> None:
     """A URL or a pattern would silently match nothing, and a text is no list."""
     with pytest.raises(ConfigurationError, match="hosts"):
         ZohoAuth(tokens, "1", hosts=hosts)
+
+
+def test_it_is_not_pickled(tokens: Tokens) -> None:
+    """For another process, one is made there: the error says so."""
+    with pytest.raises(ConfigurationError, match="cannot be pickled"):
+        pickle.dumps(ZohoAuth(tokens, "1"))
 
 
 def test_tokens_must_be_tokens() -> None:

@@ -18,6 +18,7 @@ from zoho_tokenstore import (
     TokenRecord,
     Tokens,
 )
+from zoho_tokenstore._saving import Fence
 from zoho_tokenstore.lifecycle import CleanUpReport, LoginFilter, RevocationReport, clean_up, revoke
 
 DAY: Final = 86_400.0
@@ -229,6 +230,23 @@ class TestRevoke:
         assert ids(tokens) == {"other"}
         assert site.is_alive(other)
 
+    def test_what_waits_to_be_saved_is_meant_as_well(self, site: Site) -> None:
+        """A login of this process that the storage could not take is not there again afterwards."""
+        tokens = site.open()
+        renewer, token = tokens.lifecycle.renewer, site.zoho.mint_refresh_token()
+        waiting = TokenRecord(
+            user_name="patricia",
+            client_id=site.client.id,
+            client_secret=site.client.secret,
+            refresh_token=token,
+            api_domain=site.zoho.url,
+        )
+        renewer.pending_saves.keep(waiting, Fence())
+        assert revoke(tokens, LoginFilter(user_name="patricia")).revoked == 1
+        assert renewer.pending_saves.kept == []
+        assert site.stored(tokens) == {}
+        assert not site.zoho.is_live(token)
+
     def test_while_zoho_is_down(self, site: Site) -> None:
         """They stay, with the reason; Zoho is not asked about each; and a second run finishes."""
         tokens = site.open()
@@ -318,6 +336,10 @@ class TestRevoke:
             ({"everything": True, "user_name": "a"}, "cannot be combined with user_name="),
             ({"user_name": ""}, "user_name must not be empty"),
             ({"token_ids": "17"}, "must be a tuple of strings"),
+            ({"token_ids": 17}, "must be a tuple of strings"),
+            ({"token_ids": ("17", 18)}, "must be a tuple of strings"),
+            ({"user_name": 17}, "user_name must be a string"),
+            ({"everything": "no"}, "everything must be True or False"),
         ],
     )
     def test_a_filter_that_may_mean_more_than_was_meant(self, which: dict[str, Any], sentence: str) -> None:

@@ -15,6 +15,7 @@ from tests.contract.stores import CASES, Case
 from tests.lifecycle.support import Site
 from tests.support import wait_until
 from zoho_tokenstore import (
+    ClientCredentials,
     ConfigurationError,
     LoginExpiredError,
     RefreshPolicy,
@@ -39,6 +40,35 @@ LOOK_UPS: Final[dict[str, Callable[[Tokens, str], object]]] = {
     "find by id": lambda tokens, token_id: tokens.find(TokenRecord(id=token_id)),
     "refresh": lambda tokens, token_id: tokens.refresh(token_id),
 }
+
+
+def test_a_client_that_logs_in_again_begins_again(site: Site, zoho: Emulator) -> None:
+    """A login of the client itself is repeated every hour: each is a login of its own."""
+    tokens = site.limited(absolute=timedelta(hours=3))
+    robot = ClientCredentials(("ZohoCRM.modules.ALL",), f"ZohoCRM.{zoho.default_users[0].zgid}")
+    for _ in range(5):
+        assert tokens.get(tokens.log_in(site.client, robot).id or "")
+        site.clock.pass_(3600)
+        zoho.advance(3600)
+
+
+def test_a_renewal_begins_nothing(site: Site, zoho: Emulator) -> None:
+    """Not even one that brings another refresh token: the login, and who Zoho said it is, are as before."""
+    tokens = site.limited(absolute=timedelta(hours=3))
+    login = tokens.log_in(site.client, RefreshToken(zoho.mint_refresh_token()))
+    site.clock.pass_(4000)
+    body = '{"access_token": "1000.next", "refresh_token": "1000.rotated", "expires_in": 36000}'
+    zoho.fault("token", "body", times=1, body=body)
+    site.events.clear()
+    renewed = tokens.get(login.id or "")
+    assert renewed.refresh_token == "1000.rotated"
+    assert (renewed.created_at_ms, renewed.identified_at_ms) == (login.created_at_ms, login.identified_at_ms)
+    assert [event.kind for event in site.events if event.kind in ("replaced", "logged_in", "renewed")] == [
+        "renewed"
+    ]
+    site.clock.pass_(3 * 3600)
+    with pytest.raises(LoginExpiredError):
+        tokens.get(login.id or "")
 
 
 @EVERY_STORE

@@ -153,6 +153,15 @@ class TestFailure:
         assert [entry.status for entry in zoho.journal("revoke")] == [200]
         assert browser.user is None
 
+    @pytest.mark.parametrize("look_alike", ["\u212apatricia@zylker.example", "stra\u00dfe@zylker.example"])
+    def test_an_expected_address_that_only_looks_alike(
+        self, browser: Browser, zoho: Emulator, look_alike: str
+    ) -> None:
+        """The Kelvin sign is no `k`, and a sharp s not two: case folding would say they are."""
+        zoho.add_user(look_alike.casefold())
+        failed = failure_of(lambda: browser.log_in(look_alike.casefold(), user=look_alike))
+        assert failed.kind == "wrong_user"
+
     def test_an_expected_address_with_a_prefix_in_common(self, browser: Browser, rajesh: str) -> None:
         assert failure_of(lambda: browser.log_in(rajesh, user=rajesh[:-1])).kind == "wrong_user"
 
@@ -266,3 +275,16 @@ def test_no_secret_is_shown(browser: Browser, site: Site, patricia: str, zoho: E
     failed = failure_of(lambda: browser.come_back(answer))
     assert isinstance(failed.__cause__, InvalidGrantError)
     assert answer["code"] not in f"{failed!r} {failed.__cause__!r}"
+
+
+def test_a_stored_refresh_token_that_nobody_vouches_for(
+    browser: Browser, site: Site, zoho: Emulator, patricia: str
+) -> None:
+    """Another program stored it under her name: it is not taken for hers, and is left as it is."""
+    login = browser.log_in(patricia).login
+    repository = site.tokens.lifecycle.renewer.repository
+    site.flow.end(login.id or "")
+    stored = repository.save(login.changed(id=None, refresh_token=zoho.mint_refresh_token()))
+    failed = failure_of(lambda: browser.log_in(patricia, prompt=None))
+    assert failed.kind == "no_refresh_token"
+    assert repository.get(stored.id or "") == stored

@@ -49,6 +49,31 @@ def _script(body: str, site: Site, token: dict[str, str]) -> Any:
     return json.loads(done.stdout)
 
 
+def test_a_child_awaits_with_threads_of_its_own(zoho: Emulator, tmp_path: Path) -> None:
+    """What its parent has used before, it can use as well."""
+    site = Site(zoho, tmp_path)
+    assert _script(
+        """
+        import asyncio
+        from zoho_tokenstore import AsyncTokens
+        awaited = AsyncTokens(tokens)
+        mine = asyncio.run(awaited.access_token(token_id)), asyncio.run(awaited.check()).is_healthy
+        out, into = os.pipe()
+        child = os.fork()
+        if child == 0:
+            theirs = asyncio.run(awaited.access_token(token_id)), asyncio.run(awaited.check()).is_healthy
+            os.write(into, json.dumps(theirs == mine).encode())
+            os._exit(0)
+        os.close(into)
+        said = select.select([out], [], [], 20)[0]
+        os.kill(child, signal.SIGKILL)
+        print(os.read(out, 1000).decode() if said else "null")
+        """.replace("import asyncio", "import asyncio, select, signal"),
+        site,
+        site.store_token(),
+    )
+
+
 def test_a_child_waits_for_its_parents_renewal(zoho: Emulator, tmp_path: Path) -> None:
     """Forked while a thread of the parent renews, it gets that token; nobody asks again."""
     site = Site(zoho, tmp_path)

@@ -27,6 +27,12 @@ class Abstract(ListBackend, SupportsCount):
     """Says that it counts, and does not."""
 
 
+def test_what_is_no_backend_is_refused() -> None:
+    """A URL, for instance."""
+    with pytest.raises(ConfigurationError, match="needs a backend, not str"):
+        TokenRepository("sqlite:///tokens.db")  # type: ignore[arg-type]
+
+
 def test_an_ability_has_to_be_declared() -> None:
     """The error names what to inherit from."""
     with pytest.raises(ConfigurationError, match="must inherit from SupportsCount"):

@@ -77,6 +77,28 @@ def test_a_path_is_unquoted(tmp_path: Path) -> None:
         assert (tmp_path / "a b?#é.db").is_file()
 
 
+def test_blanks_around_a_url_are_no_part_of_it(tmp_path: Path) -> None:
+    """A file adds a line end, an editor a blank: the store is the same, not a new one beside it."""
+    for url in (f"sqlite:///{tmp_path}/tokens.db", f" sqlite:///{tmp_path}/tokens.db \n"):
+        open_repository(url).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["tokens.db"]
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///to\nkens.db", "csv:///to\tkens.csv", "sqlite:///tokens.db\r?timeout=1"]
+)
+def test_a_line_break_in_a_url_is_refused(url: str) -> None:
+    """Python would leave it out, and open another store."""
+    with pytest.raises(ConfigurationError, match="line break or a tab"):
+        open_repository(url)
+
+
+@pytest.mark.parametrize("url", ["sqlite:////", "csv:////"])
+def test_the_root_is_no_file(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="needs the path of"):
+        open_repository(url)
+
+
 def test_a_repository_and_a_store_open_the_same_tokens() -> None:
     """`open_store` and `open_repository` are two views of one database."""
     with open_repository("sqlite:///tokens.db") as repository, open_store("sqlite:///tokens.db") as store:

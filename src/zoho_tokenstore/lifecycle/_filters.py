@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import TokenRecord
@@ -36,11 +37,10 @@ class LoginFilter:
     def __post_init__(self) -> None:
         names = [item.name for item in fields(self) if item.name != "everything"]
         given = [name for name in names if getattr(self, name) is not None]
-        if isinstance(self.token_ids, str):
-            raise ConfigurationError("LoginFilter: token_ids must be a tuple of strings, not a string.")
+        if not isinstance(self.everything, bool):
+            raise ConfigurationError("LoginFilter: everything must be True or False.")
         for name in given:
-            if getattr(self, name) == "":
-                raise ConfigurationError(f"LoginFilter: {name} must not be empty.")
+            _check(name, getattr(self, name))
         if self.everything and given:
             raise ConfigurationError(f"LoginFilter: everything=True cannot be combined with {given[0]}=.")
         if not self.everything and not given:
@@ -57,6 +57,18 @@ class LoginFilter:
             and self.api_domain in (None, record.api_domain)
             and (self.organization is None or _is_in(record.user_name or "", self.organization))
         )
+
+
+def _check(name: str, value: Any) -> None:
+    """Refuse what would mean other logins than those that were meant."""
+    if name == "token_ids":
+        is_list = isinstance(value, tuple | list | set | frozenset)
+        if not is_list or not all(isinstance(each, str) for each in value):
+            raise ConfigurationError("LoginFilter: token_ids must be a tuple of strings.")
+    elif not isinstance(value, str):
+        raise ConfigurationError(f"LoginFilter: {name} must be a string.")
+    elif value == "":
+        raise ConfigurationError(f"LoginFilter: {name} must not be empty.")
 
 
 def _is_in(user_name: str, organization: str) -> bool:

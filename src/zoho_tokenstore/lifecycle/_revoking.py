@@ -98,6 +98,7 @@ def revoke(
     Raises:
         BackendError: the storage failed. What was done stays done.
     """
+    tokens.lifecycle.renewer.pending_saves.save(at_once=True)  # what waits here is meant, too
     job = _Job(tokens.lifecycle, owe=owe, dry_run=dry_run)
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="zoho-tokenstore-revoke") as pool:
         try:

@@ -37,7 +37,12 @@ class Begun(NamedTuple):
         """Return whether it is for this user, who may be expected by an e-mail address alone."""
         expected = user_name if self.user is None else self.user
         of_name = user_name if ":" in expected else user_name.partition(":")[0]
-        return hmac.compare_digest(expected.casefold().encode(), of_name.casefold().encode())
+        return hmac.compare_digest(_folded(expected), _folded(of_name))
+
+
+def _folded(name: str) -> bytes:
+    """Return a name as it is compared: only ASCII without regard to case, as the Kelvin sign is no `k`."""
+    return (name.lower() if name.isascii() else name).encode("utf-8", "surrogatepass")
 
 
 def parse_kept(kept: Kept | None) -> dict[str, Begun]:

@@ -305,7 +305,6 @@ class LoginFlow:
             code_verifier=begun.verifier,
         )
         try:
-            self._repository.prove_writable(base)  # before the code is spent
             grant = self._renewer.ask(base, exchange)
         except InvalidGrantError as error:
             raise LoginFailedError(
@@ -340,7 +339,7 @@ class LoginFlow:
             raise LoginFailedError("wrong_user")
         if record.refresh_token is None and self._access_type == "offline":
             stored = self._repository.find(record.changed(access_token=None, grant_token=None), tell=False)
-            if stored is None or stored.refresh_token is None:
+            if stored is None or stored.refresh_token is None or stored.identified_at_ms is None:
                 raise LoginFailedError("no_refresh_token")
 
 

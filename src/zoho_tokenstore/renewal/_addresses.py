@@ -23,7 +23,7 @@ def accounts_server(url: str) -> str:
     Raises:
         ConfigurationError: it is something else.
     """
-    found = origin_of(url)
+    found = origin_of(url) if isinstance(url, str) else None
     if found is None:
         raise ConfigurationError(
             "The accounts URL cannot be used. Pass the address of Zoho's accounts server, such as "

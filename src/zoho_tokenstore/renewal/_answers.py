@@ -131,16 +131,24 @@ def _grant(answer: HTTPAnswer, values: dict[str, Any]) -> TokenResponse | None:
     is_usable = all(value is None or visible(value) for value in (refresh_token, api_domain))
     if access_token is None or lifetime is None or not is_usable:
         return None
-    began_ms = answer.sent_ms if answer.date_ms is None else answer.date_ms
+    date_ms = _date_ms(answer)
+    began_ms = answer.sent_ms if date_ms is None else date_ms
     return TokenResponse(
         access_token=access_token,
         refresh_token=refresh_token,
         expires_at_ms=began_ms + lifetime * 1000,
         api_domain=api_domain,
         scopes=_scopes(values.get("scope")),
-        date_ms=answer.date_ms,
+        date_ms=date_ms,
         sent_ms=answer.sent_ms,
     )
+
+
+def _date_ms(answer: HTTPAnswer) -> int | None:
+    """Return Zoho's clock, unless it is more than a year off: then TLS finds no valid certificate."""
+    if answer.date_ms is None or abs(answer.date_ms - answer.sent_ms) > _LONGEST_LIFETIME * 1000:
+        return None
+    return answer.date_ms
 
 
 def _lifetime(values: dict[str, Any]) -> int | None:

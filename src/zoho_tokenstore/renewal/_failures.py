@@ -35,6 +35,14 @@ def missing(token_id: str) -> TokenNotFoundError:
     return TokenNotFoundError(f"There is no token with the id {token_id!r}. Log in again.")
 
 
+def not_yet(record: TokenRecord) -> AccountsUnavailableError:
+    """Return the error for a look-up by an observer of the renewal that it would wait for."""
+    return AccountsUnavailableError(
+        f"An observer looked up {named(record)}, which is being renewed in its own thread. Look it up "
+        "when it is renewed."
+    )
+
+
 def too_late(doing: str, record: TokenRecord, location: str, wait: float, timeout: float) -> TokenStoreError:
     """Return the error that names what took too long.
 

@@ -128,6 +128,10 @@ class LeaseEntry:
             return 0
         return max(1, counted[-policy.budget] + ms(policy.window) - now_ms)
 
+    def is_half_used(self, now_ms: int, policy: RefreshPolicy) -> bool:
+        """Return whether half of the budget is used: the rest is for tokens that are needed at once."""
+        return 2 * len(within_window(self.sent, now_ms, policy)) >= max(2, policy.budget)
+
     def taken(self, owner: str, now_ms: int, policy: RefreshPolicy) -> LeaseEntry:
         """Return the entry with a lease that begins now, for one request, which is counted."""
         return self._next(

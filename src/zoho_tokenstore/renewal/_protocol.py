@@ -112,6 +112,7 @@ class Ask:
         is_code: the credential is a one-time code, which is sent at most once.
         is_forced: renew although Zoho refused these credentials before.
         is_stored: the token was stored; if it has been deleted, nothing is renewed.
+        is_ahead: the token is still valid; then half of the budget is left to those that are not.
         is_own: says whether a stored token has the lease's credential.
         wait: how long to wait for somebody else, in seconds.
     """
@@ -122,6 +123,7 @@ class Ask:
     is_code: bool = False
     is_forced: bool = False
     is_stored: bool = False
+    is_ahead: bool = False
     is_own: Callable[[TokenRecord], bool] = lambda _record: True
     wait: float = 0.0
 
@@ -134,7 +136,7 @@ def renewal(ask: Ask, policy: RefreshPolicy, clock: TimeSource) -> Renewal:
 
     Returns:
         the token, or another login's now stored instead; or `None` if it was deleted, or somebody else
-        is renewing and `wait` is zero.
+        is renewing and `wait` is zero, or half of the budget is used for one that is renewed ahead.
 
     Raises:
         InvalidGrantError, InvalidClientError: Zoho refuses the credentials. Nothing is sent again.
@@ -155,6 +157,8 @@ def renewal(ask: Ask, policy: RefreshPolicy, clock: TimeSource) -> Renewal:
             return found
         if not entry.is_held(kept.now_ms, policy):
             _check(entry, ask, policy, kept.now_ms)
+            if ask.is_ahead and entry.is_half_used(kept.now_ms, policy):
+                return None
             mine = entry.taken(ask.owner, kept.now_ms, policy)
             if (yield Replace(kept.text, mine)):
                 try:

@@ -87,6 +87,8 @@ class Renewals:
             asked = task.asked
             left = ends - time.monotonic()
             pending = self._single_flight.join(task.name, self._work(task, max(left, 0.001)))
+            if pending.is_of_this_thread:
+                raise failures.not_yet(asked)
             if not pending.wait(left):
                 raise self._gave_up(pending, asked)
             record = pending.result()
@@ -96,7 +98,7 @@ class Renewals:
             elif not task.is_of(record) and not self._freshness.is_usable(record):
                 task = self._of_another_login(task, record)
             elif asked.id in (None, record.id):
-                if not task.is_forced or record.access_token != asked.access_token:
+                if not task.is_forced or pending.has_renewed or record.access_token != asked.access_token:
                     return record
             elif (own := task.find()) is not None and self._is_met(task, TokenState.STALE, own):
                 return own  # of another row with the same refresh token
@@ -119,6 +121,7 @@ class Renewals:
             is_code=asked.refresh_token is None,
             is_forced=task.is_forced,
             is_stored=task.is_stored,
+            is_ahead=state is TokenState.DUE,
             is_own=task.is_of,
             wait=wait,
         )
@@ -137,6 +140,7 @@ class Renewals:
                 raise
             pending.is_final = record is not None or wait > 0
             if steps.has_sent and record is not None:
+                pending.has_renewed = True
                 self._reporter.renewed(
                     record,
                     is_login=asked.id is None or asked.refresh_token is None,

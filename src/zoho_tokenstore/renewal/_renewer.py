@@ -273,7 +273,8 @@ class Renewer:
         return Accounts(accounts_url, transport=self._services.transport)
 
     def ask(self, base: TokenRecord, request: Callable[[], TokenResponse]) -> TokenResponse:
-        """Return what Zoho grants to `base`; that it denied it is an event."""
+        """Return what Zoho grants to `base`, if that can be stored; that it denied it is an event."""
+        self.repository.prove_writable(base)
         try:
             return request()
         except (InvalidGrantError, InvalidClientError) as error:

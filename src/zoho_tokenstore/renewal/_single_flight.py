@@ -33,7 +33,9 @@ class PendingRenewal:
         self.waiters = 0
         self._step = (THE_STORE, THE_STORE, 0.0)
         self.is_final = True
+        self.has_renewed = False
         self.finished = threading.Event()
+        self._thread: int | None = None
         self._work = work
         self._result: TokenRecord | None = None
         self._error: BaseException | None = None
@@ -49,6 +51,11 @@ class PendingRenewal:
         doing, last, since = self._step
         return last if time.monotonic() - since < _STEP_GRACE_S else doing
 
+    @property
+    def is_of_this_thread(self) -> bool:
+        """Return whether this thread renews: an observer that it calls cannot wait for it."""
+        return self._thread == threading.get_ident()
+
     def wait(self, seconds: float) -> bool:
         """Wait until it has ended; return whether it has."""
         self.waiters += 1
@@ -62,6 +69,7 @@ class PendingRenewal:
 
     def run(self) -> None:
         """Renew, in this thread."""
+        self._thread = threading.get_ident()
         try:
             self._result = self._work(self)
         except BaseException as error:  # noqa: BLE001  # raised again by `result`

@@ -221,7 +221,9 @@ class Steps:
             name = self._user_of(record, grant, self._origin.crm_version)
             record, identified = record.changed(user_name=name), name is not None
         check(record)
-        fence = Fence() if stored is None else self._services.pending_saves.fence_of(stored) or _fence(stored)
+        fence = Fence(is_login=True)
+        if stored is not None:
+            fence = self._services.pending_saves.fence_of(stored) or _fence(stored)
         try:
             saved = self._services.repository.save(
                 record, fence=fence, identified=identified, known=self._known

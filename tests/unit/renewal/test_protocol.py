@@ -233,6 +233,16 @@ def test_who_may_not_wait_goes() -> None:
     assert world.steps == ["Read", "Find"]
 
 
+def test_half_of_the_budget_is_for_those_who_wait() -> None:
+    """A token is not renewed ahead with it, as one that never lives for `ahead` would be at every look-up."""
+    world = World(LeaseEntry(sent=(NOW,) * 4))
+    assert world.renew(is_ahead=True) is NEW
+    world = World(LeaseEntry(sent=(NOW,) * 5))
+    assert world.renew(is_ahead=True) is None
+    assert world.sent == 0
+    assert world.renew() is NEW
+
+
 def test_who_waits_gets_the_others_token() -> None:
     """It looks again after short pauses, and writes nothing."""
     world = World(held())

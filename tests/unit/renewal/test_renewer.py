@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.renewal.support import CREDENTIALS, ORIGIN, PRODUCTION, Fleet, Running, wait_until
+from tests.unit.renewal.support import CREDENTIALS, ORIGIN, PRODUCTION, Fleet, Running, renewer, wait_until
 from zoho_tokenstore import (
     BackendUnavailableError,
+    Event,
+    EventKind,
     RefreshPolicy,
     TokenNotFoundError,
     TokenRecord,
@@ -257,6 +259,18 @@ def test_the_budget_is_for_a_credential(fleet: Fleet) -> None:
     assert ask(fleet.first, other).access_token == "1000.minted.11"
 
 
+def test_tokens_that_never_live_for_ahead_use_up_no_budget() -> None:
+    """Of two minutes each: whoever looks them up gets one that is valid, for as long as they do."""
+    fleet = Fleet(background=False)
+    fleet.zoho.granted = {"expires_in": 120}
+    token = fleet.login(-1)
+    for _ in range(60):
+        renewed = ask(fleet.process(), token)
+        assert (renewed.expires_at_ms or 0) > fleet.clock.now
+        fleet.clock.pass_(20)
+    assert fleet.zoho.sent <= 20
+
+
 def test_a_budget_of_ones_own() -> None:
     """The policy's budget and window are those that count."""
     fleet = Fleet(budget=2, window=timedelta(seconds=60))
@@ -268,6 +282,24 @@ def test_a_budget_of_ones_own() -> None:
     assert caught.value.retry_after == 60
     fleet.clock.pass_(60)
     fleet.first.refresh(token.id or "")
+
+
+def test_an_observer_that_looks_up_what_is_being_renewed() -> None:
+    """It does not wait for its own thread, which would take as long as a look-up may, and fail for all."""
+    fleet = Fleet()
+    token = fleet.login(-1)
+    caught: list[AccountsUnavailableError] = []
+
+    def observe(event: Event) -> None:
+        if event.kind is EventKind.RENEWAL_STARTED:
+            with pytest.raises(AccountsUnavailableError, match="being renewed") as error:
+                observed.get(token.id or "")
+            caught.append(error.value)
+
+    repository = TokenRepository(fleet.storage, on_event=observe, clock=fleet.clock)
+    observed = renewer(repository, fleet.zoho, wait=timedelta(seconds=5))
+    assert ask(observed, token).access_token == "1000.minted.1"
+    assert len(caught) == 1
 
 
 # ---- deadlines

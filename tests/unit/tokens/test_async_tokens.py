@@ -112,7 +112,7 @@ def test_a_device_is_not_waited_for_once_the_store_is_closed(run: Any, client: C
             await shown.acquire()
         for login in logins:
             login.cancel()
-        return set(tokens._threads._threads)
+        return set(tokens._threads.work._threads)
 
     for thread in run(work):
         thread.join(10)

@@ -10,9 +10,23 @@ import pytest
 
 from tests.unit.renewal.support import Fleet
 from tests.unit.tokens.support import let_expire
-from zoho_tokenstore import Client, ClientCredentials, Code, Device, RefreshToken
+from zoho_tokenstore import (
+    Client,
+    ClientCredentials,
+    Code,
+    ConfigurationError,
+    Device,
+    Event,
+    EventKind,
+    RefreshToken,
+)
 from zoho_tokenstore.emulator import Emulator
-from zoho_tokenstore.errors import AccountsUnavailableError, InvalidClientError, InvalidGrantError
+from zoho_tokenstore.errors import (
+    AccountsUnavailableError,
+    BackendUnavailableError,
+    InvalidClientError,
+    InvalidGrantError,
+)
 from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.renewal._device import DeviceCode
 from zoho_tokenstore.renewal._renewer import Renewer
@@ -123,6 +137,33 @@ def test_by_a_device(tokens: Tokens, zoho: Emulator, client: Client, pauses: Pau
     assert renewed.access_token != record.access_token
 
 
+def test_a_device_that_asks_too_often(tokens: Tokens, zoho: Emulator, client: Client, pauses: Pauses) -> None:
+    """Zoho's refusal of too many requests ends nothing: the pauses become longer, as by `slow_down`."""
+    shown: list[DeviceCode] = []
+    zoho.fault("token:device_token", "status", times=2, status=429)
+    pauses.at[3] = lambda: zoho.approve_device(shown[0].user_code, zoho.default_users[1])
+    assert tokens.log_in(client, Device(SCOPES, shown.append)).user_name == zoho.default_users[1].user_name
+    assert pauses.seconds == [1.0, 6.0, 11.0]
+
+
+@pytest.mark.parametrize("kind", ["client credentials", "device"])
+def test_a_store_that_cannot_keep_it(
+    tokens: Tokens, zoho: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Then neither the user nor Zoho is asked."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise BackendUnavailableError("read-only")
+
+    monkeypatch.setattr(tokens.lifecycle.renewer.repository._backend, "rehearse", fail)
+    shown: list[DeviceCode] = []
+    credentials = Device(SCOPES, shown.append) if kind == "device" else ClientCredentials(SCOPES, "ZohoCRM.1")
+    with pytest.raises(BackendUnavailableError, match="read-only"):
+        tokens.log_in(client, credentials)
+    assert shown == []
+    assert zoho.journal() == []
+
+
 def test_a_device_that_is_refused(tokens: Tokens, zoho: Emulator, client: Client, pauses: Pauses) -> None:
     """The user says no: nobody is stored."""
     with pytest.raises(InvalidGrantError, match="access_denied"):
@@ -152,6 +193,29 @@ def test_by_client_credentials(tokens: Tokens, zoho: Emulator, client: Client) -
     assert again.id == record.id
     assert tokens.access_token(record.id or "") == again.access_token
     assert zoho.counters().client_credentials == 2
+
+
+@pytest.mark.parametrize("kind", ["client credentials", "device"])
+def test_nothing_is_left_of_the_login_before(
+    tokens: Tokens, zoho: Emulator, client: Client, events: list[Event], pauses: Pauses, kind: str
+) -> None:
+    """A login without a refresh token, under the name of another one, is never renewed as that one."""
+    first = tokens.log_in(client, RefreshToken(zoho.mint_refresh_token()), user_name="tenant-7")
+    credentials: ClientCredentials | Device = ClientCredentials(
+        SCOPES, f"ZohoCRM.{zoho.default_users[1].zgid}"
+    )
+    if kind == "device":
+        zoho.fault("token:device_token", "body", body='{"access_token": "1000.another"}')
+        credentials = Device(SCOPES, lambda _: None)
+    events.clear()
+    second = tokens.log_in(client, credentials, user_name="tenant-7")
+    assert (second.id, second.refresh_token) == (first.id, None)
+    assert [event.kind for event in events].count(EventKind.REPLACED) == 1
+    let_expire(tokens, zoho, second)
+    with pytest.raises(InvalidGrantError, match="Log in again"):
+        tokens.access_token(second.id or "")
+    tokens.revoke(second.id or "")
+    assert not zoho.is_live(first.refresh_token or "")
 
 
 def test_zoho_that_cannot_answer(tokens: Tokens, zoho: Emulator, client: Client) -> None:
@@ -188,6 +252,47 @@ def test_which_server_is_asked(options: dict[str, Any], server: str) -> None:
     assert url == f"{server}/oauth/v2/token"
     assert form["code_verifier"] == "v"
     assert record.api_domain == options.get("api_domain")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Client("", "s"), "Client: id must be a non-empty string"),
+        (lambda: Client("1000.C", None), "Client: secret must be"),  # type: ignore[arg-type]
+        (lambda: Code(""), "Code: code must be"),
+        (lambda: Code(None), "Code: code must be"),  # type: ignore[arg-type]
+        (lambda: RefreshToken(b"1000.r"), "RefreshToken: token must be"),  # type: ignore[arg-type]
+        (lambda: ClientCredentials(SCOPES, ""), "ClientCredentials: soid must be"),
+        (lambda: Device(SCOPES, None), "Device: show must be a function"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_missing_is_named(make: Callable[[], object], says: str) -> None:
+    """An unset environment variable, say, is not sent to Zoho."""
+    with pytest.raises(ConfigurationError, match=says):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"client": "1000.C"}, "a Client, and a Code"),
+        ({"credentials": "1000.code"}, "a Client, and a Code"),
+        ({"credentials": None}, "a Client, and a Code"),
+        ({"accounts_url": 5}, "accounts URL cannot be used"),
+        ({"credentials": ClientCredentials((None,), "ZohoCRM.1")}, "scopes as a list of strings"),  # type: ignore[arg-type]
+    ],
+)
+def test_arguments_that_cannot_be_used(tokens: Tokens, client: Client, options: Any, says: str) -> None:
+    """They are refused in a sentence."""
+    with pytest.raises(ConfigurationError, match=says):
+        tokens.log_in(**{"client": client, "credentials": RefreshToken("1000.r"), **options})
+
+
+def test_empty_options_are_missing_ones(tokens: Tokens, zoho: Emulator, client: Client) -> None:
+    """As everywhere: Zoho is asked who it is, and its answer says where the data is."""
+    credentials = RefreshToken(zoho.mint_refresh_token())
+    record = tokens.log_in(client, credentials, user_name="", api_domain="", accounts_url="")
+    assert (record.user_name, record.api_domain) == (zoho.default_users[0].user_name, zoho.url)
 
 
 def test_nothing_secret_is_shown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from pathlib import Path
 
@@ -80,6 +81,15 @@ def test_refresh_renews_now(tokens: Tokens, zoho: Emulator, client: Client) -> N
     assert renewed.access_token != record.access_token
     assert tokens.access_token(record.id or "") == renewed.access_token
     assert zoho.is_live(record.access_token or "")
+
+
+def test_an_answer_with_the_same_token_is_an_answer(tokens: Tokens, zoho: Emulator, client: Client) -> None:
+    """Zoho is asked once, not until its limit is reached."""
+    record = login(tokens, zoho, client)
+    before = zoho.counters().count("token")
+    zoho.fault("token", "body", body=json.dumps({"access_token": record.access_token}))
+    assert tokens.refresh(record.id or "").access_token == record.access_token
+    assert zoho.counters().count("token") == before + 1
 
 
 def test_invalidate_lets_the_next_look_up_renew(tokens: Tokens, zoho: Emulator, client: Client) -> None:

@@ -10,7 +10,7 @@ from zoho_tokenstore.errors import BackendTimeoutError
 
 def lock_of(path: Path, timeout: float) -> HostLock:
     """Return the lock of a file, a file next to it."""
-    lock = path.with_name(path.name + ".lock")
+    lock = path.parent / f"{path.name}.lock"
     return HostLock(
         lock,
         timeout,

@@ -76,7 +76,7 @@ def check_length(path: Path, page_size: int) -> None:
 
 def beside(path: Path) -> tuple[Path, ...]:
     """Return the files that SQLite keeps next to a database; they need not exist."""
-    return tuple(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))
+    return tuple(path.parent / (path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))
 
 
 def _create(path: Path, build: Callable[[Path], None]) -> None:
