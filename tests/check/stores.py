@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+import unittest
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,33 @@ class Unwritable(Broken):
 
     def save_token(self, token: Any) -> None:
         raise PermissionError("the disk is read-only")
+
+
+class KeepsTheProcess(InMemoryStore):
+    """A right store; a thread of it keeps its process from ending."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        threading.Thread(target=threading.Event().wait).start()
+
+
+class ListsLazily(InMemoryStore):
+    """Lists its tokens one after the other."""
+
+    def get_tokens(self) -> Any:
+        return iter(super().get_tokens())
+
+
+class LeavesItselfOut(Broken):
+    """Has every clause skipped that looks for a token."""
+
+    def find_token(self, token: Any) -> Any:
+        raise unittest.SkipTest("not today")
+
+
+def begins(folder: Path) -> Iterator[SQLiteStore]:
+    """A fixture of pytest, and no factory."""
+    yield SQLiteStore(folder / "tokens.db")
 
 
 BY_NAME = {store.__name__: store for store in (Broken, *CAUGHT_BY)}

@@ -168,8 +168,28 @@ def test_a_store_that_takes_the_process_down(name: str, number: str, reason: str
     assert reason in found[number].reason
 
 
+@pytest.mark.parametrize("name", ["KeepsTheProcess", "ListsLazily"])
+def test_a_right_store_with_a_habit_passes(name: str) -> None:
+    """Whose process doesn't end by itself, or that lists its tokens one after the other."""
+    report = check(f"{STORES}:{name}", only=["F2", "S1"], timeout=12)
+    assert [(result.outcome, result.reason) for result in report.results] == [("passed", "")] * 2
+
+
+def test_a_store_leaves_out_no_clause() -> None:
+    """What isn't among its abilities is declared: an exception that skips a test is a failure."""
+    report = check(f"{STORES}:LeavesItselfOut", only=["F2", "L6"])
+    found = {result.clause.number: result for result in report.results}
+    assert (found["F2"].outcome, found["L6"].outcome) == ("failed", "skipped")
+    assert "not today" in found["F2"].reason
+
+
 @pytest.mark.parametrize(
-    ("factory", "message"), [("not_empty", "returned a store with tokens"), ("fails", "no such server")]
+    ("factory", "message"),
+    [
+        ("not_empty", "returned a store with tokens"),
+        ("fails", "no such server"),
+        ("begins", "returned no token store: a generator has neither"),
+    ],
 )
 def test_a_store_that_cannot_be_checked(factory: str, message: str) -> None:
     """It may be a real one: nothing is deleted. And a factory that fails says nothing of its store."""
@@ -262,8 +282,22 @@ def test_a_result_that_is_being_written_is_read_later(tmp_path: Path, cut: int) 
     (clause,) = (each for each in catalogue(TokenStoreContract) if each.number == "F1")
     test = f"t.py::TestGivenStore::test_{clause.name.replace('-', '_')}"
     line = json.dumps({"test": test, "outcome": "passed", "seconds": 0.0}) + "\n"
+    end = json.dumps({"test": ""}) + "\n"
     seen = tmp_path / "results"
     seen.touch()
     run = _Run("a store", Given("a:store", is_driver=False), [clause], declared=frozenset(), timeout=60)
-    process: Any = WritesInParts(seen, line[:cut], line[cut:])
+    process: Any = WritesInParts(seen, line[:cut], line[cut:], end)
     assert [result.outcome for result in run._follow(process, seen)] == ["passed"]
+
+
+def test_a_clause_that_ends_the_process_has_not_passed(tmp_path: Path) -> None:
+    """Not even if all of its cases so far have, and the process ended as if all was well."""
+    (clause,) = (each for each in catalogue(TokenStoreContract) if each.number == "F1")
+    test = f"t.py::TestGivenStore::test_{clause.name.replace('-', '_')}[one]"
+    line = json.dumps({"test": test, "outcome": "passed", "seconds": 0.0}) + "\n"
+    seen = tmp_path / "results"
+    seen.touch()
+    run = _Run("a store", Given("a:store", is_driver=False), [clause], declared=frozenset(), timeout=60)
+    process: Any = WritesInParts(seen, line)
+    (result,) = run._follow(process, seen)
+    assert (result.outcome, result.reason) == ("failed", "it ended the process (exit status 0)")

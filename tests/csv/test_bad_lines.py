@@ -54,6 +54,7 @@ BAD = {
     "a long cell in quotes": Bad(
         THEIRS.replace("eve", '"' + "e" * 131_073 + '"'), "bad", "more than 131,072"
     ),
+    "a second header": Bad(",".join(Form().names), "", "repeats the first line"),
     "another program's line": Bad("# a comment; see the page", "", "1 cells"),
 }
 PLACES = {"first": 0, "in the middle": 50, "last": 100}

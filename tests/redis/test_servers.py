@@ -15,7 +15,7 @@ from tests.support.servers.redis import LocalRedis, start_local
 from tests.support.servers.redis_groups import replica_of
 from zoho_tokenstore.backends.redis import _checks, _leases, _read_scripts, _write_scripts
 from zoho_tokenstore.backends.redis._lua import LuaScript
-from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
+from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError
 from zoho_tokenstore.records import Row
 
 EVICTING = ("allkeys-lru", "allkeys-lfu", "allkeys-random")
@@ -40,6 +40,21 @@ def with_user(server: LocalRedis, *rules: str) -> str:
     with server.driver() as driver:
         driver.execute_command("ACL", "SETUSER", "app", "on", ">pass", "~*", "&*", "+@all", *rules)
     return server.url.replace("://", "://app:pass@")
+
+
+@pytest.mark.parametrize("command", sorted(commands_of(_checks.PROBE) - {"hget"}))
+def test_who_is_refused_keeps_nobody_else_out(local: LocalRedis, open_store: Open, command: str) -> None:
+    """Redis undoes nothing of a script that lacks a right in the middle: what it leaves suits the next."""
+    url = with_user(local, f"-{command}")
+    with pytest.raises(BackendUnavailableError, match=f"It was {command.upper()} that was refused"):
+        open_store(url)
+    open_store(local.url)
+
+
+def test_a_database_that_the_server_does_not_have(local: LocalRedis, open_store: Open) -> None:
+    """A server has 16, if not told otherwise."""
+    with pytest.raises(BackendError, match="no database of this number"):
+        open_store(f"{local.url.rpartition('/')[0]}/99")
 
 
 @pytest.mark.parametrize("forbidden", [None, *FORBIDDING])

@@ -180,6 +180,8 @@ class _Run:
                     if name != running:
                         yield from self._settled(cases.pop(running, []), running)
                         running = name
+                    if not name:  # all are done; a thread of the store may keep the process alive
+                        return
                     began = time.monotonic()
                     if "outcome" in values:
                         cases.setdefault(name, []).append(values)
@@ -188,8 +190,6 @@ class _Run:
                 time.sleep(_TICK_S)
         if not is_over and running:
             yield self._lost(running, f"it did not come to an end within {self._timeout:.0f} s")
-        elif cases.get(running) and process.returncode in (0, 1):
-            yield from self._settled(cases[running], running)
         elif running:
             yield self._lost(running, f"it ended the process (exit status {process.returncode})")
         else:

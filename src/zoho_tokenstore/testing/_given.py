@@ -49,9 +49,14 @@ class GivenStore:
         """Return a store without tokens.
 
         Raises:
-            ConfigurationError: it has some. It may be a real one, so they are left alone.
+            ConfigurationError: it has some. It may be a real one, so they are left alone. Or it is no store.
         """
         store = self.open(folder)
+        if not (hasattr(store, "save_token") or hasattr(store, "find_token")):
+            raise ConfigurationError(
+                f"{self.name} returned no token store: a {type(store).__name__} has neither save_token nor "
+                "find_token."
+            )
         if _has_tokens(store):
             raise ConfigurationError(
                 f"{self.name} returned a store with tokens. Every clause needs a new, empty one: let the "
@@ -101,7 +106,7 @@ def _open(name: str, is_driver: bool, folder: Path) -> Any:
 
 def _has_tokens(store: Any) -> bool:
     try:
-        return bool(store.get_tokens())
+        return bool(list(store.get_tokens()))
     except Exception:  # noqa: BLE001  # there are clauses about that
         return False
 

@@ -126,6 +126,8 @@ def _by_id(rows: list[Record], form: Form, clashing: Collection[str] = ()) -> Li
         line = line_of(record, form.width)
         if isinstance(line, BadLine):
             lines[number] = line
+        elif line is not None and tuple(line[:NINE]) == form.names[:NINE]:
+            lines[number] = BadLine("", "it repeats the first line", record.text)
         elif line is not None and (row_id := id_of(line)) in clashing:
             lines[number] = BadLine(row_id, "another row has the same id", record.text)
         elif line is not None and lines.setdefault(row_id, line) != line:

@@ -25,9 +25,10 @@ _TEMPORARY: Final = frozenset({"OOM", "MISCONF", "NOREPLICAS"})
 
 
 PROBE: Final = lua_script(f"""
--- KEYS: the one with the layout, and three keys to try things on. ARGV: a mark, if the store has none.
+-- KEYS: the one with the layout, and one of each kind to try things on. What a run that lacks a right
+-- leaves there must suit the next. ARGV: a mark, if the store has none.
 -- Returns the layout and the mark. Does once what all calls do, so that a missing right shows at once.
-local meta, hash, set, zset = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local meta, hash, set, zset, text = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local layout = redis.call('HGET', meta, 'layout')
 if layout and layout ~= '{LAYOUT}' then return {{layout, ''}} end
 redis.call('HSET', hash, 'field', 'text')  -- first, because it needs memory
@@ -49,10 +50,10 @@ redis.call('ZREMRANGEBYSCORE', zset, '-inf', '(0')
 redis.call('ZREM', zset, 'member')
 redis.call('ZPOPMIN', zset, 1)
 redis.call('EXISTS', hash)
-redis.call('SET', hash, 'text', 'PX', 1000)
-redis.call('GET', hash)
+redis.call('SET', text, 'text', 'PX', 1000)
+redis.call('GET', text)
 redis.call('TIME')
-redis.call('DEL', hash)
+redis.call('DEL', hash, text)
 redis.call('UNLINK', zset)
 local mark = redis.call('HGET', meta, 'mark') or ARGV[1]
 redis.call('HSET', meta, 'layout', '{LAYOUT}', 'mark', mark)

@@ -54,6 +54,7 @@ _UNAVAILABLE: Final = {
 _UNUSABLE: Final = {
     "WRONGTYPE": "one of its keys holds something else, perhaps another program's. Choose another prefix",
     "MOVED": "it is a node of a cluster. Begin the URL with redis+cluster, or rediss+cluster",
+    "DB": "the server has no database of this number. Correct the last part of the URL",
     "CROSSSLOT": "it puts one store's keys in several slots. Choose a prefix without braces",
 }
 

@@ -31,7 +31,7 @@ class RedisKeyNames:
         self.ids = f"{self.base}ids"
         self.retired = f"{self.base}retired"
         self.meta = f"{self.base}meta"
-        self.probes = (self.meta, *(f"{self.base}probe:{kind}" for kind in ("hash", "set", "zset")))
+        self.probes = (self.meta, *(f"{self.base}probe:{kind}" for kind in ("hash", "set", "zset", "string")))
         self.rows = f"{self.base}row:"
         self.leases = f"{self.base}lease:"
 

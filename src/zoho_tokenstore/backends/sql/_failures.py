@@ -137,6 +137,18 @@ def against(rule: str) -> Failure:
     )
 
 
+IGNORED: Final = against("a trigger, a rule or a policy, which ignored it without an error")
+
+
+def in_the_way(message: str) -> Failure:
+    """Return the failure for a table that cannot be taken over; the server says what depends on it."""
+    return Failure(
+        BackendError,
+        f"cannot be taken over: {message}. The table was left as it is; remove what is in the way, or choose "
+        "another name with table=",
+    )
+
+
 def not_allowed(message: str) -> Failure:
     """Return the failure for a statement that this user may not send; the server says what is missing."""
     return replace(NOT_ALLOWED, says=NOT_ALLOWED.says.replace("it.", f"it: {message}."))

@@ -69,18 +69,21 @@ _KIND_OF: Final = sa.text(
 )
 
 _RULES: Final = {
-    1048: r"Column '(\w+)'",
-    1062: r"for key '([^']*)'[^']*$",
-    1364: r"Field '(\w+)'",
-    1451: r"CONSTRAINT `(\w+)`",
-    1452: r"CONSTRAINT `(\w+)`",
+    1048: r"'([^']+)'",
+    1062: r"'([^']*)'[^']*$",
+    1364: r"'([^']+)'",
+    1451: r"CONSTRAINT `([^`]+)`",
+    1452: r"CONSTRAINT `([^`]+)`",
     1644: r"(?!)",  # raised by a trigger, in its own words
-    3105: r"column '(\w+)'",
-    1906: r"column '(\w+)'",
-    3819: r"constraint '(\w+)'",
-    4025: r"CONSTRAINT `([\w.]+)` failed",
+    3105: r"'([^']+)'",
+    1906: r"'([^']+)'",
+    3819: r"'([^']+)'",
+    4025: r"`([^`]+)`",
 }
-"""Errors of a rule on the table, and where their text names it. The rest of it may be a value."""
+"""Errors of a rule on the table, and where their text names it, in all languages. The rest may be a value."""
+
+_OF_SCHEMA: Final = (1061, 1071, 1170, 1832, 1833)
+"""What a change of the schema fails with; the text names indexes, columns and foreign keys."""
 
 
 class MySQL(Dialect):
@@ -232,8 +235,10 @@ class MySQL(Dialect):
         if code == 2003 and ("[SSL" in str(error) or "certificate" in str(error)):
             return failures.INSECURE
         if code in _RULES:
-            found = re.search(_RULES[code], str(error.args[1:]))
+            found = re.search(_RULES[code], str(error.args[1]))
             return failures.against(f"the rule {found[1]}" if found else "a trigger, which raised an error")
+        if code in _OF_SCHEMA:
+            return failures.in_the_way(str(error.args[1]))
         if code in (1142, 1143):
             return failures.not_allowed(str(error.args[1]))
         if code in _CODES:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from zoho_tokenstore.backends._rows import DIGESTED, OWN_COLUMNS
 from zoho_tokenstore.backends.sql._dialect import Dialect, Values, by_words
 from zoho_tokenstore.backends.sql._failures import Failure
-from zoho_tokenstore.backends.sql._postgresql_failures import read_failure
+from zoho_tokenstore.backends.sql._postgresql_failures import is_outdated, read_failure
 from zoho_tokenstore.backends.sql._timed_connection import TimedConnection
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import COLUMNS, LOOKUPS
@@ -39,10 +39,15 @@ _KINDS: Final = {
 }
 
 _SCHEMA_OF: Final = sa.text(
-    "SELECT coalesce((SELECT relnamespace::regnamespace::text FROM pg_class "
-    "WHERE oid = to_regclass(quote_ident(:name))), current_schema())"
+    "SELECT coalesce((SELECT nspname FROM pg_class JOIN pg_namespace AS place ON place.oid = relnamespace "
+    "WHERE pg_class.oid = to_regclass(quote_ident(:name))), current_schema())"
 )
 """The schema in which a table is, or would be made."""
+
+_KIND_OF: Final = sa.text(
+    "SELECT relkind, relispartition, relpersistence, EXISTS (SELECT FROM pg_inherits WHERE inhparent = oid) "
+    "FROM pg_class WHERE oid = to_regclass(:name)"
+)
 
 # Not the current one: what may change within a statement cannot use an index.
 _CLOCK_MS: Final[sa.ColumnElement[int]] = sa.literal_column(
@@ -57,7 +62,7 @@ _RANDOM_MARK: Final[sa.ColumnElement[int]] = sa.literal_column(
 def _check_search_path(connection: sa.Connection, location: str) -> None:
     """Raise an error if a pooler dropped the schema that the URL names."""
     options = connection.engine.url.query.get("options") or ""
-    asked = re.search(r"search_path\s*=\s*(\S+)", str(options))
+    asked = re.search(r"search_path\s*=\s*((?:\\\s|\S)+)", str(options))
     set_to = str(connection.exec_driver_sql("SHOW search_path").scalar_one())
     if asked and _bare(asked[1]) != _bare(set_to):
         raise ConfigurationError(
@@ -189,6 +194,11 @@ class PostgreSQL(Dialect):
             connection.execute("SET jit = off", prepare=False)
         return connection
 
+    def prepare(self, engine: sa.Engine, timeout: float) -> None:  # noqa: ARG002
+        @sa.event.listens_for(engine, "handle_error")
+        def drop(context: sa.ExceptionContext) -> None:
+            context.is_disconnect |= is_outdated(context.original_exception)
+
     def check(self, connection: sa.Connection, location: str) -> None:
         version = connection.dialect.server_version_info or ()
         encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
@@ -215,13 +225,12 @@ class PostgreSQL(Dialect):
             )
 
     def unfit_kind(self, connection: sa.Connection) -> str | None:
-        asked = sa.text(
-            "SELECT relkind, relispartition, relpersistence FROM pg_class WHERE oid = to_regclass(:name)"
-        )
         name = connection.dialect.identifier_preparer.format_table(self.tokens)
-        kind, is_partition, persistence = connection.execute(asked, {"name": name}).one()
+        kind, is_partition, persistence, is_parent = connection.execute(_KIND_OF, {"name": name}).one()
         if is_partition or kind == "p":
             return "partitioned"
+        if is_parent:
+            return "inherited by other tables, whose rows may have the same ids"
         return _KINDS.get(kind) or _KINDS.get(persistence)
 
     def failure(self, error: BaseException, *, connecting: bool) -> Failure:

@@ -34,6 +34,8 @@ _STATES: Final = {
 """SQLSTATEs, or the classes that they begin with: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
 _NAMED: Final = ("42501", "P0001")
+_OF_SCHEMA: Final = ("0A000", "42P07", "42P16")
+"""What a change of the schema fails with; the text names tables, columns, views, triggers and policies."""
 
 _CONNECTING: Final = {
     "too many": failures.CROWDED,
@@ -69,6 +71,8 @@ def read_failure(error: BaseException, *, connecting: bool) -> Failure:
         return failures.SILENT
     state = getattr(error, "sqlstate", None)
     if state is not None:
+        if state in _OF_SCHEMA and (change := _of_schema(error)):
+            return change
         if state in _NAMED or state.startswith("23"):
             return _name_rule(error)
         known = _STATES.get(state) or _STATES.get(state[:2])
@@ -79,6 +83,24 @@ def read_failure(error: BaseException, *, connecting: bool) -> Failure:
     if isinstance(error, errors.OperationalError | errors.InterfaceError):
         return failures.LOST
     return failures.TOO_LONG if isinstance(error, errors.DataError) else failures.other(error)
+
+
+def is_outdated(error: object) -> bool:
+    """Return whether a prepared statement does not fit any more: somebody changed a column's type."""
+    return isinstance(error, errors.FeatureNotSupported) and (
+        error.diag.source_function == "RevalidateCachedQuery"
+    )
+
+
+def _of_schema(error: Any) -> Failure | None:
+    """Return the failure of a change of the schema, or of a statement prepared before one."""
+    if is_outdated(error):
+        return failures.LOST  # a new connection has nothing prepared
+    diagnosis = error.diag
+    if diagnosis.context:  # a trigger's own words, which may be values
+        return None
+    said = filter(None, (diagnosis.message_primary, diagnosis.message_detail))
+    return failures.in_the_way("; ".join(said).rstrip("."))
 
 
 def _name_rule(error: Any) -> Failure:

@@ -35,10 +35,10 @@ def check(connection: sa.Connection, dialect: Dialect, location: str) -> None:
 
 
 def columns_of(inspector: sa.Inspector, table: sa.Table) -> dict[str, Any]:
-    """Return the types of a table's columns by name, as in the database."""
+    """Return a table's columns by name, as in the database."""
     with warnings.catch_warnings():  # about a type that SQLAlchemy does not know
         warnings.simplefilter("ignore", exc.SAWarning)
-        return {column["name"]: column["type"] for column in inspector.get_columns(table.name, table.schema)}
+        return {column["name"]: column for column in inspector.get_columns(table.name, table.schema)}
 
 
 def unfit(table: str, location: str, trouble: str) -> BackendError:
@@ -54,17 +54,17 @@ def _troubles(connection: sa.Connection, inspector: sa.Inspector, dialect: Diale
     kind = dialect.unfit_kind(connection)
     if kind is not None:
         yield f"it is {kind}"
-    kinds = columns_of(inspector, dialect.tokens)
+    there = columns_of(inspector, dialect.tokens)
     with warnings.catch_warnings():  # about SQLite's indexes on expressions, which it does not report
         warnings.simplefilter("ignore", exc.SAWarning)
         uniques: list[Any] = [*inspector.get_indexes(*place), *inspector.get_unique_constraints(*place)]
-    missing = ", ".join(name for name in COLUMNS if name not in kinds)
+    missing = ", ".join(name for name in COLUMNS if name not in there)
     if missing:
         yield f"it lacks {missing}"
     for name in (*COLUMNS, *dialect.own_columns):
-        if name in kinds and not _fits(name, kinds[name], connection):
+        if name in there and not _fits(name, there[name], connection):
             wanted = "text (varchar or text)" if name in COLUMNS else "this package's own"
-            yield f"its column {name} is {_declared(kinds[name], connection)}, and must be {wanted}"
+            yield f"its column {name} is {_declared(there[name]['type'], connection)}, and must be {wanted}"
     if inspector.get_pk_constraint(*place)["constrained_columns"] != ["id"]:
         yield "id is not its primary key"
     for unique in uniques:
@@ -74,8 +74,11 @@ def _troubles(connection: sa.Connection, inspector: sa.Inspector, dialect: Diale
             yield f"its unique key {unique['name']} keeps two tokens from having the same {shown}"
 
 
-def _fits(name: str, kind: Any, connection: sa.Connection) -> bool:
-    if name in KEY_COLUMNS.values() or name == "changed_at":
+def _fits(name: str, column: Any, connection: sa.Connection) -> bool:
+    kind = column["type"]
+    if name in KEY_COLUMNS.values():  # which a copy of the table may have as plain values
+        return "computed" in column or connection.dialect.name not in ("mysql", "mariadb")
+    if name == "changed_at":
         return True
     if name in BOOKKEEPING or name == "etag":
         return kind.__visit_name__ in _NUMBERS or connection.dialect.name == "sqlite"
