@@ -1,6 +1,7 @@
-"""Many users at once, served by eight processes or one: each as themselves, each token renewed once.
+"""Many users at once, served by several processes or one: each as themselves, each token renewed once.
 
-ZOHO_TEST_LOAD_USERS says how many, by default 60; ZOHO_TEST_LOAD_SECONDS how long they work, by default 4.
+ZOHO_TEST_LOAD_USERS says how many, by default 40; ZOHO_TEST_LOAD_SECONDS how long they work, by default 3;
+ZOHO_TEST_LOAD_PROCESSES how many processes serve them, by default 4.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from tests.support.processes import ROOT
 from zoho_tokenstore import open_tokens
 from zoho_tokenstore.emulator import Emulator
 
-USERS: Final = int(os.environ.get("ZOHO_TEST_LOAD_USERS", "60"))
-SECONDS: Final = float(os.environ.get("ZOHO_TEST_LOAD_SECONDS", "4"))
+USERS: Final = int(os.environ.get("ZOHO_TEST_LOAD_USERS", "40"))
+SECONDS: Final = float(os.environ.get("ZOHO_TEST_LOAD_SECONDS", "3"))
+PROCESSES: Final = int(os.environ.get("ZOHO_TEST_LOAD_PROCESSES", "4"))
 
 
 @contextmanager
@@ -135,7 +137,7 @@ async def work(users: list[User], url: str, seconds: float) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(160 + 2 * SECONDS)
-@pytest.mark.parametrize("processes", [8, 1])
+@pytest.mark.parametrize("processes", [PROCESSES, 1], ids=["many", "one"])
 def test_everybody_is_served_as_themselves(processes: int, tmp_path: Path) -> None:
     """All users at once. Then all tokens expire at the same moment, and each is renewed once."""
     with served(processes, tmp_path) as (url, zoho):
