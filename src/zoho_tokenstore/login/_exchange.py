@@ -74,17 +74,29 @@ class Exchange:
 
     def _keep(self, begun: Begun, base: TokenRecord, grant: TokenResponse, origin: Origin) -> TokenRecord:
         """Store what was granted now, or give it back: it must not be stored later, when it is revoked."""
+        granted = base.changed(
+            refresh_token=grant.refresh_token,
+            access_token=grant.access_token,
+            api_domain=origin.domain_for(base, grant.api_domain),
+        )
         check = partial(self._check, begun, grant)
         try:
             return self._renewer.keep(base, grant, origin, check=check, may_wait=False)
-        except TokenStoreError:
-            granted = base.changed(
-                refresh_token=grant.refresh_token,
-                access_token=grant.access_token,
-                api_domain=origin.domain_for(base, grant.api_domain),
-            )
+        except LoginFailedError:  # refused by the check
             self._lifecycle.ending.give_back(granted, origin)
             raise
+        except TokenStoreError as error:
+            stored = self._stored(granted, origin, error)
+            if stored is None:
+                raise
+            return stored
+
+    def _stored(self, granted: TokenRecord, origin: Origin, failed: TokenStoreError) -> TokenRecord | None:
+        try:
+            return self._lifecycle.settle(granted, origin)
+        except TokenStoreError as error:
+            stays = f"The login may be stored, without this browser, and was not revoked: {failed}"
+            raise LoginFailedError("unavailable", stays) from error
 
     def _check(self, begun: Begun, grant: TokenResponse, record: TokenRecord) -> None:
         """Refuse what must not become a login."""
