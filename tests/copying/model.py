@@ -15,21 +15,14 @@ _PROOFS = ("user_name", "refresh_token", "grant_token", "access_token")
 _NOT_COMPARED = ("id", "updated_at_ms")
 
 
-def copied(source: Store, destination: Store, policy: str) -> Store | None:
-    """Return what the destination holds after a copy: passes are made until one has nothing to do.
-
-    `None` if an owner's row in the destination has at any time the id of somebody else's row in the
-    source: what becomes of the second row depends on when the destination was read.
-    """
+def copied(source: Store, destination: Store, policy: str) -> Store:
+    """Return what the destination holds after a copy: passes are made until one has nothing to do."""
     left = {row_id: dict(row) for row_id, row in destination.items()}
     has_written = True
     while has_written:
         has_written = False
         for row_id in sorted(source):
-            if _is_crossed(source, left, row_id):
-                return None
             has_written |= _wrote(source, left, row_id, policy)
-        policy = "newer" if policy == "overwrite" else policy
     return left
 
 
@@ -38,11 +31,6 @@ def planned(source: Store, destination: Store, policy: str) -> tuple[int, int]:
     targets = [target for row_id in source if (target := _wanted(source, destination, row_id, policy))]
     copied = sum(target not in destination for target in targets)
     return copied, len(targets) - copied
-
-
-def _is_crossed(source: Store, left: Store, row_id: str) -> bool:
-    target = _target(source, left, row_id)
-    return target != row_id and target in source
 
 
 def _wrote(source: Store, left: Store, row_id: str, policy: str) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
-from tests.copying.support import put, row, rows_of, side
+from tests.copying.support import in_order, put, row, rows_of, side
 from zoho_tokenstore import Keyset, TokenRecord, TokenRepository
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome
@@ -233,6 +234,53 @@ def test_of_two_rows_of_an_owner_the_later_one_goes_into_the_owners_row(later: s
     assert copied.done.count(Outcome.ELSEWHERE) == copied.done.count(Outcome.KEPT_DESTINATION) == 1
     assert copied.is_stable
     assert copied.again.overwritten == 0
+
+
+class TestCrossed:
+    """Rows under ids that are others' in the other store, with tokens in common."""
+
+    def test_an_owners_row_under_the_id_of_another_source_row(self) -> None:
+        """Both source rows are in the destination in the end, and a second run writes nothing."""
+        common: dict[str, Any] = {"client_secret": "s", "access_token": "shared", "api_domain": "d"}
+        ours = [
+            Row("3", client_id="c", access_token="shared", updated_at_ms=1),
+            Row("30", "bob", refresh_token="two", **common),
+        ]
+        there = [Row("30", "alice", refresh_token="one", updated_at_ms=3, **common)]
+        copied = Copied(ours, there, OVERWRITE)
+        assert copied.rows == in_order(ours)
+        assert copied.is_stable
+        assert (copied.again.passes, copied.again.overwritten) == (1, 0)
+
+    def test_a_row_whose_place_shows_when_another_has_its_own(self) -> None:
+        """Whichever is the later one: it is overwritten by this run, not by the second one."""
+        one = Row("2", client_secret="s", refresh_token="one", access_token="shared", api_domain="d")
+        two = Row(
+            "4", "alice", refresh_token="two", access_token="shared", api_domain="d", updated_at_ms=LATE
+        )
+        there = [
+            Row("1", "bob", client_id="c", client_secret="s", access_token="shared", updated_at_ms=LATE),
+            Row("30", client_id="c2", client_secret="s", access_token="shared", api_domain="d"),
+        ]
+        copied = Copied([one, two], there, OVERWRITE)
+        assert copied.rows == [one._replace(id="1"), two._replace(id="30")]
+        assert copied.again.overwritten == 0
+
+    def test_a_row_that_was_read_before_it_was_overwritten(self) -> None:
+        """What this run has put there counts, not what was read ahead."""
+        common: dict[str, Any] = {"client_secret": "s", "refresh_token": "r"}
+        ours = [
+            Row("1", access_token="a", grant_token="g", api_domain="d", **common),
+            Row("2", access_token="b", grant_token="g", api_domain="d", **common),
+            Row("4", "bob", access_token="b", grant_token="g", updated_at_ms=2, **common),
+        ]
+        bob = Row("3", "bob", client_id="c", client_secret="s", access_token="a", updated_at_ms=1)
+        there = [
+            Row("2", access_token="a", api_domain="d", **common),
+            bob,
+            Row("4", "alice", access_token="a", api_domain="d", **common),
+        ]
+        assert Copied(ours, there, OVERWRITE).rows == [ours[1], bob, ours[2]]
 
 
 # ---- a dry run

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from tests.support.clock import Clock
-from zoho_tokenstore import Client, Event, TokenRecord, Tokens, open_tokens
+from zoho_tokenstore import Client, Event, TokenRecord, Tokens, TokenStoreError, open_tokens
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.login import LoggedIn, LoginFailedError, LoginFlow, Started
 from zoho_tokenstore.testing.doubles import BrowserLogin
@@ -102,3 +102,12 @@ def failure_of(call: Callable[[], object]) -> LoginFailedError:
         call()
     assert failed.value.sentence
     return failed.value
+
+
+def fail_with(error: type[TokenStoreError]) -> Callable[..., Any]:
+    """Return what a storage does that has no room left."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error("The disk is full.")
+
+    return fail

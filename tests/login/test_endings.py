@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.login.support import CALLBACK, Browser, Site, consent, failure_of
+from tests.login.support import CALLBACK, Browser, Site, consent, fail_with, failure_of
 from zoho_tokenstore import (
     BackendUnavailableError,
     ConflictError,
@@ -143,13 +142,6 @@ class TestTwice:
         failed = failure_of(lambda: site.flow.finish(answer, old))
         assert failed.kind == "expired"
         assert site.stored == []
-
-
-def fail_with(error: type[TokenStoreError]) -> Callable[..., Any]:
-    def fail(*_: object, **__: object) -> None:
-        raise error("The disk is full.")
-
-    return fail
 
 
 class TestStore:

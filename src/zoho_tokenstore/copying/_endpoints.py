@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
@@ -122,6 +123,20 @@ class Endpoint:
         if isinstance(self.backend, SupportsRehearsal):
             with contextlib.suppress(RowChangedError):
                 self.backend.rehearse(self._cipher.seal(row), expect=None)
+
+
+class KnownVersions:
+    """The versions of a destination's rows that a copy has found or written: eight bytes for each."""
+
+    def __init__(self) -> None:
+        self._marks = array("q")
+
+    def add(self, row_id: str, etag: object) -> None:
+        """Note a version."""
+        self._marks.append(hash((row_id, etag)))
+
+    def __contains__(self, row: Row) -> bool:
+        return hash((row.id, row.etag)) in self._marks
 
 
 def read_ahead(rows: Iterator[Found]) -> Iterator[Found]:

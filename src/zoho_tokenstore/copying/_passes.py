@@ -3,8 +3,8 @@
 A pass goes through both stores side by side, in the order of the ids, holding at most one page of
 each. Each row is one compare-and-set, read back after it was written; if the destination can write
 many, new rows that nothing else matches are written and read back together. Passes are made until one
-finds nothing to write, so the last one has compared all rows. If this stops partway, the destination
-has whole rows; run again, it continues with the missing ones.
+finds nothing to write, so the last one has compared all rows, and a second run writes nothing. If this
+stops partway, the destination has whole rows; run again, it continues with the missing ones.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from zoho_tokenstore.copying._bulk import Batch, Written, in_batches, write_ahea
 from zoho_tokenstore.copying._deletions import Deletions
 from zoho_tokenstore.copying._endpoints import (
     Endpoint,
+    KnownVersions,
     best_of,
     bytes_of,
     check,
@@ -79,13 +80,14 @@ def copy_rows(
 
     The arguments and errors are those of `copying.copy`, with both stores open.
     """
-    state, since = CopyReport(), clock() - RECENT_MS
+    state, since, known = CopyReport(), clock() - RECENT_MS, KnownVersions()
     deletions = Deletions(source, destination, dry_run=dry_run)
     with reporting(source, destination, state, on_event, is_real=not dry_run):
         while state.passes < MAX_PASSES:
             state.begin_pass()
             try:
-                _Pass(source, destination, on_conflict, dry_run, since, state, deletions).run(on_progress)
+                one = _Pass(source, destination, on_conflict, dry_run, since, state, deletions, known)
+                one.run(on_progress)
             except TokenStoreError as error:
                 forget_values(error)  # unsealed rows
                 raise
@@ -108,6 +110,7 @@ class _Pass:
         since: int,
         state: CopyReport,
         deletions: Deletions,
+        known: KnownVersions,
     ) -> None:
         self._source = source
         self._destination = destination
@@ -116,6 +119,8 @@ class _Pass:
         self._since = since
         self._state = state
         self._deletions = deletions
+        self._known = known
+        self._elsewhere: set[str] = set()  # ids that got a row of another id, perhaps after they were read
         self._digests = hashlib.sha256(), hashlib.sha256()
         self._bytes = b""
 
@@ -126,6 +131,8 @@ class _Pass:
         batches = in_batches((self._opened(found), theirs) for found, theirs in pairs)
         for batch, written in write_ahead(batches, self._write_new):
             for row, theirs in batch:
+                if isinstance(theirs, Row) and state.passes == 1:
+                    self._known.add(theirs.id, theirs.etag)
                 if row is not None:
                     state.rows += 1
                     self._deletions.saw(row.id)
@@ -179,7 +186,8 @@ class _Pass:
         check(row)
         theirs = None if found is None else self._destination.open(found)
         # A scan may be out of order; a write would notice.
-        if theirs is None and (self._dry_run or self._deletions.outcome_of(row) is not None):
+        is_unsure = theirs is None and (self._dry_run or self._deletions.outcome_of(row) is not None)
+        if is_unsure or row.id in self._elsewhere:
             theirs = self._destination.load(row.id)
         policy, deadline = self._policy(), Deadline(CONFLICT_TIMEOUT)
         while not isinstance(theirs, UnreadableRow):
@@ -194,7 +202,7 @@ class _Pass:
         return Settled(Outcome.LOCKED, reason=theirs.reason)
 
     def _policy(self, *, is_disturbed: bool = False) -> OnConflict:
-        """Return which version stays: one saved since this began is not simply overwritten."""
+        """Return which version stays: one perhaps saved since this began is not just overwritten."""
         if self._on_conflict is OnConflict.OVERWRITE and (is_disturbed or self._state.passes > 1):
             return OnConflict.NEWER
         return self._on_conflict
@@ -240,6 +248,8 @@ class _Pass:
             if theirs.id != row.id and not self._dry_run:
                 self._destination.refuse_retired(row)  # the owner may have logged out and in again
             written = self._write(wanted, theirs.etag)
+            if theirs.id != row.id:
+                self._elsewhere.add(theirs.id)
             now = (None if written is None else self._kept(wanted, written)) or theirs
             self._state.overwritten += 1
         return Settled(Outcome.OVERWRITTEN if theirs.id == row.id else Outcome.ELSEWHERE, now)
@@ -250,11 +260,18 @@ class _Pass:
             ours = self._source.rows_of_owner(record_of(theirs)).rows
             if best_of(theirs, ours).id != row.id:
                 return Outcome.KEPT_DESTINATION
-        if policy is not OnConflict.NEWER:
+        if policy is not OnConflict.NEWER or self._may_overwrite(theirs):
             return None
         if row.updated_at_ms is None or theirs.updated_at_ms is None:
             return Outcome.CONFLICT
         return Outcome.KEPT_DESTINATION if row.updated_at_ms <= theirs.updated_at_ms else None
+
+    def _may_overwrite(self, theirs: Row) -> bool:
+        """Return whether a row is to be overwritten, and nobody else has saved it since this began.
+
+        Else a later pass would leave what the first pass of a second run overwrites.
+        """
+        return self._on_conflict is OnConflict.OVERWRITE and theirs in self._known
 
     def _others(self, row: Row, rows: list[Row]) -> list[Row]:
         """Return an owner's rows in the destination other than this one.
@@ -303,6 +320,7 @@ class _Pass:
             _VerificationError: the storage has not kept what was written, or does not find it.
         """
         etag, found = written
+        self._known.add(row.id, etag)
         now = found or self._destination.load(row.id)
         if isinstance(now, UnreadableRow):
             raise _verification_error(row)

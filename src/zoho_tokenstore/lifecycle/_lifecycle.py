@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from zoho_tokenstore._policies import SessionPolicy
+from zoho_tokenstore.events import EventKind
 from zoho_tokenstore.lifecycle._ending import Ending
 from zoho_tokenstore.lifecycle._sessions import Sessions
+from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal._renewer import Renewer
 from zoho_tokenstore.renewal._steps import Origin
 
@@ -31,6 +33,32 @@ class Lifecycle:
         if self.sessions is not None:
             renewer.gate = self.sessions
             renewer.repository.on_login(self.sessions.began)
+
+    def settle(self, granted: TokenRecord, origin: Origin) -> TokenRecord | None:
+        """Return a login whose save failed, if it is stored all the same: perhaps only the answer was lost.
+
+        If it is not, what Zoho has granted is given back.
+
+        Arguments:
+            granted: the client, and the tokens that it was granted.
+            origin: what is known of Zoho for them.
+
+        Raises:
+            TokenStoreError: nobody knows. The login may be stored, so it stays alive at Zoho.
+        """
+        repository = self.renewer.repository
+        if granted.refresh_token is None:  # then a look-up is by the access token, and needs no client
+            query = TokenRecord(access_token=granted.access_token)
+        else:
+            query = granted.changed(access_token=None, grant_token=None, api_domain=None)
+        stored = repository.find(query, tell=False)
+        if stored is None:
+            self.ending.give_back(granted, origin)
+            return None
+        repository.emit(EventKind.SAVED_LATE, stored)
+        if self.sessions is not None:
+            self.sessions.began(stored)
+        return stored
 
 
 class HasLifecycle(Protocol):

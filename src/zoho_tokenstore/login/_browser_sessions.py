@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -52,19 +52,25 @@ class BrowserSessions:
         self._leases = leases
         self._lifetime_ms = int(lifetime.total_seconds() * 1000)
 
-    def open(self, login_id: str, label: str = "", *, secret: str | None = None) -> str:
-        """Begin a session, and return what the browser is to keep: it lets its holder in.
+    def open(
+        self, login_id: str, label: str = "", *, secret: str | None = None, unanswered: Iterable[str] = ()
+    ) -> str:
+        """Begin a session, unless it has begun; return what the browser is to keep: it lets its holder in.
 
         Arguments:
             login_id: the login.
             label: what tells this browser from others of the same user.
             secret: what the browser is to prove; by default a random string.
+            unanswered: likewise of sessions that this browser has never heard of; they end.
         """
         session = session_of(login_id, secret or secrets.token_urlsafe(24))
+        lost = set(map(_digest, unanswered))
 
         def add(sessions: list[BrowserSession], now_ms: int) -> list[BrowserSession]:
             new = BrowserSession(split(session)[1], now_ms, label[:_LONGEST_LABEL])
-            return [*sessions, new][-_MOST:]
+            others = [each for each in sessions if each.id not in lost]
+            is_open = any(each.id == new.id for each in others)
+            return others if is_open else [*others, new][-_MOST:]
 
         self._change(login_id, add)
         return session

@@ -47,7 +47,7 @@ class LoginFailedError(TokenStoreError):
     """Nobody was logged in. Nothing was stored, and what Zoho had granted was revoked, or is to be.
 
     If the store fails once it has the login, that ends, unless other browsers are in it. If it cannot be
-    ended either, the message says that it stays.
+    ended either, or the store does not say whether it has it, the message says that it stays.
 
     Arguments:
         kind: how it failed.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import hmac
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Final, Literal, cast
 
 from zoho_tokenstore._logins import Client
@@ -16,8 +15,6 @@ from zoho_tokenstore.errors import (
     BackendError,
     ConfigurationError,
     ConflictError,
-    InvalidClientError,
-    InvalidGrantError,
     LoginExpiredError,
     SealingError,
     TokenNotFoundError,
@@ -26,20 +23,17 @@ from zoho_tokenstore.errors import (
 from zoho_tokenstore.login._addresses import exchange_server, safe_path
 from zoho_tokenstore.login._begun_logins import Begun, Kept, kept_of, parse_kept
 from zoho_tokenstore.login._browser_sessions import BrowserSession, BrowserSessions, session_of, split
+from zoho_tokenstore.login._exchange import Exchange
 from zoho_tokenstore.login._failures import LoginFailedError, LoginFailure
 from zoho_tokenstore.login._once import Once, Outcome
 from zoho_tokenstore.login._results import LoggedIn, Started
-from zoho_tokenstore.login._scopes import CRM_READ, missing_from, with_identity
+from zoho_tokenstore.login._scopes import CRM_READ, with_identity
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal._answers import TokenResponse
 from zoho_tokenstore.renewal._authorization import AccessType, authorization_url, pkce_pair
-from zoho_tokenstore.renewal._datacenters import DATA_CENTERS, of_accounts_server
-from zoho_tokenstore.renewal._steps import Origin
-from zoho_tokenstore.tokens import CRM_VERSION, Tokens
+from zoho_tokenstore.renewal._datacenters import DATA_CENTERS
+from zoho_tokenstore.tokens import Tokens
 
 _NOTHING: Final = Begun(0, "", "/")
-_USED_UP: Final = frozenset({"invalid_code", "invalid_grant"})
-"""What Zoho says of a code that has expired after its two minutes, or has been used."""
 
 
 class LoginFlow:
@@ -84,7 +78,7 @@ class LoginFlow:
             raise ConfigurationError('Pass the scopes as a list of strings, such as ["ZohoCRM.users.READ"].')
         self.tokens: Final = tokens
         self.scopes: Final = with_identity(scopes)
-        self._client, self._clients = client, dict(clients or {})
+        self._client = client
         self._accounts_url = accounts_url or tokens.accounts_url or DATA_CENTERS[0].accounts_url
         self._access_type: AccessType = access_type
         self._limit_ms = int(time_limit.total_seconds() * 1000)
@@ -96,6 +90,7 @@ class LoginFlow:
                 "process only. Keep the logins of a site in another store."
             )
         self._once = Once(self._repository.leases)
+        self._exchange = Exchange(tokens, client, clients or {}, redirect_url, self.scopes, access_type)
         self.redirect_url: Final = redirect_url
         self.is_secure: Final = redirect_url.startswith("https://")
         self.session_lifetime: Final = session_lifetime
@@ -160,7 +155,7 @@ class LoginFlow:
             raise _with(LoginFailedError("used"), begun, logins)
         over = {**logins, state: begun._replace(verifier="", user=None)}
         try:
-            login, session = self._outcome_of(state, begun, answer, label)
+            login, session = self._outcome_of(state, logins, answer, label)
         except LoginFailedError as error:
             raise _with(error, begun, over) from error.__cause__
         except (AccountsError, BackendError, ConflictError, SealingError, TokenNotFoundError) as error:
@@ -231,17 +226,18 @@ class LoginFlow:
                 self._once.burn(state, "foreign")
 
     def _outcome_of(
-        self, state: str, begun: Begun, answer: Mapping[str, str], label: str
+        self, state: str, logins: Mapping[str, Begun], answer: Mapping[str, str], label: str
     ) -> tuple[TokenRecord, str]:
         """Return the login and the browser's session: the same ones, however often the callback comes."""
         # Made of what this browser alone has kept: others may know the address of its callback.
-        secret = self._mac_of("session", begun.verifier)
+        of_browser = {each: self._mac_of("session", login.verifier) for each, login in logins.items()}
+        secret = of_browser.pop(state)
         known = self._once.claim(state)
-        if known is not None:
+        if known is not None and known.opening != split(secret)[1]:
             return self._same_as(known, secret)
         try:
-            login = self._log_in(begun, answer)
-            return login, self._let_in(state, login, label, secret)
+            login = self._log_in(logins[state], answer) if known is None else self._login_of(known)
+            return login, self._let_in(state, login, label, secret, of_browser.values())
         except TokenStoreError as error:  # whoever waits for the same callback learns it, too
             kind = error.kind if isinstance(error, LoginFailedError) else "unavailable"
             with contextlib.suppress(BackendError):  # then they learn it when they have waited long enough
@@ -257,13 +253,24 @@ class LoginFlow:
             raise LoginFailedError("expired", "Its process is gone, or its session has ended.")
         return login, session
 
-    def _let_in(self, state: str, login: TokenRecord, label: str, secret: str) -> str:
+    def _login_of(self, outcome: Outcome) -> TokenRecord:
+        """Return the login of a process that died, perhaps, before it let its browser in."""
+        login = self._renewer.current(outcome.login_id or "")
+        if login is None:
+            raise LoginFailedError("expired", "Its process is gone, and the login has ended.")
+        return login
+
+    def _let_in(
+        self, state: str, login: TokenRecord, label: str, secret: str, unanswered: Iterable[str]
+    ) -> str:
         """Open the browser's session, or end the login, unless other browsers are in it."""
         login_id = login.id or ""
         session = session_of(login_id, secret)
         try:
-            self.sessions.open(login_id, label, secret=secret)
-            self._once.settle(state, Outcome(login_id=login_id))
+            # First the note: if this process dies, the browser's next try opens this very session.
+            self._once.settle(state, Outcome(login_id, opening=split(session)[1]))
+            self.sessions.open(login_id, label, secret=secret, unanswered=unanswered)
+            self._once.settle(state, Outcome(login_id))
         except TokenStoreError as error:
             try:
                 if not self.sessions.end(*split(session)):
@@ -284,63 +291,7 @@ class LoginFlow:
         server = exchange_server(self._accounts_url, answer)
         if server is None:
             raise LoginFailedError("unknown_server")
-        return self._exchange(begun, code, server)
-
-    def _exchange(self, begun: Begun, code: str, server: str) -> TokenRecord:
-        center = of_accounts_server(server)
-        client = self._clients.get(center.location if center else "", self._client)
-        base = TokenRecord(
-            client_id=client.id,
-            client_secret=client.secret,
-            grant_token=code,
-            redirect_url=self.redirect_url,
-        )
-        origin = Origin(accounts_url=server, crm_version=CRM_VERSION)
-        exchange = partial(
-            self._renewer.accounts(server).exchange,
-            client.id,
-            client.secret,
-            code,
-            redirect_url=self.redirect_url,
-            code_verifier=begun.verifier,
-        )
-        try:
-            grant = self._renewer.ask(base, exchange)
-        except InvalidGrantError as error:
-            raise LoginFailedError(
-                "expired" if error.error_code in _USED_UP else "refused", str(error)
-            ) from error
-        except InvalidClientError as error:
-            raise LoginFailedError("refused", str(error)) from error
-        return self._keep(begun, base, grant, origin)
-
-    def _keep(self, begun: Begun, base: TokenRecord, grant: TokenResponse, origin: Origin) -> TokenRecord:
-        """Store what was granted now, or give it back: it must not be stored later, when it is revoked."""
-        check = partial(self._check, begun, grant)
-        try:
-            return self._renewer.keep(base, grant, origin, check=check, may_wait=False)
-        except TokenStoreError:
-            granted = base.changed(
-                refresh_token=grant.refresh_token,
-                access_token=grant.access_token,
-                api_domain=origin.domain_for(base, grant.api_domain),
-            )
-            self.tokens.lifecycle.ending.give_back(granted, origin)
-            raise
-
-    def _check(self, begun: Begun, grant: TokenResponse, record: TokenRecord) -> None:
-        """Refuse what must not become a login."""
-        missing = missing_from(grant.scopes, self.scopes) if grant.scopes else ()
-        if missing:
-            raise LoginFailedError("missing_scopes", f"Not granted: {', '.join(missing)}.")
-        if record.user_name is None:
-            raise LoginFailedError("unknown_user", f"Needed: {', '.join(self.scopes[:2])}.")
-        if not begun.expects(record.user_name):
-            raise LoginFailedError("wrong_user")
-        if record.refresh_token is None and self._access_type == "offline":
-            stored = self._repository.find(record.changed(access_token=None, grant_token=None), tell=False)
-            if stored is None or stored.refresh_token is None or stored.identified_at_ms is None:
-                raise LoginFailedError("no_refresh_token")
+        return self._exchange.log_in(begun, code, server)
 
 
 def _with(error: LoginFailedError, begun: Begun, logins: Mapping[str, Begun]) -> LoginFailedError:

@@ -24,10 +24,14 @@ _KEPT_MS: Final = 3_600_000
 
 
 class Outcome(NamedTuple):
-    """What has become of a login: the id of the stored one, or the kind of failure; neither yet."""
+    """What has become of a login: the id of the stored one, or the kind of failure; neither yet.
+
+    `opening` is the id of the browser session that is to be opened, and may be open already.
+    """
 
     login_id: str | None = None
     failure: str | None = None
+    opening: str | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -91,7 +95,7 @@ def _parse(seen: LeaseState) -> tuple[Outcome, int]:
     """Read what is noted. A string that we did not write counts as abandoned."""
     try:
         values: dict[str, Any] = json.loads(seen.text)
-        login_id, failure = values["login_id"], values["failure"]
-        return Outcome(login_id and str(login_id), failure and str(failure)), int(values["at_ms"])
+        texts = (values[name] for name in Outcome._fields)
+        return Outcome(*(text and str(text) for text in texts)), int(values["at_ms"])
     except (ValueError, TypeError, LookupError):
         return Outcome(), 0
