@@ -189,9 +189,9 @@ class AESGCMCipher:
         return clear
 
     def _opened(self, row: Row) -> Row | None:
-        box, *others = row[3:7]
+        box = row.client_secret
         key = self.keys.current.by_heading.get(box[:HEADING]) if box else None
-        if any(others):
+        if row.refresh_token or row.access_token or row.grant_token:
             key = None
         elif key is None and box and values.is_sealed(box):
             key = self._sought(box)
