@@ -57,8 +57,8 @@ class Emitter:
         **details: Unpack[EventDetails],
     ) -> None:
         """Report something that happened to `record`, first in the audit trail."""
-        is_kept = is_audited(kind)
-        if self._on_event is None and kind not in LOGGED and (self._trail is None or not is_kept):
+        is_unheard = self._trail is None or not is_audited(kind)
+        if self._on_event is None and is_unheard and kind not in LOGGED:
             return
         event = Event(
             kind=kind,
@@ -68,7 +68,7 @@ class Emitter:
             user_name=record.user_name,
             client_id=record.client_id,
             actor=current_actor(),
-            login=login_digest(self._signer, record) if is_kept else None,
+            login=login_digest(self._signer, record) if is_audited(kind) else None,
             former_login=login_digest(self._signer, former),
             **details,
         )

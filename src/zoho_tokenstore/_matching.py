@@ -86,7 +86,8 @@ def without_spent_code(record: TokenRecord, spent_codes: SpentCodes) -> TokenRec
     """Return what is stored of a record: an exchanged code is dropped, unless it is to be kept."""
     is_spent = record.access_token is not None or record.refresh_token is not None
     is_kept = spent_codes == "find" or (spent_codes == "self-client" and record.redirect_url is None)
-    return record if is_kept or not is_spent else record.changed(grant_token=None)
+    is_dropped = is_spent and not is_kept and record.grant_token is not None
+    return record.changed(grant_token=None) if is_dropped else record
 
 
 def choose(query: TokenRecord, key: LookupKey, candidates: Iterable[TokenRecord]) -> TokenRecord | None:
@@ -193,9 +194,8 @@ def same_owner(record: TokenRecord, found: TokenRecord) -> bool:
 
 def same_person(record: TokenRecord, found: TokenRecord) -> bool:
     """Return whether a row named by its id can be the record's: no other user or client."""
-    return all(
-        mine is None or theirs is None or mine == theirs
-        for mine, theirs in ((record.user_name, found.user_name), (record.client_id, found.client_id))
+    return (None in (record.user_name, found.user_name) or record.user_name == found.user_name) and (
+        None in (record.client_id, found.client_id) or record.client_id == found.client_id
     )
 
 
@@ -276,11 +276,10 @@ def with_login_of(record: TokenRecord, login: TokenRecord) -> TokenRecord:
 
 def _with_expiry(filled: TokenRecord, own: TokenRecord, stored: TokenRecord) -> TokenRecord:
     """Return a record filled with the stored one's fields, with the expiry of its access token."""
-    if own.access_token is None:
-        return filled.changed(expires_at_ms=stored.expires_at_ms)
-    if own.access_token != stored.access_token:
-        return filled.changed(expires_at_ms=own.expires_at_ms)
-    return filled
+    if own.access_token is not None and own.access_token == stored.access_token:
+        return filled
+    ends = stored.expires_at_ms if own.access_token is None else own.expires_at_ms
+    return filled if ends == filled.expires_at_ms else filled.changed(expires_at_ms=ends)
 
 
 def _owner(record: TokenRecord) -> tuple[str | None, str | None, str | None]:

@@ -235,6 +235,7 @@ _LONG_PAST: Final = 0
 _LATEST: Final = 2**43
 """In the year 2248: greater values are microseconds."""
 _new: Final = object.__new__
+_set: Final = object.__setattr__
 
 
 def record_from_row(row: Row) -> TokenRecord:
@@ -285,5 +286,5 @@ def row_from_record(record: TokenRecord, row_id: str) -> Row:
 def _unchecked(held: dict[str, Any]) -> TokenRecord:
     """Return a record of values already checked."""
     record = _new(TokenRecord)
-    record.__dict__.update(held)
+    _set(record, "__dict__", held)  # it is frozen
     return record

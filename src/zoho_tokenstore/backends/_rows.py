@@ -33,6 +33,7 @@ OWN_COLUMNS: Final = STORED[len(COLUMNS) :]
 Stored = tuple[Any, ...]
 
 _EXPIRY: Final = ROW_FIELDS.index("expiry_time")
+_FIELDS: Final = slice(len(ROW_FIELDS))
 _DIGESTS: Final = slice(len(ROW_FIELDS), len(ROW_FIELDS) + len(DIGESTED))
 _NULLS: Final = (None,) * len(DIGESTED)
 _TEXT: Final = (str, type(None))
@@ -42,6 +43,7 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "id": (str,),
     "etag": (int, str),
 }
+_new: Final = tuple.__new__
 _LITERAL: Final = re.compile(r"NULL|X'[0-9A-F]*'|CAST\(X'[0-9A-F]*' AS TEXT\)")
 
 _MAX_KINDS: Final = 1024
@@ -111,7 +113,8 @@ def row_of(stored: Stored) -> Row:
             digests["access_token"] = access_token
         if grant_token is not None:
             digests["grant_token"] = grant_token
-    return Row._make((*stored[: _DIGESTS.start], digests, stored[-1]))
+    others = digests, stored[-1]
+    return _new(Row, stored[_FIELDS] + others)  # not by the class: this runs for every row read
 
 
 def _convert(stored: Stored) -> Found:

@@ -147,7 +147,7 @@ class PendingSaves:
             saved: what is stored now.
             renews: it was a renewal, which does not replace another login.
         """
-        if given.access_token in (None, saved.access_token):
+        if self.kept and given.access_token in (None, saved.access_token):
             self._forget(lambda kept: _replaces(saved, kept.record, renews))
 
     def forget(self, token_id: str) -> None:

@@ -122,7 +122,17 @@ class BaseStore(Opened):
         record = self._get(token_id)
         if record is None:
             record = self._log_in(token_id)
-        return None if record is None else self._token(record, token_id)
+            if record is None:
+                return None
+        known = self._known.get(token_id)
+        if known is not None and known[0] is record:
+            return self.family.copy_of(known[1])
+        if self._renewer is not None and self._renewer.skew.offset_ms:
+            return self.family.new_token(self._on_this_host(record))
+        token = self.family.new_token(record)
+        if self._known.is_second_hit(token_id):
+            self._known.keep(token_id, (record, self.family.copy_of(token)))
+        return token
 
     def _save(self, record: TokenRecord, token: Any) -> TokenRecord:
         """Save what a token of the SDK holds, and set its id; return what is stored."""
@@ -162,15 +172,6 @@ class BaseStore(Opened):
         if self.family.accepts_missing_id and may_be_missing:
             return None
         raise TokenNotFoundError(f"There is no token with the id {token_id!r}. Log in again.")
-
-    def _token(self, record: TokenRecord, token_id: str) -> Any:
-        known = self._known.get(token_id)
-        if known is not None and known[0] is record:
-            return self.family.copy_of(known[1])
-        token = self.family.new_token(self._on_this_host(record))
-        if self._known.is_second_hit(token_id) and not self._offset_ms:
-            self._known.keep(token_id, (record, self.family.copy_of(token)))
-        return token
 
     def _origin(self) -> Origin:
         return self.family.origin(self.family.asking_token())

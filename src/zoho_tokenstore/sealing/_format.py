@@ -19,13 +19,14 @@ bytes, and its base64 text is unique.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from zoho_tokenstore.errors import InvalidTokenError
 from zoho_tokenstore.records import NO_DIGESTS, Row
 
-_FAMILY: Final = "zts"
-MARK: Final = f"{_FAMILY}1."
+FAMILY: Final = "zts"
+MARK: Final = f"{FAMILY}1."
 _ID: Final = slice(len(MARK), len(MARK) + 8)
 HEADING: Final = _ID.stop + 1
 """The characters before the base64."""
@@ -38,7 +39,7 @@ _ERRORS: Final = "surrogatepass"
 
 def is_sealed(text: str) -> bool:
     """Return whether a string has the form of a box, of this or a later version."""
-    return text.startswith(_FAMILY) and text[_ID.start - 1 : _ID.start] == text[_ID.stop : HEADING] == "."
+    return text.startswith(FAMILY) and text[_ID.start - 1 : _ID.start] == text[_ID.stop : HEADING] == "."
 
 
 def heading_of(key_id: str) -> str:
@@ -97,24 +98,34 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+def with_box(row: Row, box: str, digests: Mapping[str, str]) -> Row:
+    """Return a row with its secrets in a box."""
+    return _new(Row, (*row[:3], box, None, None, None, *row[7:14], digests, row[15]))
+
+
 def with_content(row: Row, content: str) -> Row:
     """Return a sealed row unsealed."""
     secret, refresh, access, grant, created, updated, used, identified = content.split("\0")
+    row_id, user, client, _, _, _, _, ends, url, domain, _, _, _, _, _, etag = row
     # By position, not by the class: this runs for every row read.
     return _new(
         Row,
         (
-            *row[:3],
+            row_id,
+            user,
+            client,
             secret or None,
             refresh or None,
             access or None,
             grant or None,
-            *row[7:10],
+            ends,
+            url,
+            domain,
             int(created) if created else None,
             int(updated) if updated else None,
             int(used) if used else None,
             int(identified) if identified else None,
             NO_DIGESTS,
-            row[15],
+            etag,
         ),
     )

@@ -77,7 +77,8 @@ class SQLiteHandle:
     def read_one(self, query: str, values: Stored = ()) -> Stored | None:
         """Return the only row of a query, or `None` if there is none."""
         try:
-            found: Stored | None = self.open().execute(query, values).fetchone()
+            connection = self.connection or self.open()
+            found: Stored | None = connection.execute(query, values).fetchone()
         except sqlite3.OperationalError as error:
             if not failures.is_no_text(error):
                 raise
