@@ -12,7 +12,18 @@ import pytest
 from tests.sdk import app
 from tests.sdk.conftest import _clean_sdk, _loopback_only, _running_zoho, zoho
 from tests.sdk.portal import Portal, of_kind
-from tests.sealing.support import FOREIGN, NEW, OLD, box_of, bytes_of, change, make_backend, rows, stored
+from tests.sealing.support import (
+    FOREIGN,
+    KINDS,
+    NEW,
+    OLD,
+    box_of,
+    bytes_of,
+    change,
+    make_backend,
+    rows,
+    stored,
+)
 from zoho_tokenstore import Event, Keyset, RepositoryStore, SealingError, TokenRecord, TokenRepository
 from zoho_tokenstore.backend import Backend
 from zoho_tokenstore.emulator import Emulator
@@ -25,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("no_keys")
 Open = Callable[..., Portal]
 
 
-@pytest.fixture(params=["list", "sqlite"])
+@pytest.fixture(params=[kind for kind in ("list", "sqlite") if kind in KINDS])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     backend = make_backend(request.param, tmp_path)
     yield backend

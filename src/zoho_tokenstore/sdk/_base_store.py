@@ -91,7 +91,7 @@ class BaseStore(Opened):
     def get_tokens(self) -> list[Any]:
         """Return all tokens, but for those over a session limit."""
         records = (record for record in self.repository.scan() if not self._is_overdue(record))
-        return [self.family.new_token(record) for record in records]
+        return [self.family.new_token(self._on_this_host(record)) for record in records]
 
     @raises_sdk_errors
     def delete_tokens(self) -> None:
@@ -124,11 +124,11 @@ class BaseStore(Opened):
             record = self._log_in(token_id)
             if record is None:
                 return None
+        if self._offset_ms:
+            return self.family.new_token(self._on_this_host(record))
         known = self._known.get(token_id)
         if known is not None and known[0] is record:
             return self.family.copy_of(known[1])
-        if self._renewer is not None and self._renewer.skew.offset_ms:
-            return self.family.new_token(self._on_this_host(record))
         token = self.family.new_token(record)
         if self._known.is_second_hit(token_id):
             self._known.keep(token_id, (record, self.family.copy_of(token)))

@@ -177,3 +177,20 @@ def test_deleting_forgets_a_token_that_could_not_be_saved(monkeypatch: pytest.Mo
 
 def _fail() -> None:
     raise BackendUnavailableError("The storage cannot be written.")
+
+
+def test_every_look_up_gives_the_expiry_by_this_hosts_clock(store: ListStore) -> None:
+    """As soon as it is known how far that is off; also of a token that has been looked up before."""
+    ada = login("ada")
+    token = make_token(**ada)
+    store.save_token(token)
+    for _ in range(3):
+        assert store.find_token_by_id(token.get_id()).get_expires_in() == ada["expires_in"]
+    assert store._renewer is not None
+    store._renewer.skew.offset_ms = 600_000
+    found = [
+        store.find_token_by_id(token.get_id()),
+        store.find_token(make_token(user_name=ada["user_name"])),
+        *store.get_tokens(),
+    ]
+    assert [one.get_expires_in() for one in found] == [str(int(ada["expires_in"] or 0) - 600_000)] * 3
