@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.login.support import CALLBACK, Browser, Site, consent, failure_of
+from tests.login.support import CALLBACK, SECURE, Browser, Site, consent, failure_of
 from tests.support.leaseless import LeaselessBackend
 from zoho_tokenstore import (
     BackendUnavailableError,
@@ -226,8 +227,27 @@ def test_what_cannot_be_used_is_told_at_once(site: Site) -> None:
     """Not to the first user."""
     with pytest.raises(ConfigurationError, match="list of strings"):
         LoginFlow(site.tokens, site.client, CALLBACK, scopes="ZohoCRM.users.READ")
-    with pytest.raises(ConfigurationError, match="redirect URL"):
-        LoginFlow(site.tokens, site.client, "")
+    for url in (
+        "",
+        "/callback",
+        "portal.example/callback",
+        "https://[::1/callback",
+        f"{SECURE}#x",
+        f" {SECURE}",
+    ):
+        with pytest.raises(ConfigurationError, match="redirect URL"):
+            LoginFlow(site.tokens, site.client, url)
+    for duration in (timedelta(0), timedelta(days=-1), 600):
+        for name in ("time_limit", "session_lifetime"):
+            with pytest.raises(ConfigurationError, match=f"{name} must be a timedelta above zero"):
+                LoginFlow(site.tokens, site.client, CALLBACK, **{name: cast("Any", duration)})
+    with pytest.raises(ConfigurationError, match="'EU' in clients"):
+        LoginFlow(site.tokens, site.client, CALLBACK, clients={"EU": site.client})
+
+
+def test_a_scheme_has_no_case(site: Site) -> None:
+    """The site's cookie is for HTTPS alone, however its address is written."""
+    assert LoginFlow(site.tokens, site.client, SECURE.replace("https", "HTTPS")).is_secure
 
 
 def test_a_store_that_shares_tokens_only(zoho: Emulator) -> None:

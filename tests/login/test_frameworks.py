@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Callable
@@ -42,6 +43,17 @@ class TestSuccess:
         for url, path in ((two, "/two"), (one, "/one")):
             assert web.get(web.consent(url, patricia)).headers["location"] == path
         assert web.me() == patricia
+
+    def test_long_addresses_in_several_tabs(self, web: Web, patricia: str) -> None:
+        """Browsers drop a cookie of more than 4096 bytes: the latest login is kept, whatever came before."""
+        for tab in range(4):
+            path = (
+                f"/courses?filter={''.join(hashlib.sha512(bytes([tab, n])).hexdigest() for n in range(14))}"
+            )
+            url = web.begin(path)
+            assert max(len(name) + len(value) for name, value in web.cookies.items()) < 3600
+        assert web.get(web.consent(url, patricia)).headers["location"] == path
+        assert max(len(name) + len(value) for name, value in web.cookies.items()) < 3600
 
     def test_the_callback_is_loaded_again(self, web: Web, patricia: str) -> None:
         """Whoever is logged in is sent on; the code is spent once."""

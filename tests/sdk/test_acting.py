@@ -23,6 +23,7 @@ from zoho_tokenstore import (
     RefreshToken,
     RepositoryStore,
     TokenNotFoundError,
+    TokenRecord,
     Tokens,
     open_store,
     open_tokens,
@@ -83,6 +84,23 @@ def test_a_block_acts_as_its_user(office: Office) -> None:
         app.create_lead("three")
     assert not acts()
     assert office.creators() == {"one": "ann", "two": "bob", "three": "ann"}
+
+
+def test_an_outer_blocks_data_centre_is_its_users_own(office: Office) -> None:
+    """A login without an API domain is asked for where the SDK was initialized, also inside of another's."""
+    repository, far = office.store.repository, 4_102_444_800_000
+    eu, unknown = (
+        repository.save(
+            TokenRecord(user_name=name, access_token=name, api_domain=domain, expires_at_ms=far)
+        ).id
+        or ""
+        for name, domain in (("eva", "https://www.zohoapis.eu"), ("una", None))
+    )
+    with office.tokens.acting_as(eu):
+        assert Initializer.get_initializer().environment.url == "https://www.zohoapis.eu"
+        with office.tokens.acting_as(unknown):
+            assert Initializer.get_initializer().environment.url == office.zoho.url
+        assert Initializer.get_initializer().environment.url == "https://www.zohoapis.eu"
 
 
 def test_what_acted_before_goes_on(office: Office) -> None:

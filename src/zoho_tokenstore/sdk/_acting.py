@@ -61,6 +61,7 @@ class ActingAs:
         self._thread: int | None = None
         self._before: Any = None
         self._mine: Any = None
+        self._place: Any = None
 
     def __enter__(self) -> TokenRecord:
         if not isinstance(self._token_id, str):
@@ -106,7 +107,10 @@ class ActingAs:
         mine = Initializer()
         for name, value in vars(base).items():
             setattr(mine, name, value)
-        mine.environment = _environment(record, base.environment)
+        # Where an outer block's user works says nothing of this one.
+        outer = next((block for block in _blocks.entered if block._mine is base), None)
+        self._place = base.environment if outer is None else outer._place
+        mine.environment = _environment(record, self._place)
         mine.token = CRM.new_token(record)
         return mine
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -167,6 +168,15 @@ class TestActions:
         trail = tokens().lifecycle.renewer.repository.audit
         assert trail is not None
         assert "admin:view_login-end_login-renew_login" in {entry.actor for entry in trail.entries()}
+
+    def test_a_long_name(self, project: Project, login: str) -> None:
+        """Users of a project may have longer names than an actor."""
+        operator = User.objects.create_superuser("o")
+        browser = project.browser()
+        browser.force_login(operator)
+        with mock.patch.object(User, "get_username", return_value="o" * 254):
+            act(browser, "end_logins", login)
+        assert project.stored == []
 
     @pytest.mark.parametrize("right", ["view_login", "end_login"])
     def test_rights(self, project: Project, login: str, right: str) -> None:

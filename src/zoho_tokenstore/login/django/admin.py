@@ -133,7 +133,7 @@ class LoginAdmin(Base):
     ) -> None:
         """Do something to each login, and only then write Django's log, which may lock the database."""
         logins, failed = list(queryset), {}
-        with on_behalf_of(f"admin:{request.user.get_username()}"):
+        with on_behalf_of(f"admin:{request.user.get_username()}"[:200]):
             for login in logins:
                 try:
                     do(login.id)
