@@ -22,6 +22,7 @@ from zoho_tokenstore import (
     InvalidTokenError,
     RefreshToken,
     RepositoryStore,
+    Revoked,
     TokenNotFoundError,
     TokenRecord,
     Tokens,
@@ -101,6 +102,15 @@ def test_an_outer_blocks_data_centre_is_its_users_own(office: Office) -> None:
         with office.tokens.acting_as(unknown):
             assert Initializer.get_initializer().environment.url == office.zoho.url
         assert Initializer.get_initializer().environment.url == "https://www.zohoapis.eu"
+
+
+def test_a_login_without_a_domain_is_revoked_where_the_sdk_was_initialized(office: Office) -> None:
+    """Not in the data centre of the block's user, where nobody knows it."""
+    save = office.store.repository.save
+    eva = TokenRecord(access_token="a", api_domain="https://www.zohoapis.eu", expires_at_ms=4_102_444_800_000)
+    una = save(TokenRecord(refresh_token=office.zoho.mint_refresh_token()))
+    with office.tokens.acting_as(save(eva).id or ""):
+        assert office.tokens.log_out(una.id or "") is Revoked.REVOKED
 
 
 def test_what_acted_before_goes_on(office: Office) -> None:

@@ -15,7 +15,15 @@ from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import TokenRecord, not_an_id
 from zoho_tokenstore.renewal import _datacenters as datacenters
 from zoho_tokenstore.sdk._tokens import CRM
-from zoho_tokenstore.sdk._zoho import Initializer, SDKException, Token, USDataCenter, environment_of
+from zoho_tokenstore.sdk._zoho import (
+    PLACE,
+    Initializer,
+    SDKException,
+    Token,
+    USDataCenter,
+    environment_of,
+    place_of,
+)
 from zoho_tokenstore.tokens import Tokens
 
 __all__ = ["ActingAs", "initialize_sdk"]
@@ -61,7 +69,6 @@ class ActingAs:
         self._thread: int | None = None
         self._before: Any = None
         self._mine: Any = None
-        self._place: Any = None
 
     def __enter__(self) -> TokenRecord:
         if not isinstance(self._token_id, str):
@@ -107,10 +114,9 @@ class ActingAs:
         mine = Initializer()
         for name, value in vars(base).items():
             setattr(mine, name, value)
-        # Where an outer block's user works says nothing of this one.
-        outer = next((block for block in _blocks.entered if block._mine is base), None)
-        self._place = base.environment if outer is None else outer._place
-        mine.environment = _environment(record, self._place)
+        place = place_of(base)
+        setattr(mine, PLACE, place)
+        mine.environment = _environment(record, place)
         mine.token = CRM.new_token(record)
         return mine
 
