@@ -258,10 +258,14 @@ def test_a_store_that_shares_tokens_only(zoho: Emulator) -> None:
         LoginFlow(tokens, Client("1", "2"), CALLBACK)
 
 
+@pytest.mark.parametrize("path", ["", "/oauth/v2/token"])
 def test_data_centres_with_secrets_of_their_own(
-    site: Site, zoho: Emulator, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """The code of a user in Europe is exchanged there, by the client of Europe."""
+    """The code of a user in Europe is exchanged there, by the client of Europe.
+
+    Also if logins begin at the address that the SDK's environment has, the token endpoint.
+    """
     sent: list[tuple[str, Mapping[str, str]]] = []
 
     def post(_: object, url: str, form: Mapping[str, str], headers: object = None) -> HTTPAnswer:
@@ -269,7 +273,7 @@ def test_data_centres_with_secrets_of_their_own(
         return HTTPAnswer(200, b'{"error": "invalid_code"}')
 
     monkeypatch.setattr(Transport, "post", post)
-    home = "https://accounts.zoho.com"
+    home = f"https://accounts.zoho.com{path}"
     clients = {"eu": Client("1000.EU", "secret-of-eu")}
     flow = LoginFlow(site.tokens, site.client, CALLBACK, clients=clients, accounts_url=home)
     for location, client in (("eu", clients["eu"]), ("in", site.client)):
