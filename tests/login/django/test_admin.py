@@ -67,6 +67,24 @@ class TestList:
         assert created
         assert used
 
+    @pytest.mark.parametrize(
+        "column",
+        ["id", "user_name", "api_domain", "created_at_ms", "last_used_at_ms", "expiry_time"],
+    )
+    def test_a_row_that_is_damaged(
+        self, operator: Browser, project: Project, patricia: str, rajesh: str, column: str
+    ) -> None:
+        """It does not keep the others from being shown, and is shown as well as it can be."""
+        for user in (patricia, rajesh):
+            project.browser().log_in(user)
+        (damaged,) = (login.id for login in project.stored if (login.user_name or "").startswith(patricia))
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE oauthtoken SET last_used_at_ms = updated_at_ms")
+            cursor.execute(f"UPDATE oauthtoken SET {column} = x'3132' WHERE id = %s", [damaged])
+        assert f"{rajesh}:" in operator.page(LIST).content.decode()
+        if column != "id":
+            assert operator.page(f"{LIST}{damaged}/change/").status_code == 200
+
     def test_a_state_that_is_bad(self, operator: Browser, login: str, zoho: Emulator) -> None:
         """With Zoho's word for it."""
         zoho.fault("token:refresh_token", "error", error="invalid_code")
