@@ -69,7 +69,7 @@ class TestList:
 
     @pytest.mark.parametrize(
         "column",
-        ["id", "user_name", "api_domain", "created_at_ms", "last_used_at_ms", "expiry_time"],
+        ["id", "user_name", "api_domain", "created_at_ms", "last_used_at_ms"],
     )
     def test_a_row_that_is_damaged(
         self, operator: Browser, project: Project, patricia: str, rajesh: str, column: str

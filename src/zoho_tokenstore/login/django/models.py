@@ -84,7 +84,7 @@ class Login(Model):
     @property
     def expires_at(self) -> datetime | None:
         """When its access token expires; the store renews it before."""
-        text = str(self.expiry_time or "")
+        text = self.expiry_time or ""
         return moment(int(text)) if text.isascii() and text.isdecimal() else None
 
 
