@@ -32,7 +32,6 @@ from zoho_tokenstore.login._once import Once, Outcome
 from zoho_tokenstore.login._results import LoggedIn, Started
 from zoho_tokenstore.login._scopes import CRM_READ, missing_from, with_identity
 from zoho_tokenstore.records import TokenRecord
-from zoho_tokenstore.renewal._addresses import accounts_server
 from zoho_tokenstore.renewal._answers import TokenResponse
 from zoho_tokenstore.renewal._authorization import AccessType, authorization_url, pkce_pair
 from zoho_tokenstore.renewal._datacenters import DATA_CENTERS, of_accounts_server
@@ -86,8 +85,7 @@ class LoginFlow:
         self.tokens: Final = tokens
         self.scopes: Final = with_identity(scopes)
         self._client, self._clients = client, dict(clients or {})
-        begins_at = accounts_url or tokens.accounts_url or DATA_CENTERS[0].accounts_url
-        self._accounts_url = accounts_server(begins_at)  # the SDK's environment names the token endpoint
+        self._accounts_url = accounts_url or tokens.accounts_url or DATA_CENTERS[0].accounts_url
         self._access_type: AccessType = access_type
         self._limit_ms = int(time_limit.total_seconds() * 1000)
         self._renewer = tokens.lifecycle.renewer
