@@ -82,6 +82,11 @@ class TestSuccess:
         with pytest.raises(ConfigurationError, match=r"does not lead to|no path of this site"):
             visit(pages=wrong)
 
+    def test_a_login_that_would_begin_elsewhere(self, visit: Visit) -> None:
+        """By the redirect URL, it is at `//login`, which browsers read as another host."""
+        with pytest.raises(ConfigurationError, match="'//login' is no path of this site"):
+            visit(redirect_url="https://portal.example//callback")
+
 
 STATUSES: Final = {"denied": 403, "wrong_user": 403, "missing_scopes": 403, "unavailable": 503}
 

@@ -38,8 +38,8 @@ class Site:
         logged_out: where it goes after a log-out, likewise; by default `home`.
 
     Raises:
-        ConfigurationError: the redirect URL leads to no `callback_path`, or `home` or `logged_out` to
-            another site.
+        ConfigurationError: the redirect URL leads to no `callback_path`, or a login, `home` or
+            `logged_out` to another site.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Site:
                 f"The redirect URL {flow.redirect_url} does not lead to callback_path={callback_path!r}. "
                 "Its path must end with that."
             )
-        for path in (home, logged_out):
+        self._login = url.path.removesuffix(callback_path) + login_path
+        for path in (self._login, home, logged_out):
             if path is not None and safe_path(path, "") != path:
                 raise ConfigurationError(f"{path!r} is no path of this site. It is one such as /courses.")
         self.flow: Final = flow
         self.host: Final = url.netloc
-        self._login = url.path.removesuffix(callback_path) + login_path
         self._home = home
         self._logged_out = home if logged_out is None else logged_out
 
