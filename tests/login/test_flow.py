@@ -184,6 +184,17 @@ class TestFailure:
         assert failure_of(lambda: browser.come_back(answer)).kind == "unavailable"
         zoho.clear_faults()
 
+    @pytest.mark.parametrize("status", [500, 503, 429])
+    @pytest.mark.parametrize("endpoint", ["users", "org"])
+    def test_the_crm_is_down(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str, endpoint: str, status: int
+    ) -> None:
+        """Then nobody knows who it is, and that is no matter of scopes: the user can try again."""
+        answer = consent(zoho, browser.start(), patricia)
+        zoho.fault(endpoint, "status", status=status)
+        failed = failure_of(lambda: browser.come_back(answer))
+        assert (failed.kind, site.stored, zoho.counters().live_refresh_tokens) == ("unavailable", [], 0)
+
     def test_zoho_is_down_when_tokens_are_given_back(
         self, browser: Browser, site: Site, zoho: Emulator, patricia: str, rajesh: str
     ) -> None:
