@@ -34,7 +34,7 @@ from zoho_tokenstore.login._scopes import CRM_READ, missing_from, with_identity
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal._answers import TokenResponse
 from zoho_tokenstore.renewal._authorization import AccessType, authorization_url, pkce_pair
-from zoho_tokenstore.renewal._datacenters import DATA_CENTERS, of_accounts_server
+from zoho_tokenstore.renewal._datacenters import DATA_CENTERS, environment_like, of_accounts_server
 from zoho_tokenstore.renewal._steps import Origin
 from zoho_tokenstore.tokens import CRM_VERSION, Tokens
 
@@ -294,7 +294,8 @@ class LoginFlow:
             grant_token=code,
             redirect_url=self.redirect_url,
         )
-        origin = Origin(accounts_url=server, crm_version=CRM_VERSION)
+        domain = environment_like(self.tokens.lifecycle.origin().api_domain, center)
+        origin = Origin(accounts_url=server, api_domain=domain, crm_version=CRM_VERSION)
         exchange = partial(
             self._renewer.accounts(server).exchange,
             client.id,
