@@ -29,6 +29,10 @@ from zoho_tokenstore.tokens import Tokens
 __all__ = ["ActingAs", "initialize_sdk"]
 
 
+_FILE_SERVERS: Final = {"ca": "https://upload.zohocloud.ca", "sa": "https://files.zoho.sa"}
+"""Where files go in the data centres whose server for them is named otherwise, as the SDK says."""
+
+
 class _Blocks(threading.local):
     """The blocks that this thread is in, the innermost last."""
 
@@ -147,5 +151,6 @@ def _environment(record: TokenRecord, current: Any) -> Any:
     center = datacenters.of_api_domain(domain or "")
     if domain is None or center is None or domain == getattr(current, "url", None):
         return current
-    upload = center.production.replace("https://www.", "https://content.")
+    content = center.production.replace("https://www.", "https://content.")
+    upload = _FILE_SERVERS.get(center.location, content)
     return environment_of(domain, f"{center.accounts_url}/oauth/v2/token", upload, center.location)
