@@ -15,7 +15,7 @@ from zohocrmsdk.src.com.zoho.crm.api.dc import DataCenter
 
 from demos.portal_web.crm import UnauthorizedError
 from demos.portal_web.local_zoho import COORDINATOR, local_zoho
-from demos.portal_web.settings import Settings
+from demos.portal_web.settings import Settings, folded
 from zoho_tokenstore import Client, RepositoryStore, SessionPolicy, SQLiteStore, TokenRecord
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.login import CRM_WRITE, LoginFlow
@@ -49,7 +49,7 @@ class Portal:
 
     def is_coordinator(self, user: TokenRecord) -> bool:
         """Return whether a user may see and end everybody's logins."""
-        name = (user.user_name or "").casefold()
+        name = folded(user.user_name or "")
         return bool({name, name.rpartition(":")[0]} & self.settings.coordinators)
 
     async def act(

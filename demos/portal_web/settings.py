@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from demos.portal_web.centers import BY_CODE
 from zoho_tokenstore import Client
@@ -59,7 +60,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     """
     port = _number(environment, "PORTAL_PORT", 8000)
     return Settings(
-        url=environment.get("PORTAL_URL", f"http://localhost:{port}").rstrip("/"),
+        url=_address(environment.get("PORTAL_URL", f"http://localhost:{port}")),
         folder=Path(environment.get("PORTAL_DATA", "portal-data")),
         client=_client(environment),
         accounts_url=_accounts_server(environment),
@@ -98,6 +99,11 @@ def read_secret(path: Path) -> str:
     return text
 
 
+def folded(name: str) -> str:
+    """Return a name as it is compared: only ASCII without regard to case, as the Kelvin sign is no `k`."""
+    return name.lower() if name.isascii() else name
+
+
 def _client(environment: Mapping[str, str]) -> Client | None:
     client_id = environment.get("ZOHO_CLIENT_ID")
     if not client_id:
@@ -109,6 +115,16 @@ def _client(environment: Mapping[str, str]) -> Client | None:
     raise SettingsError("ZOHO_CLIENT_ID is set: set ZOHO_CLIENT_SECRET or ZOHO_CLIENT_SECRET_FILE as well.")
 
 
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise SettingsError(f"PORTAL_URL is {url!r}; use the one that browsers see: https://portal.example.")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _accounts_server(environment: Mapping[str, str]) -> str:
     center = environment.get("ZOHO_DATA_CENTER", "us").lower()
     if center not in BY_CODE:
@@ -117,7 +133,7 @@ def _accounts_server(environment: Mapping[str, str]) -> str:
 
 
 def _names(text: str) -> frozenset[str]:
-    return frozenset(name.strip().casefold() for name in text.split(",") if name.strip())
+    return frozenset(folded(name.strip()) for name in text.split(",") if name.strip())
 
 
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:

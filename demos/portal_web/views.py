@@ -113,8 +113,11 @@ def go(request: Request, path: str, notice: str | None = None) -> Response:
 
 
 def moment(at_ms: int) -> str:
-    """Return a time in UTC, for machines."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
+    """Return a time in UTC, for machines; an empty string for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")
+    except (OverflowError, ValueError):
+        return ""
 
 
 def breakable(address: str) -> Markup:

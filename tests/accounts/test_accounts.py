@@ -290,6 +290,16 @@ def test_a_revocation_that_is_not_confirmed(serve: Serve, answer: object) -> Non
         accounts.revoke("t")
 
 
+def test_a_token_to_revoke_that_zoho_does_not_know(serve: Serve) -> None:
+    """By Zoho's pages that is a status of 400, with no word for it: the login is dead, and no debt."""
+    unknown = {"status": "failure"}
+    with pytest.raises(InvalidGrantError):
+        Accounts(serve(answering(http(unknown, status=400))).url, transport=QUICK).revoke("t")
+    throttled = unknown | {"error": "Access Denied", "error_description": "too many"}
+    with pytest.raises(RateLimitedError):
+        Accounts(serve(answering(http(throttled, status=400))).url, transport=QUICK).revoke("t")
+
+
 DEVICE = {"device_code": "d", "user_code": "u", "verification_url": "https://accounts.zoho.eu/device"}
 
 

@@ -370,4 +370,4 @@ def test_a_user_of_an_unknown_data_centre(location: object) -> None:
 
 def test_a_failure_can_be_asked_for_directly() -> None:
     """An answer without what another endpoint promises is unusable, with no error in it either."""
-    assert failure_of(answer({"status": "success"}), "to revoke the token").kind == "transient"
+    assert failure_of(answer({"status": "success"}), "the token to revoke").kind == "transient"

@@ -139,6 +139,8 @@ US, EU, LOCAL = "https://accounts.zoho.com", "https://accounts.zoho.eu", "http:/
         (US, {"location": "eu"}, EU),
         (US, {"location": "us", "accounts-server": EU}, EU),
         (US, {"accounts-server": "https://ACCOUNTS.zoho.eu/"}, EU),
+        (f"{US}/oauth/v2/token", {"location": "eu", "accounts-server": EU}, EU),
+        (f"{US}/oauth/v2/token", {}, US),
         (US, {"accounts-server": "https://accounts.zoho.eu.evil.example"}, None),
         (US, {"accounts-server": LOCAL}, None),
         (US, {"location": "mars"}, None),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.login.support import CALLBACK, Browser, Site, consent, failure_of
+from tests.login.support import CALLBACK, SECURE, Browser, Site, consent, failure_of
 from tests.support.leaseless import LeaselessBackend
 from zoho_tokenstore import (
     BackendUnavailableError,
@@ -183,6 +184,17 @@ class TestFailure:
         assert failure_of(lambda: browser.come_back(answer)).kind == "unavailable"
         zoho.clear_faults()
 
+    @pytest.mark.parametrize("status", [500, 503, 429])
+    @pytest.mark.parametrize("endpoint", ["users", "org"])
+    def test_the_crm_is_down(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str, endpoint: str, status: int
+    ) -> None:
+        """Then nobody knows who it is, and that is no matter of scopes: the user can try again."""
+        answer = consent(zoho, browser.start(), patricia)
+        zoho.fault(endpoint, "status", status=status)
+        failed = failure_of(lambda: browser.come_back(answer))
+        assert (failed.kind, site.stored, zoho.counters().live_refresh_tokens) == ("unavailable", [], 0)
+
     def test_zoho_is_down_when_tokens_are_given_back(
         self, browser: Browser, site: Site, zoho: Emulator, patricia: str, rajesh: str
     ) -> None:
@@ -226,8 +238,27 @@ def test_what_cannot_be_used_is_told_at_once(site: Site) -> None:
     """Not to the first user."""
     with pytest.raises(ConfigurationError, match="list of strings"):
         LoginFlow(site.tokens, site.client, CALLBACK, scopes="ZohoCRM.users.READ")
-    with pytest.raises(ConfigurationError, match="redirect URL"):
-        LoginFlow(site.tokens, site.client, "")
+    for url in (
+        "",
+        "/callback",
+        "portal.example/callback",
+        "https://[::1/callback",
+        f"{SECURE}#x",
+        f" {SECURE}",
+    ):
+        with pytest.raises(ConfigurationError, match="redirect URL"):
+            LoginFlow(site.tokens, site.client, url)
+    for duration in (timedelta(0), timedelta(days=-1), 600):
+        for name in ("time_limit", "session_lifetime"):
+            with pytest.raises(ConfigurationError, match=f"{name} must be a timedelta above zero"):
+                LoginFlow(site.tokens, site.client, CALLBACK, **{name: cast("Any", duration)})
+    with pytest.raises(ConfigurationError, match="'EU' in clients"):
+        LoginFlow(site.tokens, site.client, CALLBACK, clients={"EU": site.client})
+
+
+def test_a_scheme_has_no_case(site: Site) -> None:
+    """The site's cookie is for HTTPS alone, however its address is written."""
+    assert LoginFlow(site.tokens, site.client, SECURE.replace("https", "HTTPS")).is_secure
 
 
 def test_a_store_that_shares_tokens_only(zoho: Emulator) -> None:
@@ -238,10 +269,14 @@ def test_a_store_that_shares_tokens_only(zoho: Emulator) -> None:
         LoginFlow(tokens, Client("1", "2"), CALLBACK)
 
 
+@pytest.mark.parametrize("path", ["", "/oauth/v2/token"])
 def test_data_centres_with_secrets_of_their_own(
-    site: Site, zoho: Emulator, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    """The code of a user in Europe is exchanged there, by the client of Europe."""
+    """The code of a user in Europe is exchanged there, by the client of Europe.
+
+    Also if logins begin at the address that the SDK's environment has, the token endpoint.
+    """
     sent: list[tuple[str, Mapping[str, str]]] = []
 
     def post(_: object, url: str, form: Mapping[str, str], headers: object = None) -> HTTPAnswer:
@@ -249,7 +284,7 @@ def test_data_centres_with_secrets_of_their_own(
         return HTTPAnswer(200, b'{"error": "invalid_code"}')
 
     monkeypatch.setattr(Transport, "post", post)
-    home = "https://accounts.zoho.com"
+    home = f"https://accounts.zoho.com{path}"
     clients = {"eu": Client("1000.EU", "secret-of-eu")}
     flow = LoginFlow(site.tokens, site.client, CALLBACK, clients=clients, accounts_url=home)
     for location, client in (("eu", clients["eu"]), ("in", site.client)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Callable
@@ -43,6 +44,17 @@ class TestSuccess:
             assert web.get(web.consent(url, patricia)).headers["location"] == path
         assert web.me() == patricia
 
+    def test_long_addresses_in_several_tabs(self, web: Web, patricia: str) -> None:
+        """Browsers drop a cookie of more than 4096 bytes: the latest login is kept, whatever came before."""
+        for tab in range(4):
+            path = (
+                f"/courses?filter={''.join(hashlib.sha512(bytes([tab, n])).hexdigest() for n in range(14))}"
+            )
+            url = web.begin(path)
+            assert max(len(name) + len(value) for name, value in web.cookies.items()) < 3600
+        assert web.get(web.consent(url, patricia)).headers["location"] == path
+        assert max(len(name) + len(value) for name, value in web.cookies.items()) < 3600
+
     def test_the_callback_is_loaded_again(self, web: Web, patricia: str) -> None:
         """Whoever is logged in is sent on; the code is spent once."""
         callback = web.consent(web.begin("/courses"), patricia)
@@ -69,6 +81,11 @@ class TestSuccess:
     def test_what_cannot_be_used_is_told_at_once(self, visit: Visit, wrong: dict[str, str]) -> None:
         with pytest.raises(ConfigurationError, match=r"does not lead to|no path of this site"):
             visit(pages=wrong)
+
+    def test_a_login_that_would_begin_elsewhere(self, visit: Visit) -> None:
+        """By the redirect URL, it is at `//login`, which browsers read as another host."""
+        with pytest.raises(ConfigurationError, match="'//login' is no path of this site"):
+            visit(redirect_url="https://portal.example//callback")
 
 
 STATUSES: Final = {"denied": 403, "wrong_user": 403, "missing_scopes": 403, "unavailable": 503}

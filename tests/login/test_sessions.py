@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http.cookies import Morsel
+from unittest import mock
 
 import pytest
 
 from tests.login.support import SECURE
 from tests.login.web import Visit, Web, set_cookies
 from tests.support import wait_until
-from zoho_tokenstore import SessionPolicy
+from zoho_tokenstore import BackendUnavailableError, SessionPolicy
 
 
 def _days_of(cookie: Morsel[str]) -> float:
@@ -98,6 +100,32 @@ class TestSession:
         assert web.me() is None
         assert web.get("/courses").status_code == 303
 
+    @pytest.mark.parametrize("who", ["patricia", "rajesh"])
+    def test_a_login_that_cannot_be_read(
+        self, web: Web, patricia: str, who: str, request: pytest.FixtureRequest
+    ) -> None:
+        """Its user is asked to log in again, and that works, as it does for whoever comes next."""
+        web.log_in(patricia)
+        with sqlite3.connect(web.site.url.removeprefix("sqlite:///")) as database:
+            database.execute("UPDATE oauthtoken SET refresh_token = x'00ff'")
+        database.close()
+        assert web.me() is None
+        assert web.get("/courses").status_code == 303
+        user = request.getfixturevalue(who)
+        web.log_in(user)
+        assert web.me() == user
+
+    def test_the_former_session_cannot_be_ended(
+        self, web: Web, patricia: str, rajesh: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever logs in is logged in, although the store fails just then."""
+        web.log_in(patricia)
+        fails = mock.Mock(side_effect=BackendUnavailableError("The store is gone."))
+        monkeypatch.setattr(web.site.flow, "log_out", fails)
+        web.log_in(rajesh)
+        assert web.me() == rajesh
+        assert fails.called
+
     def test_the_operator_ends_a_login(self, another: Callable[[], Web], patricia: str) -> None:
         """In all browsers at once, while their users work."""
         browsers = [another(), another()]
@@ -139,6 +167,8 @@ class TestLogOut:
             {"Origin": "https://evil.example"},
             {"Origin": "http://localhost:8001"},
             {"Origin": "null"},
+            {"Origin": "http://["},
+            {"Origin": "http://localhost:8000/"},
         ],
     )
     def test_another_site(self, web: Web, patricia: str, headers: dict[str, str]) -> None:

@@ -65,6 +65,7 @@ class TestEnvironment:
             port=9000,
         )
         assert settings.is_secure
+        assert settings_from({"PORTAL_URL": "HTTPS://portal.example"}).is_secure
         assert "secret" not in repr(settings)
 
     @pytest.mark.parametrize(
@@ -72,6 +73,10 @@ class TestEnvironment:
         [
             ({"ZOHO_CLIENT_ID": "1000.OWN"}, "ZOHO_CLIENT_SECRET"),
             ({**OWN, "ZOHO_DATA_CENTER": "mars"}, "ZOHO_DATA_CENTER is 'mars'"),
+            *(
+                ({"PORTAL_URL": url}, f"PORTAL_URL is {url!r}")
+                for url in ("portal.example", "https://[", "ftp://x", "https://portal.example/sub", "")
+            ),
             ({"PORTAL_PORT": "http"}, "PORTAL_PORT is 'http'"),
             ({"PORTAL_PORT": "0"}, "PORTAL_PORT is '0'"),
             ({"PORTAL_IDLE_MINUTES": "-5"}, "PORTAL_IDLE_MINUTES is '-5'"),
@@ -175,6 +180,7 @@ class TestOpening:
             ("DEEPA@zylker.example:1", True),
             ("lee@zylker.example:7", True),
             ("lee@zylker.example:8", False),
+            ("deepa@zyl\N{KELVIN SIGN}er.example:1", False),
             ("rajesh@zylker.example:1", False),
             (None, False),
         ],

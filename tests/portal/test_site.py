@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Self
 
 import httpx2
@@ -330,6 +331,16 @@ class TestCoordinators:
         with logged_in(running, COORDINATOR) as coordinator:
             assert coordinator.get("/logins/1").status_code == 404
             assert coordinator.submit("/logins/1/end").status_code == 404
+
+    def test_a_login_with_an_absurd_time(self, running: Running, patricia: Visitor) -> None:
+        """Another program may have written it; all logins are shown."""
+        login = running.login_of(PATRICIA)
+        assert login is not None
+        with closing(sqlite3.connect(running.portal.store.repository.location)) as database, database:
+            database.execute("UPDATE oauthtoken SET last_used_at_ms = ? WHERE id = ?", (2**62, login.id))
+        with logged_in(running, COORDINATOR) as coordinator:
+            assert PATRICIA.partition("@")[0] in coordinator.get("/logins").text
+            assert coordinator.get(f"/logins/{login.id}").status_code == 200
 
     def test_a_coordinator_can_end_their_own_login(self, running: Running) -> None:
         """They are logged out as anybody is."""

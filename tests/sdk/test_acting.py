@@ -22,7 +22,9 @@ from zoho_tokenstore import (
     InvalidTokenError,
     RefreshToken,
     RepositoryStore,
+    Revoked,
     TokenNotFoundError,
+    TokenRecord,
     Tokens,
     open_store,
     open_tokens,
@@ -83,6 +85,48 @@ def test_a_block_acts_as_its_user(office: Office) -> None:
         app.create_lead("three")
     assert not acts()
     assert office.creators() == {"one": "ann", "two": "bob", "three": "ann"}
+
+
+def test_an_outer_blocks_data_centre_is_its_users_own(office: Office) -> None:
+    """A login without an API domain is asked for where the SDK was initialized, also inside of another's."""
+    repository, far = office.store.repository, 4_102_444_800_000
+    eu, unknown = (
+        repository.save(
+            TokenRecord(user_name=name, access_token=name, api_domain=domain, expires_at_ms=far)
+        ).id
+        or ""
+        for name, domain in (("eva", "https://www.zohoapis.eu"), ("una", None))
+    )
+    with office.tokens.acting_as(eu):
+        assert Initializer.get_initializer().environment.url == "https://www.zohoapis.eu"
+        with office.tokens.acting_as(unknown):
+            assert Initializer.get_initializer().environment.url == office.zoho.url
+        assert Initializer.get_initializer().environment.url == "https://www.zohoapis.eu"
+
+
+def test_a_login_without_a_domain_is_revoked_where_the_sdk_was_initialized(office: Office) -> None:
+    """Not in the data centre of the block's user, where nobody knows it."""
+    save = office.store.repository.save
+    eva = TokenRecord(access_token="a", api_domain="https://www.zohoapis.eu", expires_at_ms=4_102_444_800_000)
+    una = save(TokenRecord(refresh_token=office.zoho.mint_refresh_token()))
+    with office.tokens.acting_as(save(eva).id or ""):
+        assert office.tokens.log_out(una.id or "") is Revoked.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("domain", "files"),
+    [
+        ("https://www.zohoapis.ca", "https://upload.zohocloud.ca"),
+        ("https://sandbox.zohoapis.sa", "https://files.zoho.sa"),
+        ("https://www.zohoapis.eu", "https://content.zohoapis.eu"),
+    ],
+)
+def test_where_files_go(office: Office, domain: str, files: str) -> None:
+    """In two data centres, the SDK sends them to a server of another kind of name."""
+    far = 4_102_444_800_000
+    login = office.store.repository.save(TokenRecord(access_token="a", api_domain=domain, expires_at_ms=far))
+    with office.tokens.acting_as(login.id or ""):
+        assert Initializer.get_initializer().environment.file_upload_url == files
 
 
 def test_what_acted_before_goes_on(office: Office) -> None:

@@ -27,16 +27,16 @@ def exchange_server(asked: str, answer: Mapping[str, str]) -> str | None:
     """Return the accounts server where a code must be exchanged, that of the user's data centre.
 
     Arguments:
-        asked: the server that the browser was sent to.
+        asked: the server that the browser was sent to, or its token endpoint, as the SDK has it.
         answer: the parameters of the redirect. Anyone who sends a browser here can put any server there.
 
     Returns:
         the server; `None` if the redirect names an unknown one, which must not get the code.
     """
-    named, location = answer.get("accounts-server"), answer.get("location")
-    if of_accounts_server(asked) is None:  # the local Zoho, or a proxy
-        return asked if named is None or origin_of(named) == accounts_server(asked) else None
+    named, location, own = answer.get("accounts-server"), answer.get("location"), accounts_server(asked)
+    if of_accounts_server(own) is None:  # the local Zoho, or a proxy
+        return asked if named is None or origin_of(named) == own else None
     if named is None and location is None:
-        return asked
+        return own
     center = of_accounts_server(named) if named is not None else of_location(location or "")
     return None if center is None else center.accounts_url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -10,7 +11,9 @@ Kept = Mapping[str, Any]
 """Values that JSON can express, to be kept in the framework's session as they are."""
 
 _MOST: Final = 6
-"""How many logins a session remembers, the latest: sessions in cookies have 4,000 bytes."""
+_MOST_CHARACTERS: Final = 2400
+"""How many logins a session remembers, the latest, and how long they may be together: sessions in cookies
+have 4,000 bytes, of which Base64 takes a quarter. Browsers drop a cookie that is larger."""
 
 
 class Begun(NamedTuple):
@@ -52,10 +55,16 @@ def parse_kept(kept: Kept | None) -> dict[str, Begun]:
         match values:
             case [int(at_ms), str(verifier), str(path), str() | None as user] if isinstance(state, str):
                 found[state] = Begun(at_ms, verifier, path, user)
-    return dict(sorted(found.items(), key=lambda item: item[1].at_ms)[-_MOST:])
+    return dict(sorted(found.items(), key=_by_age)[-_MOST:])
 
 
 def kept_of(logins: Mapping[str, Begun]) -> dict[str, Any]:
-    """Return what a session is to remember."""
-    latest = sorted(logins.items(), key=lambda item: item[1].at_ms)[-_MOST:]
-    return {state: list(begun) for state, begun in latest}
+    """Return what a session is to remember: the latest login, and those before it that fit."""
+    latest = {state: list(begun) for state, begun in sorted(logins.items(), key=_by_age)[-_MOST:]}
+    while len(latest) > 1 and len(json.dumps(latest)) > _MOST_CHARACTERS:
+        del latest[next(iter(latest))]
+    return latest
+
+
+def _by_age(item: tuple[str, Begun]) -> int:
+    return item[1].at_ms

@@ -14,7 +14,7 @@ from zoho_tokenstore.login._scopes import missing_from
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal._answers import TokenResponse
 from zoho_tokenstore.renewal._authorization import AccessType
-from zoho_tokenstore.renewal._datacenters import of_accounts_server
+from zoho_tokenstore.renewal._datacenters import environment_like, of_accounts_server
 from zoho_tokenstore.renewal._steps import Origin
 from zoho_tokenstore.tokens import CRM_VERSION, Tokens
 
@@ -52,7 +52,8 @@ class Exchange:
             grant_token=code,
             redirect_url=self._redirect_url,
         )
-        origin = Origin(accounts_url=server, crm_version=CRM_VERSION)
+        domain = environment_like(self._lifecycle.origin().api_domain, center)
+        origin = Origin(accounts_url=server, api_domain=domain, crm_version=CRM_VERSION)
         exchange = partial(
             self._renewer.accounts(server).exchange,
             client.id,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Literal, get_args
 
-from zoho_tokenstore.errors import TokenStoreError
+from zoho_tokenstore.errors import SealingError, TokenStoreError, UnreadableRowError
 
 LoginFailure = Literal[
     "denied",
@@ -68,3 +70,13 @@ class LoginFailedError(TokenStoreError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.kind,), {**self.__dict__, "args": self.args}
+
+
+@contextmanager
+def passing_over_a_bad_row() -> Iterator[None]:
+    """Go on after the block if a row cannot be read; an event has said so. Keys that are missing raise."""
+    try:
+        yield
+    except (SealingError, UnreadableRowError) as error:
+        if isinstance(error, SealingError) and error.row_id is None:
+            raise

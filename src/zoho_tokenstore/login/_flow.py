@@ -21,10 +21,11 @@ from zoho_tokenstore.errors import (
     TokenStoreError,
 )
 from zoho_tokenstore.login._addresses import exchange_server, safe_path
+from zoho_tokenstore.login._arguments import check
 from zoho_tokenstore.login._begun_logins import Begun, Kept, kept_of, parse_kept
 from zoho_tokenstore.login._browser_sessions import BrowserSession, BrowserSessions, session_of, split
 from zoho_tokenstore.login._exchange import Exchange
-from zoho_tokenstore.login._failures import LoginFailedError, LoginFailure
+from zoho_tokenstore.login._failures import LoginFailedError, LoginFailure, passing_over_a_bad_row
 from zoho_tokenstore.login._once import Once, Outcome
 from zoho_tokenstore.login._results import LoggedIn, Started
 from zoho_tokenstore.login._scopes import CRM_READ, with_identity
@@ -74,8 +75,7 @@ class LoginFlow:
         time_limit: timedelta = timedelta(minutes=10),
         session_lifetime: timedelta = timedelta(days=14),
     ) -> None:
-        if isinstance(scopes, str):
-            raise ConfigurationError('Pass the scopes as a list of strings, such as ["ZohoCRM.users.READ"].')
+        check(redirect_url, scopes, clients or {}, time_limit=time_limit, session_lifetime=session_lifetime)
         self.tokens: Final = tokens
         self.scopes: Final = with_identity(scopes)
         self._client = client
@@ -92,7 +92,7 @@ class LoginFlow:
         self._once = Once(self._repository.leases)
         self._exchange = Exchange(tokens, client, clients or {}, redirect_url, self.scopes, access_type)
         self.redirect_url: Final = redirect_url
-        self.is_secure: Final = redirect_url.startswith("https://")
+        self.is_secure: Final = redirect_url.lower().startswith("https://")
         self.session_lifetime: Final = session_lifetime
         self.sessions: Final = BrowserSessions(self._repository.leases, session_lifetime)
         self.start()  # what cannot be used is told now, not to the first user
@@ -165,7 +165,8 @@ class LoginFlow:
     def identify(self, session: str | None) -> TokenRecord | None:
         """Return the login of a browser's session as it is stored, or `None` if the session has ended.
 
-        Nothing is renewed, and Zoho is not asked: `tokens.get(login.id)` does that.
+        Nothing is renewed, and Zoho is not asked: `tokens.get(login.id)` does that. A login whose row cannot
+        be read has ended, too: its user can only log in again.
 
         Arguments:
             session: what `LoggedIn.session` gave the browser.
@@ -174,19 +175,18 @@ class LoginFlow:
             BackendError: the storage failed.
         """
         login_id = self.sessions.login_of(session)
-        record = None if login_id is None else self._renewer.current(login_id)
-        if record is not None and self._renewer.gate is not None:
-            try:
+        with contextlib.suppress(LoginExpiredError), passing_over_a_bad_row():
+            record = None if login_id is None else self._renewer.current(login_id)
+            if record is not None and self._renewer.gate is not None:
                 self._renewer.gate.admit(record, self._repository.clock())
-            except LoginExpiredError:
-                return None
-        return record
+            return record
+        return None
 
     def log_out(self, session: str | None, *, everywhere: bool = False) -> None:
         """End a browser's session; with the last session of a login, or `everywhere`, the login itself.
 
         That is revoked at Zoho. If Zoho cannot be asked now, it ends here, and the revocation is owed.
-        A session that has ended already is left alone.
+        A session that has ended already is left alone, and so is a login whose row cannot be read.
 
         Raises:
             BackendError: the storage failed.
@@ -196,7 +196,8 @@ class LoginFlow:
             return
         left = self.sessions.end(login_id, session_id)
         if everywhere or not left:
-            self.end(login_id)
+            with passing_over_a_bad_row():
+                self.end(login_id)
 
     def end(self, login_id: str) -> None:
         """End a login in all its browsers, and at Zoho, now or as soon as Zoho can be asked."""
@@ -207,8 +208,6 @@ class LoginFlow:
     def sessions_of(self, login_id: str) -> list[BrowserSession]:
         """Return the browsers in which a login is used, the oldest first."""
         return self.sessions.of(login_id)
-
-    # ---- one login
 
     def _new_state(self) -> str:
         """Return a state that only this client can have made, so that others fill no store with theirs."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, MutableMapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
 from zoho_tokenstore.login._addresses import safe_path
 from zoho_tokenstore.login._browser_sessions import BrowserSession
 from zoho_tokenstore.login._failures import LoginFailedError
@@ -18,6 +19,8 @@ Session = MutableMapping[str, Any]
 """What the framework keeps for a browser, in a signed cookie or on the server."""
 
 COOKIE: Final = "session"
+
+_log: Final = logging.getLogger("zoho_tokenstore")
 
 
 class Site:
@@ -35,8 +38,8 @@ class Site:
         logged_out: where it goes after a log-out, likewise; by default `home`.
 
     Raises:
-        ConfigurationError: the redirect URL leads to no `callback_path`, or `home` or `logged_out` to
-            another site.
+        ConfigurationError: the redirect URL leads to no `callback_path`, or a login, `home` or
+            `logged_out` to another site.
     """
 
     def __init__(
@@ -48,12 +51,12 @@ class Site:
                 f"The redirect URL {flow.redirect_url} does not lead to callback_path={callback_path!r}. "
                 "Its path must end with that."
             )
-        for path in (home, logged_out):
+        self._login = url.path.removesuffix(callback_path) + login_path
+        for path in (self._login, home, logged_out):
             if path is not None and safe_path(path, "") != path:
                 raise ConfigurationError(f"{path!r} is no path of this site. It is one such as /courses.")
         self.flow: Final = flow
         self.host: Final = url.netloc
-        self._login = url.path.removesuffix(callback_path) + login_path
         self._home = home
         self._logged_out = home if logged_out is None else logged_out
 
@@ -92,7 +95,7 @@ class Site:
             raise
         session.clear()  # what was there before somebody logged in is nobody's (session fixation)
         session.update({BEGUN: done.kept, SESSION: done.session})
-        self.flow.log_out(before)
+        end_former(self.flow, before)
         return done.next
 
     def user(self, session: Session) -> TokenRecord | None:
@@ -108,3 +111,11 @@ class Site:
         self.flow.log_out(session.get(SESSION), everywhere=everywhere)
         session.clear()
         return self._logged_out
+
+
+def end_former(flow: LoginFlow, session: str | None) -> None:
+    """End the session that a browser had before it logged in again; a failure keeps nobody from that."""
+    try:
+        flow.log_out(session)
+    except TokenStoreError as error:
+        _log.warning("A browser logged in again, and its former session could not be ended: %s", error)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from zoho_tokenstore.errors import AccountsError, forget_values
+from zoho_tokenstore.errors import AccountsError, InvalidGrantError, forget_values
 from zoho_tokenstore.renewal._addresses import accounts_server
 from zoho_tokenstore.renewal._answers import TokenResponse, failure_of, fields_of, parse_token_response
 from zoho_tokenstore.renewal._authorization import joined
@@ -142,8 +142,11 @@ class Accounts:
             AccountsUnavailableError: there was no usable answer.
         """
         answer = self._post("/oauth/v2/token/revoke", {"token": token})
-        if answer.status != 200 or fields_of(answer).get("status") != "success":
-            raise failure_of(answer, "to revoke the token")
+        values = fields_of(answer)
+        if answer.status == 400 and values.get("status") == "failure" and not values.get("error"):
+            raise InvalidGrantError("Zoho does not know the token to revoke.")  # Zoho's pages name no error
+        if answer.status != 200 or values.get("status") != "success":
+            raise failure_of(answer, "the token to revoke")
 
     @_forgetting
     def start_device(self, client_id: str, scopes: Sequence[str]) -> DeviceCode:

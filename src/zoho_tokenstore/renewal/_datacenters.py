@@ -61,6 +61,19 @@ def of_api_domain(api_domain: str) -> DataCenter | None:
     return of_location(api_domain) or _BY_API_DOMAIN.get(_canonical(url))
 
 
+def environment_like(api_domain: str | None, center: DataCenter | None) -> str | None:
+    """Return the API domain of a data centre's sandbox or developer edition, if another's is given.
+
+    Arguments:
+        api_domain: that of some data centre's environment; for production's, the answer is `None`.
+        center: the data centre.
+    """
+    known = of_api_domain(api_domain or "")
+    if known is None or center is None:
+        return None
+    return {known.sandbox: center.sandbox, known.developer: center.developer}.get(api_domain or "")
+
+
 def of_accounts_server(url: str) -> DataCenter | None:
     """Return the data centre whose accounts server this is, or `None`.
 

@@ -189,12 +189,15 @@ class Steps:
         self._services.learn(grant)
         return grant
 
-    def _user_of(self, record: TokenRecord, grant: TokenResponse, version: int) -> str | None:
+    def _user_of(
+        self, record: TokenRecord, grant: TokenResponse, version: int, *, is_needed: bool
+    ) -> str | None:
         """Ask who logged in, while the lease lasts: others with the same code wait for that, too."""
         left = self._services.transport.timeout.total_seconds() - (time.monotonic() - self._began)
         transport = self._services.transport.within(_within(left))
         domain = record.api_domain or ""
-        return users.current_user(domain, grant.access_token, version=version, transport=transport)
+        ask = users.named_user if is_needed else users.current_user
+        return ask(domain, grant.access_token, version=version, transport=transport)
 
     def save(
         self,
@@ -207,7 +210,7 @@ class Steps:
         """Save what Zoho has granted, instead of what was stored; a first login with its user's name.
 
         Before that, `check` may raise what prevents it. If the storage fails, it is kept until it can be
-        saved, if it `may_wait`.
+        saved, if it `may_wait`; otherwise an unanswered question who logged in prevents it, too.
         """
         base = stored or self._about
         record = base.changed(
@@ -218,7 +221,8 @@ class Steps:
         )
         identified = False
         if record.user_name is None and self._origin.crm_version is not None:
-            name = self._user_of(record, grant, self._origin.crm_version)
+            # What cannot wait has a user who can try again.
+            name = self._user_of(record, grant, self._origin.crm_version, is_needed=not may_wait)
             record, identified = record.changed(user_name=name), name is not None
         check(record)
         fence = Fence(is_login=True)

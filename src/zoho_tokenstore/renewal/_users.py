@@ -26,6 +26,18 @@ def current_user(api_domain: str, access_token: str, *, version: int, transport:
         version: the version of the CRM's API, that of the SDK.
         transport: sends the requests. Its time limit is for both together.
     """
+    try:
+        return named_user(api_domain, access_token, version=version, transport=transport)
+    except AccountsUnavailableError:
+        return None
+
+
+def named_user(api_domain: str, access_token: str, *, version: int, transport: Transport) -> str | None:
+    """Return the same, for callers that cannot continue without a name.
+
+    Raises:
+        AccountsUnavailableError: the CRM gave no answer now.
+    """
     base = origin_of(api_domain)
     if base is None:  # nowhere to send a token
         return None
@@ -40,10 +52,12 @@ def current_user(api_domain: str, access_token: str, *, version: int, transport:
 
 def _first(transport: Transport, url: str, access_token: str, of: str, name: str) -> str | None:
     """Return a field of the first record in an answer."""
-    try:
-        answer = transport.get(url, {"Authorization": f"Zoho-oauthtoken {access_token}"})
-    except AccountsUnavailableError:
-        return None
+    answer = transport.get(url, {"Authorization": f"Zoho-oauthtoken {access_token}"})
+    if answer.status == 429 or answer.status >= 500:
+        raise AccountsUnavailableError(
+            f"Zoho's CRM was asked who logged in, and answered with HTTP {answer.status}. Try again later.",
+            retry_after=answer.retry_after,
+        )
     records: Any = fields_of(answer).get(of) if answer.status == 200 else None
     first = records[0] if isinstance(records, list) and records else None
     value = first.get(name) if isinstance(first, dict) else None

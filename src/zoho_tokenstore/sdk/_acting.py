@@ -15,10 +15,22 @@ from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import TokenRecord, not_an_id
 from zoho_tokenstore.renewal import _datacenters as datacenters
 from zoho_tokenstore.sdk._tokens import CRM
-from zoho_tokenstore.sdk._zoho import Initializer, SDKException, Token, USDataCenter, environment_of
+from zoho_tokenstore.sdk._zoho import (
+    PLACE,
+    Initializer,
+    SDKException,
+    Token,
+    USDataCenter,
+    environment_of,
+    place_of,
+)
 from zoho_tokenstore.tokens import Tokens
 
 __all__ = ["ActingAs", "initialize_sdk"]
+
+
+_FILE_SERVERS: Final = {"ca": "https://upload.zohocloud.ca", "sa": "https://files.zoho.sa"}
+"""Where files go in the data centres whose server for them is named otherwise, as the SDK says."""
 
 
 class _Blocks(threading.local):
@@ -106,7 +118,9 @@ class ActingAs:
         mine = Initializer()
         for name, value in vars(base).items():
             setattr(mine, name, value)
-        mine.environment = _environment(record, base.environment)
+        place = place_of(base)
+        setattr(mine, PLACE, place)
+        mine.environment = _environment(record, place)
         mine.token = CRM.new_token(record)
         return mine
 
@@ -137,5 +151,6 @@ def _environment(record: TokenRecord, current: Any) -> Any:
     center = datacenters.of_api_domain(domain or "")
     if domain is None or center is None or domain == getattr(current, "url", None):
         return current
-    upload = center.production.replace("https://www.", "https://content.")
+    content = center.production.replace("https://www.", "https://content.")
+    upload = _FILE_SERVERS.get(center.location, content)
     return environment_of(domain, f"{center.accounts_url}/oauth/v2/token", upload, center.location)

@@ -14,6 +14,7 @@ from zoho_tokenstore.sdk._zoho import (
     OAuthToken,
     UserSignature,
     may_move,
+    place_of,
 )
 
 _FIND_USER: Final = "_OAuthToken__find_user"
@@ -25,11 +26,13 @@ class CRMFamily(Family):
     def origin(self, token: Any = None) -> Origin:
         """Return where the SDK would send its own requests for a token now, in this thread.
 
+        In a block of `acting_as`, that is where it would outside: the block's user says nothing of others.
+
         It asks who a new login is if that token has no user and its `find_user`, which has no
         getter, is on; SDK 5 has none, and asks nobody.
         """
         initializer = Initializer.get_initializer()
-        environment = None if initializer is None else initializer.environment
+        environment = None if initializer is None else place_of(initializer)
         asks = token is not None and token.get_user_signature() is None and getattr(token, _FIND_USER, False)
         return Origin(
             accounts_url=None if environment is None else environment.accounts_url,

@@ -30,6 +30,7 @@ except ModuleNotFoundError as error:
 __all__ = [
     "ACCEPTS_MISSING_ID",
     "CRM_VERSION",
+    "PLACE",
     "Initializer",
     "OAuthToken",
     "SDKException",
@@ -39,7 +40,19 @@ __all__ = [
     "UserSignature",
     "environment_of",
     "may_move",
+    "place_of",
 ]
+
+PLACE: Final = "_zoho_tokenstore_place"
+"""Where an initializer of `acting_as` keeps the environment that it has replaced by its user's."""
+
+
+def place_of(initializer: Any) -> Any:
+    """Return the environment that the application has chosen, for logins of which no other is known.
+
+    In a block of `acting_as`, the SDK's own is that of the block's user, which says nothing of others.
+    """
+    return getattr(initializer, PLACE, initializer.environment)
 
 
 def may_move(initializer: Any) -> bool:

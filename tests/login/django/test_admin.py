@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -65,6 +66,24 @@ class TestList:
         assert browsers == "2"
         assert created
         assert used
+
+    @pytest.mark.parametrize(
+        "column",
+        ["id", "user_name", "api_domain", "created_at_ms", "last_used_at_ms"],
+    )
+    def test_a_row_that_is_damaged(
+        self, operator: Browser, project: Project, patricia: str, rajesh: str, column: str
+    ) -> None:
+        """It does not keep the others from being shown, and is shown as well as it can be."""
+        for user in (patricia, rajesh):
+            project.browser().log_in(user)
+        (damaged,) = (login.id for login in project.stored if (login.user_name or "").startswith(patricia))
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE oauthtoken SET last_used_at_ms = updated_at_ms")
+            cursor.execute(f"UPDATE oauthtoken SET {column} = x'3132' WHERE id = %s", [damaged])
+        assert f"{rajesh}:" in operator.page(LIST).content.decode()
+        if column != "id":
+            assert operator.page(f"{LIST}{damaged}/change/").status_code == 200
 
     def test_a_state_that_is_bad(self, operator: Browser, login: str, zoho: Emulator) -> None:
         """With Zoho's word for it."""
@@ -167,6 +186,15 @@ class TestActions:
         trail = tokens().lifecycle.renewer.repository.audit
         assert trail is not None
         assert "admin:view_login-end_login-renew_login" in {entry.actor for entry in trail.entries()}
+
+    def test_a_long_name(self, project: Project, login: str) -> None:
+        """Users of a project may have longer names than an actor."""
+        operator = User.objects.create_superuser("o")
+        browser = project.browser()
+        browser.force_login(operator)
+        with mock.patch.object(User, "get_username", return_value="o" * 254):
+            act(browser, "end_logins", login)
+        assert project.stored == []
 
     @pytest.mark.parametrize("right", ["view_login", "end_login"])
     def test_rights(self, project: Project, login: str, right: str) -> None:

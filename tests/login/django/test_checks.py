@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -57,6 +58,7 @@ def test_good_settings() -> None:
         (GOOD | {"SCOPES": "ZohoCRM.users.READ"}, "SCOPES must be a list"),
         (GOOD | {"SESSIONS": 30}, "SESSIONS must be a SessionPolicy"),
         (GOOD | {"SESSION_LIFETIME": 30}, "SESSION_LIFETIME must be a timedelta"),
+        (GOOD | {"TIME_LIMIT": timedelta(0)}, "TIME_LIMIT must be a timedelta above zero"),
         (GOOD | {"STORE": None}, "STORE must be a string"),
         (GOOD | {"SDK": "yes"}, "SDK must be"),
         (GOOD | {"OPTIONS": []}, "OPTIONS must be a dict"),

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from tests.login.django.support import Project, flow, tokens
+from tests.login.support import failure_of
 from tests.sdk import app
 from zoho_tokenstore import BackendError, ConfigurationError
 from zoho_tokenstore.login.django import _site, close_site
+from zoho_tokenstore.renewal._transport import HTTPAnswer, Transport
 
 
 def environment() -> Any:
@@ -43,10 +45,27 @@ def test_the_environment_of_a_local_zoho(project: Project) -> None:
     """It is made of the accounts server; Zoho's own servers need none."""
     tokens()
     assert environment().url == project.zoho.url
-    project.set(ACCOUNTS_URL="https://accounts.zoho.eu")
-    tokens()
-    assert environment().url == "https://www.zohoapis.com"
-    assert flow().start().url.startswith("https://accounts.zoho.eu/")
+    for path in ("", "/oauth/v2/token"):
+        project.set(ACCOUNTS_URL=f"https://accounts.zoho.eu{path}")
+        tokens()
+        assert environment().url == "https://www.zohoapis.com"
+        assert flow().start().url.startswith("https://accounts.zoho.eu/oauth/v2/auth?")
+
+
+def test_users_of_another_data_centre(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They begin where everybody does, also if the SDK is initialized; their codes are exchanged at home."""
+    sent: list[str] = []
+
+    def post(_: object, url: str, form: object, headers: object = None) -> HTTPAnswer:
+        sent.append(url)
+        return HTTPAnswer(200, b'{"error": "invalid_code"}')
+
+    monkeypatch.setattr(Transport, "post", post)
+    project.set(ACCOUNTS_URL=None)
+    kept = flow().start().kept
+    answer = {"state": next(iter(kept)), "code": "1000.x", "accounts-server": "https://accounts.zoho.eu"}
+    failure_of(lambda: flow().finish(answer, kept))
+    assert sent == ["https://accounts.zoho.eu/oauth/v2/token"]
 
 
 def test_options_of_the_store(project: Project) -> None:

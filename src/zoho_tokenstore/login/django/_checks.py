@@ -57,7 +57,7 @@ def _of_cookies(known: Options) -> Iterator[CheckMessage]:
         )
     elif same_site != "Lax":
         yield Caution('SESSION_COOKIE_SAMESITE is not "Lax".', id="zoho_login.W002")
-    if known.redirect_url.startswith("https://") and not settings.SESSION_COOKIE_SECURE:
+    if known.redirect_url.lower().startswith("https://") and not settings.SESSION_COOKIE_SECURE:
         yield Caution(
             "The site is at https://, but its session cookie is also sent over http://.",
             "Set SESSION_COOKIE_SECURE = True, and CSRF_COOKIE_SECURE = True.",

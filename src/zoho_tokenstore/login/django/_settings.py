@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from zoho_tokenstore._policies import SessionPolicy
+from zoho_tokenstore.login._arguments import is_whole_url
 from zoho_tokenstore.login._scopes import CRM_READ
 
 NAME: Final = "ZOHO_LOGIN"
@@ -57,6 +57,10 @@ class Options:
         return None if "://" in self.store else self.store
 
 
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, timedelta) and value > timedelta(0)
+
+
 _NAMES: Final = tuple(each.name.upper() for each in fields(Options))
 _REQUIRED: Final = _NAMES[:3]
 _STRINGS: Final = ("CLIENT_ID", "CLIENT_SECRET", "REDIRECT_URL", "STORE", "ACCOUNTS_URL", "HOME")
@@ -65,8 +69,7 @@ _KINDS: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "ACCOUNTS_URL": (lambda value: value is None or isinstance(value, str), "a URL or None"),
     "SCOPES": (lambda value: isinstance(value, list | tuple), "a list of strings, such as CRM_READ"),
     "SESSIONS": (lambda value: value is None or isinstance(value, SessionPolicy), "a SessionPolicy or None"),
-    "SESSION_LIFETIME": (lambda value: isinstance(value, timedelta), "a timedelta"),
-    "TIME_LIMIT": (lambda value: isinstance(value, timedelta), "a timedelta"),
+    **dict.fromkeys(("SESSION_LIFETIME", "TIME_LIMIT"), (_is_duration, "a timedelta above zero")),
     "SDK": (
         lambda value: isinstance(value, Mapping | bool),
         "a dict of initialize_sdk's arguments, or False",
@@ -102,7 +105,7 @@ def problems() -> Iterator[str]:
         elif name in _KINDS and not _KINDS[name][0](value):
             yield f"{NAME}: {name} must be {_KINDS[name][1]}."
     url = given.get("REDIRECT_URL")
-    if url and isinstance(url, str) and not _is_absolute(url):
+    if url and isinstance(url, str) and not is_whole_url(url):
         yield f"{NAME}: REDIRECT_URL must be a whole URL, such as https://portal.example/zoho/callback."
 
 
@@ -120,11 +123,3 @@ def _given() -> Any:
 def _hint(name: str) -> str:
     near = get_close_matches(name.upper(), _NAMES, 1)
     return f" Is {near[0]} meant?" if near else f" It may have {', '.join(_NAMES)}."
-
-
-def _is_absolute(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -105,11 +105,12 @@ def _environment(given: Any, known: Options) -> Any:
     if given is not None:
         return given() if callable(given) else given
     url = known.accounts_url
-    if url is None or datacenters.of_accounts_server(url) is not None:
+    here = None if url is None else accounts_server(url)
+    if here is None or datacenters.of_accounts_server(here) is not None:
         return None
     from zoho_tokenstore.sdk._zoho import environment_of
 
-    here = accounts_server(url)  # the local Zoho has everything at one address
+    # The local Zoho has everything at one address.
     return environment_of(here, f"{here}/oauth/v2/token", here)
 
 

@@ -9,6 +9,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_MS: Final = 2**43
 
 
-def moment(ms: int | None) -> datetime | None:
-    """Return a time in epoch milliseconds; `None` for none, and for one that a date cannot be meant by."""
-    return None if ms is None or not 0 < ms < _LATEST_MS else _EPOCH + timedelta(milliseconds=ms)
+def moment(ms: object) -> datetime | None:
+    """Return a time in epoch milliseconds; `None` for none, and for what no date can be meant by."""
+    return _EPOCH + timedelta(milliseconds=ms) if isinstance(ms, int) and 0 < ms < _LATEST_MS else None

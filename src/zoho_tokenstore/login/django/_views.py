@@ -10,9 +10,11 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
 from zoho_tokenstore.login._addresses import safe_path
+from zoho_tokenstore.login._browser_sessions import split
 from zoho_tokenstore.login._failures import LoginFailedError
 from zoho_tokenstore.login._requests import BEGUN, SESSION, label_of, single
 from zoho_tokenstore.login._results import LoggedIn
+from zoho_tokenstore.login._site import end_former
 from zoho_tokenstore.login.django._answers import failed, redirect
 from zoho_tokenstore.login.django._site import flow, site
 
@@ -60,11 +62,10 @@ def log_out(request: HttpRequest) -> HttpResponse:
 def _let_in(request: HttpRequest, done: LoggedIn) -> None:
     """Note who has logged in, under a new key (session fixation), as Django's own log-in does."""
     before = request.session.get(SESSION)
-    known = flow().identify(before)
-    if known is None or known.id == done.login.id:
+    if before is None or split(before)[0] == done.login.id:
         request.session.cycle_key()
     else:
-        request.session.flush()  # it was somebody else's
+        request.session.flush()  # it is, or was until that login ended, somebody else's
     request.session.update({BEGUN: done.kept, SESSION: done.session})
     rotate_token(request)
-    flow().log_out(before)
+    end_former(flow(), before)

@@ -69,8 +69,9 @@ class LoginAdmin(Base):
     @admin.display(description="data centre", ordering="api_domain")
     def data_centre(self, login: Login) -> str:
         """Return Zoho's name of the data centre, or an address that is not Zoho's."""
-        center = datacenters.of_api_domain(login.api_domain or "")
-        return login.api_domain or "-" if center is None else center.location
+        domain = str(login.api_domain or "")  # in SQLite, a column may hold anything
+        center = datacenters.of_api_domain(domain)
+        return domain or "-" if center is None else center.location
 
     @admin.display
     def state(self, login: Login) -> str:
@@ -107,12 +108,12 @@ class LoginAdmin(Base):
     @admin.display(description="browsers")
     def browser_count(self, login: Login) -> int:
         """Return in how many browsers it is used."""
-        return len(flow().sessions_of(login.id))
+        return len(flow().sessions_of(str(login.id)))
 
     @admin.display
     def browsers(self, login: Login) -> str:
         """Return the browsers in which it is used, and since when."""
-        sessions = flow().sessions_of(login.id)
+        sessions = flow().sessions_of(str(login.id))
         rows = ((each.label or "Browser", _shown(moment(each.began_ms))) for each in sessions)
         return format_html_join(mark_safe("<br>"), "{}, since {}", rows) or "-"
 
@@ -133,7 +134,7 @@ class LoginAdmin(Base):
     ) -> None:
         """Do something to each login, and only then write Django's log, which may lock the database."""
         logins, failed = list(queryset), {}
-        with on_behalf_of(f"admin:{request.user.get_username()}"):
+        with on_behalf_of(f"admin:{request.user.get_username()}"[:200]):
             for login in logins:
                 try:
                     do(login.id)

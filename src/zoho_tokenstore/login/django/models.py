@@ -68,7 +68,7 @@ class Login(Model):
         permissions = (("end_login", "Can end logins"), ("renew_login", "Can renew logins"))
 
     def __str__(self) -> str:
-        return self.user_name or f"login {self.id}"
+        return str(self.user_name or f"login {self.id}")  # in SQLite, a column may hold anything
 
     @property
     def created_at(self) -> datetime | None:
@@ -78,7 +78,8 @@ class Login(Model):
     @property
     def used_at(self) -> datetime | None:
         """When the login was last used or renewed, as far as that is recorded."""
-        return moment(max((ms for ms in (self.last_used_at_ms, self.updated_at_ms) if ms), default=None))
+        times = moment(self.last_used_at_ms), moment(self.updated_at_ms)
+        return max((time for time in times if time is not None), default=None)
 
     @property
     def expires_at(self) -> datetime | None:
