@@ -131,11 +131,15 @@ def _refuse_event_loop() -> None:
     )
 
 
+_UPLOADS: Final = {"ca": "https://upload.zohocloud.ca", "sa": "https://files.zoho.sa"}
+"""Where files go in the data centres that do not keep to the rule below."""
+
+
 def _environment(record: TokenRecord, current: Any) -> Any:
     """Return the environment of a login's data centre, or the current one if it is no other."""
     domain = record.api_domain
     center = datacenters.of_api_domain(domain or "")
     if domain is None or center is None or domain == getattr(current, "url", None):
         return current
-    upload = center.production.replace("https://www.", "https://content.")
+    upload = _UPLOADS.get(center.location) or center.production.replace("https://www.", "https://content.")
     return environment_of(domain, f"{center.accounts_url}/oauth/v2/token", upload, center.location)
