@@ -29,10 +29,12 @@ _TRIES: Final = 3  # another row may come after each
 _SELECT: Final = f"SELECT {', '.join(STORED)} FROM oauthtoken "  # noqa: S608
 LOAD: Final = _SELECT + "WHERE id = ?"
 FIND: Final = {index: _SELECT + f"WHERE {expression} " for index, expression in LOOKUP_EXPRESSIONS.items()}
+# The id has a name, as `?1` is a DeprecationWarning in Python 3.12.0 to 3.12.3.
 INSERT: Final = f"""
-INSERT INTO oauthtoken ({", ".join(STORED)}) SELECT {", ".join("?" * len(STORED))}
-WHERE NOT EXISTS (SELECT 1 FROM oauthtoken WHERE id = ?1)
-AND NOT EXISTS (SELECT 1 FROM zoho_tokenstore_retired WHERE id = ?1)"""  # noqa: S608
+INSERT INTO oauthtoken ({", ".join(STORED)}) WITH new (row_id) AS (SELECT ?)
+SELECT new.row_id, {", ".join("?" * (len(STORED) - 1))} FROM new
+WHERE NOT EXISTS (SELECT 1 FROM oauthtoken WHERE id = new.row_id)
+AND NOT EXISTS (SELECT 1 FROM zoho_tokenstore_retired WHERE id = new.row_id)"""  # noqa: S608
 _IS_RETIRED: Final = "SELECT 1 FROM zoho_tokenstore_retired WHERE id = ?"
 _WITHOUT_ID: Final = _SELECT + "WHERE id IS NULL"
 _COUNT: Final = "SELECT count(*) FROM oauthtoken"
