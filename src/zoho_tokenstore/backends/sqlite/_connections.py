@@ -46,7 +46,8 @@ class SQLiteHandle:
         self.recent: SecondHitCache[Row] = SecondHitCache()
         self._data_version: Stored | None = None
         self.connection: sqlite3.Connection | None = None
-        self.lock = threading.Lock()
+        # A signal handler may run in the middle of a call in this thread, and use or close the store.
+        self.lock = threading.RLock()
 
     def __del__(self) -> None:
         self.close()
@@ -138,6 +139,10 @@ class _ReplacedError(Exception):
 
 def _run_in_place(handle: SQLiteHandle, work: Callable[[SQLiteHandle, *Ts], T], *args: *Ts) -> T:
     """Do the work, and check that it was done where it belongs, while a fork still waits for it."""
+    if handle.connection is not None and handle.connection.in_transaction:  # which may be rolled back
+        raise BackendError(
+            "A signal handler cannot save in the middle of a transaction. Nothing was changed."
+        )
     result = work(handle, *args)
     if not handle.has_its_files():
         raise _ReplacedError
