@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -259,7 +262,26 @@ def test_a_signal_handler_saves_nothing_in_a_transaction(tmp_path: Path) -> None
         with write_lock(handle.open(), keep=False):
             backend.write(Row("1"), expect=None)
 
-    with pytest.raises(BackendError, match="in the middle of a transaction"):
+    with pytest.raises(BackendError, match="in the middle of a call"):
         backend._connections.run(in_the_middle)
     assert backend.write(Row("1"), expect=None)
     backend.close()
+
+
+class Interrupted(sqlite3.Connection):
+    """A connection at which Ctrl+C comes right after each transaction has begun."""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        done = super().execute(sql, *values)
+        if sql.startswith("BEGIN"):
+            raise KeyboardInterrupt
+        return done
+
+
+def test_an_interrupt_leaves_no_transaction_open(tmp_path: Path) -> None:
+    """All later saves of the thread would be in it, lost at its end, and keep others out."""
+    path = tmp_path / "tokens.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, factory=Interrupted)) as connection:
+        with pytest.raises(KeyboardInterrupt), write_lock(connection):
+            pass
+        assert not connection.in_transaction
