@@ -119,6 +119,10 @@ def _is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
+def _is_clock(value: Any) -> bool:
+    return callable(value) and isinstance(value(), int)  # time.time returns seconds, and fractions
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
@@ -154,7 +158,7 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "spent_codes": (lambda value: value in get_args(SpentCodes), "'self-client', 'find' or 'refuse'"),
     "on_event": (_or_none(callable), "a function that takes an Event, or None"),
     "audit": (_or_none(_is_switch), "True, False or None"),
-    "clock": (callable, "a function that returns milliseconds since the epoch"),
+    "clock": (_is_clock, "a function that returns whole milliseconds since the epoch"),
     "timeout": (_is_duration, "a number of seconds above zero"),
     "pool_size": (_is_size, "a whole number above zero"),
     "create": _SWITCH,

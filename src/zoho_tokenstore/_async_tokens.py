@@ -128,6 +128,7 @@ class AsyncTokens:
         await asyncio.to_thread(self._tokens.close)  # all of its own threads may be busy
         self._threads.work.shutdown(wait=False)
         self._threads.checks.shutdown(wait=False)
+        self._threads.reset()  # who uses it now gets the store's own error
 
     async def _run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         import asyncio  # where it runs, it is already loaded

@@ -20,6 +20,7 @@ from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal import _datacenters as datacenters
 from zoho_tokenstore.renewal._accounts import Accounts
+from zoho_tokenstore.renewal._addresses import accounts_server
 from zoho_tokenstore.renewal._steps import Origin
 
 __all__ = ["AsyncTokens", "Tokens"]
@@ -171,7 +172,7 @@ class Tokens(Opened):
             )
         user_name, api_domain = user_name or None, api_domain or None
         origin = self._origin._replace(
-            accounts_url=accounts_url or self._accounts_url_for(api_domain),
+            accounts_url=self._accounts_url_for(api_domain, accounts_url or None),
             api_domain=api_domain,
             crm_version=None if user_name is not None else CRM_VERSION,
         )
@@ -265,10 +266,16 @@ class Tokens(Opened):
     def _accounts(self, accounts_url: str) -> Accounts:
         return self._renewer.accounts(accounts_url)
 
-    def _accounts_url_for(self, api_domain: str | None) -> str:
+    def _accounts_url_for(self, api_domain: str | None, given: str | None) -> str:
         center = datacenters.of_api_domain(api_domain or "")
-        known = None if center is None else center.accounts_url
-        return known or self._origin.accounts_url or datacenters.DATA_CENTERS[0].accounts_url
+        if center is None:
+            return given or self._origin.accounts_url or datacenters.DATA_CENTERS[0].accounts_url
+        if given is not None and datacenters.of_accounts_server(accounts_server(given)) is not center:
+            raise ConfigurationError(
+                f"log_in: the accounts server of {api_domain} is {center.accounts_url}, and accounts_url "
+                "names another one. Pass one of the two."
+            )
+        return center.accounts_url
 
     def _logged_in(self, query: TokenRecord, origin: Origin) -> TokenRecord:
         record = self._renewer.find(query, lambda: origin)

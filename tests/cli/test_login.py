@@ -301,6 +301,7 @@ def test_where_the_secret_comes_from(site: Site) -> None:
         (["--code"], "ZOHO_CLIENT_SECRET", "Client secret is missing."),
         (["--code"], "", "The code is missing."),
         (["--client-secret", "env:NOBODY"], "", "The environment variable NOBODY is not set."),
+        (["--client-secret", "env:"], "", "env: is not followed by the name"),
         (["--client-secret", "file:nowhere"], "", "cannot be read from nowhere"),
         (["--accounts-url", "http://evil.example"], "", "The accounts URL cannot be used."),
         (["--redirect-url", "http://portal.example/"], "", "must lead to this computer"),

@@ -334,3 +334,9 @@ def test_the_command_loads_no_sdk_and_no_driver_but_its_own() -> None:
         "assert not loaded, loaded\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("urls", [("", DESTINATION), (SOURCE, "")])
+def test_an_empty_url_is_named(urls: tuple[str, str]) -> None:
+    """By what `copy` has: it takes no option for a store."""
+    assert "A store's URL is empty. Name the source" in failed(*urls)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.sdk import app
 from tests.sdk.app import Initializer, SDKException
+from tests.sdk.generation import SDK
 from zoho_tokenstore import (
     AsyncTokens,
     Client,
@@ -31,6 +32,8 @@ from zoho_tokenstore import (
 )
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.login import acts_as
+from zoho_tokenstore.renewal import _datacenters as datacenters
+from zoho_tokenstore.sdk._acting import _environment
 
 
 class Office:
@@ -363,3 +366,16 @@ def test_the_place_of_a_login_is_its_data_centre(office: Office, monkeypatch: py
         assert environment.url == "https://www.zohoapis.eu"
         assert environment.accounts_url == "https://accounts.zoho.eu/oauth/v2/token"
     assert Initializer.get_initializer().environment.url == office.zoho.url
+
+
+@pytest.mark.skipif(SDK.api < 7, reason="SDK 5 and 6 name servers that are gone")
+@pytest.mark.parametrize("center", datacenters.DATA_CENTERS, ids=lambda center: center.location)
+def test_the_servers_of_a_data_centre_are_the_sdks(center: datacenters.DataCenter) -> None:
+    """Also where files are uploaded, which is elsewhere in Canada and Saudi Arabia."""
+    name = f"{center.location.upper()}DataCenter"
+    sdks = pytest.importorskip(
+        f"zohocrmsdk.src.com.zoho.crm.api.dc.{center.location}_data_center", reason="the SDK lacks it"
+    )
+    theirs = getattr(sdks, name).PRODUCTION()
+    ours = _environment(TokenRecord(api_domain=center.production), None)
+    assert (ours.url, ours.file_upload_url) == (theirs.url, theirs.file_upload_url)

@@ -47,6 +47,14 @@ def text_of(*keys: SealingKey | str) -> str:
 
 
 @POSIX
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody may be writing into it, and the keys are read more than once."""
+    os.mkfifo(tmp_path / "portal.keys", 0o600)
+    with pytest.raises(ConfigurationError, match="is a pipe"):
+        Keyset.from_file(tmp_path / "portal.keys")
+
+
+@POSIX
 class TestRights:
     @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
     def test_the_owners_alone_is_read(self, file: Path, mode: int) -> None:

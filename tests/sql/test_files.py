@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -50,3 +51,18 @@ def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
         assert tokens.save(saved.changed(access_token="a2")).access_token == "a2"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, folders decide")
+def test_a_new_file_is_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody could read anything in it: only one that holds rows is told about. Both are closed to others."""
+    file = tmp_path / "tokens.db"
+    before = os.umask(0o022)
+    try:
+        open_repository(f"sql+sqlite:///{file}").close()
+    finally:
+        os.umask(before)
+    assert (file.stat().st_mode & 0o777, caplog.messages) == (0o600, [])
+    file.chmod(0o644)
+    open_repository(f"sql+sqlite:///{file}").close()
+    assert (file.stat().st_mode & 0o777, len(caplog.messages)) == (0o600, 1)

@@ -295,7 +295,7 @@ def test_tables_that_are_dropped_while_the_store_is_open(place: str, backend: SQ
     support.query(place, "DROP TABLE oauthtoken")
     support.query(place, "DELETE FROM zoho_tokenstore")
     for use in (lambda: backend.load("1"), lambda: list(backend.scan()), lambda: backend.remove("1")):
-        with pytest.raises(BackendError, match="has lost a table"):
+        with pytest.raises(BackendError, match=r"has lost a table .*: .*oauthtoken"):
             use()
     again = SQLBackend(place)
     assert list(again.scan()) == []

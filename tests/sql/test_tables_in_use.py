@@ -142,6 +142,20 @@ def test_a_rule_that_ignores_a_row(kind: str, case: str, url: str, open_: Open) 
 
 
 @pytest.mark.parametrize("kind", POSTGRESQL)
+def test_a_deletion_that_is_ignored_is_no_absence(kind: str, url: str, open_: Open) -> None:
+    """The row is still there: who deletes it is told so, and why."""
+    backend = open_()
+    etag = backend.write(SECRET_ROW, expect=None)
+    support.query(url, FUNCTION.format("RETURN NULL;"))
+    support.query(url, TRIGGER.format("BEFORE DELETE"))
+    for expect in (None, etag):
+        with pytest.raises(BackendError, match="ignored it without an error"):
+            backend.remove("1", expect=expect)
+    assert not backend.remove("1", expect=5)
+    assert not backend.remove("2")
+
+
+@pytest.mark.parametrize("kind", POSTGRESQL)
 def test_a_column_that_becomes_longer(kind: str, url: str, open_: Open) -> None:
     """No look-up fails on any connection, though the statements prepared on it do not fit any more."""
     backend = open_(pool_size=4)

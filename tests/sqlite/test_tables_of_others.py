@@ -194,6 +194,21 @@ def test_what_refuses_one_row_is_told_at_once(tmp_path: Path, change: str, says:
     backend.close()
 
 
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_deletion_that_a_trigger_ignores_is_no_absence(tmp_path: Path, versioned: bool) -> None:
+    """The row is still there: who deletes it is told so, and why."""
+    path = tmp_path / "tokens.db"
+    backend = SQLiteBackend(path)
+    etag = backend.write(Row("1", user_name="user1"), expect=None)
+    with published.connection(path) as connection:
+        connection.execute(GUARD.replace("BODY", "RAISE(IGNORE)").format("DELETE").replace("NEW", "OLD"))
+    with pytest.raises(BackendError, match=r"Row '1' is as it was.* ignores the change"):
+        backend.remove("1", expect=etag if versioned else None)
+    assert not backend.remove("1", expect=5)
+    assert not backend.remove("2")
+    backend.close()
+
+
 def test_our_own_triggers_come_back(tmp_path: Path) -> None:
     """A table editor that makes the table anew drops triggers and indexes: the next opening makes them."""
     path = tmp_path / "tokens.db"

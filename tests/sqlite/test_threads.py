@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,7 @@ from tests.sqlite.conftest import Open
 from tests.sqlite.tokens import by_name, is_sound, token
 from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.backends.sqlite._connections import SQLiteHandle, write_lock
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import Row
 from zoho_tokenstore.registry import open_repository
@@ -232,3 +236,52 @@ def test_closing_amid_the_work_of_threads_ends_it_cleanly(quick_folder: Path) ->
         stored = {found.user_name: found.access_token for found in again.scan()}
     assert stored == {f"user{number}": f"access-{count}" for number, count in enumerate(newest)}
     assert is_sound(path)
+
+
+@pytest.mark.parametrize("call", ["load", "write", "close"])
+def test_a_signal_handler_may_use_a_store_in_the_middle_of_a_call(tmp_path: Path, call: str) -> None:
+    """It runs in the thread that is in the call: waiting for that would be for ever."""
+    backend = SQLiteBackend(tmp_path / "tokens.db")
+    calls: dict[str, Callable[[], object]] = {
+        "load": lambda: backend.load("1"),
+        "write": lambda: backend.write(Row("1"), expect=None),
+        "close": backend.close,
+    }
+    thread = threading.Thread(target=backend._connections.run, args=(lambda _: calls[call](),), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    backend.close()
+
+
+def test_a_signal_handler_saves_nothing_in_a_transaction(tmp_path: Path) -> None:
+    """What it saved would be rolled back with a rehearsal."""
+    backend = SQLiteBackend(tmp_path / "tokens.db")
+
+    def in_the_middle(handle: SQLiteHandle) -> None:
+        with write_lock(handle.open(), keep=False):
+            backend.write(Row("1"), expect=None)
+
+    with pytest.raises(BackendError, match="in the middle of a call"):
+        backend._connections.run(in_the_middle)
+    assert backend.write(Row("1"), expect=None)
+    backend.close()
+
+
+class Interrupted(sqlite3.Connection):
+    """A connection at which Ctrl+C comes right after each transaction has begun."""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        done = super().execute(sql, *values)
+        if sql.startswith("BEGIN"):
+            raise KeyboardInterrupt
+        return done
+
+
+def test_an_interrupt_leaves_no_transaction_open(tmp_path: Path) -> None:
+    """All later saves of the thread would be in it, lost at its end, and keep others out."""
+    path = tmp_path / "tokens.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, factory=Interrupted)) as connection:
+        with pytest.raises(KeyboardInterrupt), write_lock(connection):
+            pass
+        assert not connection.in_transaction

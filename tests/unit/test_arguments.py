@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -56,7 +57,7 @@ BAD: dict[str, list[Any]] = {
     "spent_codes": [None, "", "refused", True, b"find", ["find"]],
     "on_event": ["print", 17, [], True],
     "audit": [0, 1, "yes", []],
-    "clock": [None, 17, "now"],
+    "clock": [None, 17, "now", time.time, lambda: None],
     "timeout": [None, "30", True, False, 0, -1, math.nan, math.inf, -math.inf, 10**400, [], object()],
     "pool_size": [None, 0, -1, True, 2.0, "5"],
     "create": [None, 1, "yes"],

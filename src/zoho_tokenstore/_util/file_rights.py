@@ -94,9 +94,10 @@ def close_to_others(*paths: Path) -> None:
 
 
 def _close(path: Path) -> int | None:
-    """Close a file to others; return its previous mode, if that was needed."""
+    """Close a file to others; return its previous mode, if they could have read something."""
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        known = path.stat()
+        mode = stat.S_IMODE(known.st_mode)
         if not mode & stat.S_IRWXO:
             return None
         path.chmod(mode & (0o770 if mode & _GROUP == _GROUP else 0o700))
@@ -107,7 +108,7 @@ def _close(path: Path) -> int | None:
             f"Every user can read {path}, and it belongs to another user. Ask its owner to run: "
             f"chmod o-rwx '{path}'"
         ) from error
-    return mode
+    return mode if known.st_size else None  # an empty one is new
 
 
 def _check_owner(file: Path, known: os.stat_result, *, is_public: bool) -> None:

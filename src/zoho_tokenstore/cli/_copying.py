@@ -91,6 +91,8 @@ def run(
         typer.Exit: something was not copied.
     """
     with contextlib.ExitStack() as stack:
+        if not (source_url and destination_url):
+            raise ConfigurationError("A store's URL is empty. Name the source, then the destination.")
         _refuse_to_unseal(source_keys, destination_keys)
         from_url = store_url(source_url)
         to_url, place = _destination_url(destination_url, dry_run=dry_run)

@@ -145,6 +145,8 @@ def named_value(given: str) -> str:
     """
     name = given.removeprefix(_NAMED)
     value = os.environ.get(name)
+    if not name:
+        raise ConfigurationError("env: is not followed by the name of an environment variable.")
     if not value:
         raise ConfigurationError(f"The environment variable {name} is not set.")
     return value

@@ -80,6 +80,8 @@ class KeyFile:
         """Return everything in the file, including comments."""
         text = None
         try:
+            if self._path.is_fifo():  # who opens one waits for a writer
+                raise ConfigurationError(f"The key file {self._path} is a pipe. Keep the keys in a file.")
             # A decoder's error holds what it could not decode: it must not even be the context of ours.
             with (
                 contextlib.suppress(UnicodeError),

@@ -138,7 +138,7 @@ class BackendContract(
         etags = [backend.write(full_row(), expect=None)]
         etags += [backend.write(full_row(), expect=etags[-1])]
         etags += [backend.write(full_row(), expect=etags[-1])]
-        assert len(set(etags)) == len(etags)
+        assert [etags.count(etag) for etag in etags] == [1, 1, 1]
         with pytest.raises(RowChangedError):
             backend.write(full_row(mark="b"), expect=etags[0])
 
@@ -151,8 +151,8 @@ class BackendContract(
         found = backend.find(index, f"{index}-a")
         assert sorted(row.id for row in found) == ["1", "3"]
         assert [content(row) for row in found if row.id == "3"] == [full_row("3")]
-        assert backend.find(index, "nobody") == []
-        assert backend.find(index, "") == []
+        assert list(backend.find(index, "nobody")) == []
+        assert list(backend.find(index, "")) == []
 
     @pytest.mark.parametrize("index", _DIGESTED)
     def test_find_by_digest(self, backend: Backend, index: str) -> None:
@@ -181,10 +181,10 @@ class BackendContract(
         """A changed row is found only by its new key, a removed one by none."""
         etag = backend.write(full_row(), expect=None)
         backend.write(full_row(mark="b"), expect=etag)
-        assert backend.find(index, f"{index}-a") == []
+        assert list(backend.find(index, f"{index}-a")) == []
         assert list(map(content, backend.find(index, f"{index}-b"))) == [full_row(mark="b")]
         backend.remove("1")
-        assert backend.find(index, f"{index}-b") == []
+        assert list(backend.find(index, f"{index}-b")) == []
 
     @pytest.mark.parametrize("index", LOOKUPS)
     def test_find_compares_exactly(self, backend: Backend, index: str) -> None:
@@ -255,7 +255,7 @@ class BackendContract(
             backend.write(full_row(row_id), expect=None)
         assert backend.clear() == 3
         assert list(backend.scan()) == []
-        assert backend.find("user_name", "user_name-a") == []
+        assert list(backend.find("user_name", "user_name-a")) == []
         backend.write(full_row("4"), expect=None)
         assert content(backend.load("4")) == full_row("4")
 

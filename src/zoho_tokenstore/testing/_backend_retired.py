@@ -29,7 +29,7 @@ class BackendRetiredClauses:
         with pytest.raises(RowChangedError):
             backend.write(full_row("2", "b"), expect=etag)
         assert backend.load("2") is None
-        assert backend.find("user_name", "user_name-b") == []
+        assert list(backend.find("user_name", "user_name-b")) == []
         (retired,) = backend.retired.scan()
         assert retired.id == "2"
         assert before - SKEW_MS <= retired.at_ms <= now_ms() + SKEW_MS

@@ -49,6 +49,21 @@ class BackendSharingClauses:
         assert won.count(True) == 1
         assert [row.user_name for row in backend.scan()] == [rows[won.index(True)].user_name]
 
+    def test_a_removal_or_an_update_wins(self, backend: Any) -> None:
+        """Of a removal and an update of one version at once, exactly one succeeds."""
+        for turn in range(20):
+            row = Row(str(turn))
+            etag = backend.write(row, expect=None)
+
+            def work(number: int, turn: int = turn, row: Row = row, etag: object = etag) -> bool:
+                if number == turn % 2:  # each is the one who begins, in turn
+                    return bool(backend.remove(row.id, expect=etag))
+                return _wins(backend, row._replace(user_name="b"), etag)
+
+            won = together(2, work)
+            assert won.count(True) == 1
+            assert (backend.load(row.id) is None) is won[turn % 2]
+
     def test_no_update_is_lost(self, backend: Any) -> None:
         """Threads that read, change and write one row, and repeat refused writes, lose no change."""
         backend.write(Row(id="1", user_name="0"), expect=None)
@@ -82,7 +97,7 @@ class BackendSharingClauses:
         newer = other.write(Row(id="1", user_name="bob"), expect=etag)
         assert backend.load("1").user_name == "bob"
         assert backend.load("1").etag == newer
-        assert backend.find("user_name", "alice") == []
+        assert list(backend.find("user_name", "alice")) == []
         assert backend.remove("1") is True
         assert other.load("1") is None
         assert list(other.scan()) == []

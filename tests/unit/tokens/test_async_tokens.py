@@ -119,6 +119,19 @@ def test_a_device_is_not_waited_for_once_the_store_is_closed(run: Any, client: C
         assert not thread.is_alive()
 
 
+def test_what_is_used_after_it_was_closed_says_so(tmp_path: Path) -> None:
+    """It raises the store's own error, and a probe gets an answer, as without an event loop."""
+
+    async def work() -> bool:
+        async with open_async_tokens(f"sqlite:///{tmp_path}/tokens.db") as tokens:
+            pass
+        with pytest.raises(BackendError, match="has been closed"):
+            await tokens.get("1")
+        return (await tokens.check()).is_healthy
+
+    assert asyncio.run(work()) is False
+
+
 def test_closing(tmp_path: Path) -> None:
     """It closes the store that it has opened."""
 

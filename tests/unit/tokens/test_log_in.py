@@ -254,6 +254,22 @@ def test_which_server_is_asked(options: dict[str, Any], server: str) -> None:
     assert record.api_domain == options.get("api_domain")
 
 
+def test_a_server_that_is_not_that_of_the_domain_is_refused() -> None:
+    """Renewals would go elsewhere than the code; nothing is sent to either."""
+    fleet = Fleet()
+    tokens, client = Tokens(Lifecycle(fleet.first)), Client("1000.C", "s")
+    with pytest.raises(ConfigurationError, match="accounts_url names another"):
+        tokens.log_in(
+            client,
+            Code("1000.code"),
+            api_domain="https://www.zohoapis.eu",
+            accounts_url="http://localhost:8000",
+        )
+    assert fleet.zoho.requests == []
+    same = "https://accounts.zoho.eu/oauth/v2/token"
+    assert tokens.log_in(client, Code("1000.code"), user_name="p", api_domain="eu", accounts_url=same).id
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [

@@ -117,9 +117,6 @@ NOT_ALLOWED: Final = Failure(
     BackendUnavailableError,
     "did not allow it. Grant this user the rights on the tables that the store's page lists",
 )
-NO_TABLE: Final = Failure(
-    BackendError, "has lost a table or column that this store uses. Restore it, or open the store again"
-)
 TOO_LONG: Final = Failure(
     BackendError,
     "refused a value as too long, or for characters that it cannot store. Nothing was changed",
@@ -146,6 +143,15 @@ def in_the_way(message: str) -> Failure:
         BackendError,
         f"cannot be taken over: {message}. The table was left as it is; remove what is in the way, or choose "
         "another name with table=",
+    )
+
+
+def no_table(message: str) -> Failure:
+    """Return the failure for a table or column that is not there; the server says which."""
+    return Failure(
+        BackendError,
+        f"has lost a table or column that this store uses: {message}. Restore it, or open the store again; "
+        "if others use that name, choose another one with table=",
     )
 
 

@@ -57,7 +57,6 @@ _CODES: Final = {
     1049: failures.UNKNOWN,
     **dict.fromkeys((2002, 2003, 2005), failures.UNREACHABLE),
     2026: failures.INSECURE,
-    **dict.fromkeys((1054, 1146, 1932), failures.NO_TABLE),
     **dict.fromkeys((1118, 1153, 1264, 1366, 1406, 3988), failures.TOO_LONG),
 }
 """Error numbers of the servers and of the driver: https://dev.mysql.com/doc/mysql-errors/8.4/en/"""
@@ -239,6 +238,8 @@ class MySQL(Dialect):
             return failures.against(f"the rule {found[1]}" if found else "a trigger, which raised an error")
         if code in _OF_SCHEMA:
             return failures.in_the_way(str(error.args[1]))
+        if code in (1054, 1146, 1932):
+            return failures.no_table(str(error.args[1]))
         if code in (1142, 1143):
             return failures.not_allowed(str(error.args[1]))
         if code in _CODES:

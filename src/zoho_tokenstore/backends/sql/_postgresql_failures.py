@@ -26,14 +26,13 @@ _STATES: Final = {
     "57P03": failures.STARTING,
     "28": failures.REFUSED,
     "3D000": failures.UNKNOWN,
-    "42P01": failures.NO_TABLE,
-    "42703": failures.NO_TABLE,
     "22": failures.TOO_LONG,
     "54": failures.TOO_LONG,
 }
 """SQLSTATEs, or the classes that they begin with: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
-_NAMED: Final = ("42501", "P0001")
+_MISSING: Final = ("42P01", "42703")
+_NAMED: Final = ("42501", "P0001", *_MISSING)
 _OF_SCHEMA: Final = ("0A000", "42P07", "42P16")
 """What a change of the schema fails with; the text names tables, columns, views, triggers and policies."""
 
@@ -104,8 +103,10 @@ def _of_schema(error: Any) -> Failure | None:
 
 
 def _name_rule(error: Any) -> Failure:
-    """Return the failure that contains a name: that of a rule, or of a privilege."""
+    """Return the failure that contains a name: that of a rule, a privilege, a table or a column."""
     diagnosis = error.diag
+    if error.sqlstate in _MISSING:
+        return failures.no_table(diagnosis.message_primary or "")
     if error.sqlstate == "42501":
         return failures.not_allowed(diagnosis.message_primary or "")
     if error.sqlstate == "P0001":

@@ -131,7 +131,7 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
         self._recent.pop(row_id, None)
         if expect is not None and not self._dialect.is_etag(expect):
             return False
-        return self._connections.run(self.retired.move, row_id, expect, repeatable=False) > 0
+        return self._connections.run(self._do_remove, row_id, expect, repeatable=False)
 
     def clear(self) -> int:
         self._recent.clear()
@@ -139,6 +139,15 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
 
     def close(self) -> None:
         self._connections.close()
+
+    def _do_remove(self, connection: sa.Connection, row_id: str, expect: object) -> bool:
+        for _ in range(_TRIES):
+            if self.retired.move(connection, row_id, expect) > 0:
+                return True
+            etag, _ = connection.execute(self._look, {"row_id": row_id}).one()
+            if etag is None or (expect is not None and etag != expect):
+                return False
+        raise failures.IGNORED.at(self.location)
 
     def _try_out(self) -> None:
         """Insert, change and delete rows, leaving nothing: raise what would prevent keeping a token.

@@ -25,8 +25,9 @@ Ts = TypeVarTuple("Ts")
 @contextlib.contextmanager
 def write_lock(connection: sqlite3.Connection, *, keep: bool = True) -> Iterator[sqlite3.Connection]:
     """Run the block as one transaction with the write lock; roll it back if not `keep`."""
-    connection.execute("BEGIN IMMEDIATE")
+    _refuse_within(connection)
     try:
+        connection.execute("BEGIN IMMEDIATE")  # inside, as Ctrl+C may come right after it
         yield connection
         if connection.in_transaction:  # unless the block has ended it
             connection.execute("COMMIT" if keep else "ROLLBACK")
@@ -46,7 +47,8 @@ class SQLiteHandle:
         self.recent: SecondHitCache[Row] = SecondHitCache()
         self._data_version: Stored | None = None
         self.connection: sqlite3.Connection | None = None
-        self.lock = threading.Lock()
+        # A signal handler may run in the middle of a call in this thread, and use or close the store.
+        self.lock = threading.RLock()
 
     def __del__(self) -> None:
         self.close()
@@ -137,8 +139,15 @@ class _ReplacedError(Exception):
     """The files of a connection are not those that others open."""
 
 
+def _refuse_within(connection: sqlite3.Connection) -> None:
+    """Refuse to change something in the middle of a transaction, which may be rolled back."""
+    if connection.in_transaction:
+        raise BackendError("A signal handler cannot save in the middle of a call that does. Try again.")
+
+
 def _run_in_place(handle: SQLiteHandle, work: Callable[[SQLiteHandle, *Ts], T], *args: *Ts) -> T:
     """Do the work, and check that it was done where it belongs, while a fork still waits for it."""
+    _refuse_within(handle.open())
     result = work(handle, *args)
     if not handle.has_its_files():
         raise _ReplacedError
