@@ -9,8 +9,8 @@ PYTEST_ARGS ?=
 SIMULATE_ARGS ?=
 PYTEST := -m pytest -n $(WORKERS) --dist worksteal
 AGAIN := -m pytest --last-failed --last-failed-no-failures none
+CASES ?= sample
 QUICK := HYPOTHESIS_PROFILE=quick
-SAMPLE := 1
 unexport PYTHONDONTWRITEBYTECODE  # hundreds of processes would compile the same modules, and pytest its asserts
 # Where a stored row is read or written. `sealed` tests have keys of their own; all of those are here.
 SEALED_TESTS := tests/contract tests/sealing tests/sdk tests/process/test_spool.py tests/unit/renewal/test_spool.py
@@ -23,7 +23,7 @@ $(1) $(PYTEST) $(2) $(3) || { [ $$? = 1 ] && echo "== what failed, once more by 
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo portal test test-all test-rest environments compiled test-main test-sealed test-sdks simulate test-languages lint types bench docs lock clean $(BACKENDS:%=test-%)
+.PHONY: help demo portal test test-all test-others environments compiled test-main test-sealed test-sdks simulate test-languages lint types bench docs lock clean $(BACKENDS:%=test-%)
 
 help:  ## list the targets
 	@grep -hE '^[a-z][a-z -]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/; s/^test-sqlite .*\t/test-sqlite, ...\t/' | expand -t 17
@@ -34,16 +34,21 @@ demo: .venv/.ready  ## a login from grant to revocation, against the local Zoho
 portal: .venv/.ready  ## the student portal in a browser, with Login with Zoho (ZOHO_CLIENT_ID: with the real Zoho)
 	@$(BIN)/python -m demos.portal_web
 
-test: .venv/.ready  ## every test but the long ones, with a sample of its cases; local stores also sealed
-	$(call run,$(QUICK) $(BIN)/python,-m "not sealed and not long" --sample $(SAMPLE) --ignore=tests/languages $(PYTEST_ARGS))
+ifeq ($(CASES),all)
+test: test-main test-sealed
+else
+test: .venv/.ready  ## every test but the long ones, with a sample of its cases; local stores also sealed (CASES=all)
+	$(call run,$(QUICK) $(BIN)/python,-m "not sealed and not long" --sample 1 --ignore=tests/languages $(PYTEST_ARGS))
 	$(call run,$(QUICK) ZOHO_TEST_STORES="$${ZOHO_TEST_STORES:-sqlite list csv}" $(BIN)/python,-p tests.sealed.plugin \
 	  -m "sealed and not long" --sample 1 tests/contract tests/sealing $(PYTEST_ARGS))
+endif
 
-test-all: test test-rest  ## every case of every test, every supported release of the SDK, simulations, other languages
+test-all:  ## every case of every test, every supported release of the SDK, other languages
+	$(MAKE) --no-print-directory test CASES=all
+	$(MAKE) --no-print-directory test-others
 
-test-rest: environments  # what `make test` leaves out
-	$(MAKE) --no-print-directory test-main BEYOND="--beyond-sample $(SAMPLE)"
-	$(MAKE) --no-print-directory test-sealed test-sdks test-languages
+test-others: environments  # with other SDKs. These runs wait more than they compute, so they go side by side
+	$(MAKE) --no-print-directory -j3 --output-sync test-sdks test-languages WORKERS=1
 
 environments: $(SDK_ENVS) .venv-node
 
@@ -51,7 +56,7 @@ compiled: .venv/.ready  # or each worker of the first run would compile all test
 	$(BIN)/python -m pytest --collect-only --quiet --ignore=tests/languages > /dev/null
 
 test-main: .venv/.ready  # but for the tests that have keys of their own: test-sealed runs them
-	$(call run,$(BIN)/python,-m "not sealed" --ignore=tests/languages $(BEYOND) $(PYTEST_ARGS))
+	$(call run,$(BIN)/python,-m "not sealed" --ignore=tests/languages $(PYTEST_ARGS))
 
 test-sealed: .venv/.ready  ## tests with every store sealed, and a search for clear secrets in all they leave
 	$(call run,$(BIN)/python,-p tests.sealed.plugin -m "not clear" $(SEALED_TESTS) $(PYTEST_ARGS),\
@@ -64,7 +69,8 @@ test-sdk-2.0: SDK_TESTS := tests/families/test_crm2.py tests/families/test_crm2_
 
 test-sdk-%: .venv-sdk-%/.ready  # what depends on the SDK; the stores do not, so one kind of them is enough
 	@echo "== SDK $* =="
-	$(call run,ZOHO_TEST_STORES=sqlite .venv-sdk-$*/bin/python,-m "not sealed" --sample 2 $(SDK_TESTS) $(PYTEST_ARGS))
+	$(call run,ZOHO_TEST_STORES=sqlite .venv-sdk-$*/bin/python,-m "not sealed" --sample 2 \
+	  -o cache_dir=.venv-sdk-$*/pytest-cache $(SDK_TESTS) $(PYTEST_ARGS))
 
 CONTRACTS := tests/contract/test_stores.py tests/contract/test_backends.py tests/contract/test_leases.py tests/contract/test_blast_radius.py
 STORES_sql := sql postgresql mariadb

@@ -15,7 +15,7 @@ import pytest
 from tests.support import network, servers
 from tests.support.chosen import VARIABLE as STORES
 from tests.support.chosen import chosen
-from tests.support.sample import beyond_sample, sampled, words_of
+from tests.support.sample import sampled, words_of
 from zoho_tokenstore.sealing._sources import VARIABLE
 
 _used: Final[dict[str, set[str]]] = {}
@@ -38,9 +38,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--sample", type=int, default=0, metavar="N", help="at most N cases of a test, per store"
     )
-    parser.addoption(
-        "--beyond-sample", type=int, default=0, metavar="N", help="only what --sample N leaves out"
-    )
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -57,8 +54,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     stay = [item for item in items if not _has_no_parameters(item)] if chosen() else items
     if not config.option.lf:  # what failed has been chosen before
         stay = sampled(stay, config.option.sample)
-        if config.option.beyond_sample:
-            stay = beyond_sample(stay, config.option.beyond_sample)
     staying = set(stay)
     config.hook.pytest_deselected(items=[item for item in items if item not in staying])
     items[:] = stay

@@ -28,13 +28,6 @@ def sampled(items: Sequence[pytest.Item], most: int) -> list[pytest.Item]:
     return [item for item in items if item in chosen]
 
 
-def beyond_sample(items: Sequence[pytest.Item], most: int) -> list[pytest.Item]:
-    """Return what a quick run leaves out: other cases, long tests, and of properties most examples."""
-    quick = [item for item in items if item.get_closest_marker("long") is None]
-    known = {item for item in sampled(quick, most) if item.get_closest_marker("hypothesis") is None}
-    return [item for item in items if item not in known]
-
-
 def words_of(item: pytest.Item) -> list[str]:
     """Return the words in the id of a case that say which store it is about."""
     return [word for word in item.nodeid.partition("[")[2].rstrip("]").split("-") if word in APART]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import pytest_itemcollected
-from tests.support.sample import beyond_sample, sampled
+from tests.support.sample import sampled
 
 
 class Item:
@@ -37,18 +37,6 @@ def test_few_cases_of_each_test_for_each_store() -> None:
     assert sample(3, "test_b", *reversed(cases)) == ["test_b", *reversed(chosen)]
     assert sample(1, "test_a[csv-clear]", "test_a[csv-sealed]") == ["test_a[csv-clear]", "test_a[csv-sealed]"]
     assert sample(0, *cases) == cases
-
-
-def test_what_a_quick_run_leaves_out() -> None:
-    """Together, both run everything; twice they run only what has more examples in the second."""
-    cases = [Item(f"test_a[{number}]") for number in range(10)]
-    others = [Item("test_b"), Item("test_c", marks=["long"]), Item("test_d", marks=["hypothesis"])]
-    items: Any = [*cases, *others]
-    quick = sampled([item for item in items if item.get_closest_marker("long") is None], 2)
-    rest = beyond_sample(items, 2)
-    assert {*quick, *rest} == {*items}
-    assert [item.nodeid for item in rest if item in quick] == ["test_d"]
-    assert [item.nodeid for item in quick if item not in rest] == ["test_a[0]", "test_a[5]", "test_b"]
 
 
 @pytest.mark.parametrize(
