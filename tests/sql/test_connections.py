@@ -97,7 +97,8 @@ def test_no_failure_makes_more_connections(
             for thread in threads:
                 thread.join()
         backend.close()
-        assert max(seen) <= 2 + (trouble == "cut") * 2  # the server takes a moment to end what was cut
+        assert max(seen) <= 4  # the server takes a moment to end what was cut, or closed for its age
+        assert sorted(seen)[len(seen) * 9 // 10] <= 2
         assert unread == []
         wait_for(lambda: count() == 0)
     finally:
