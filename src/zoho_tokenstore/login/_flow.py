@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import logging
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -11,12 +12,9 @@ from typing import Final, Literal, cast
 
 from zoho_tokenstore._logins import Client
 from zoho_tokenstore.errors import (
-    AccountsError,
     BackendError,
     ConfigurationError,
-    ConflictError,
     LoginExpiredError,
-    SealingError,
     TokenNotFoundError,
     TokenStoreError,
 )
@@ -35,6 +33,10 @@ from zoho_tokenstore.renewal._datacenters import DATA_CENTERS
 from zoho_tokenstore.tokens import Tokens
 
 _NOTHING: Final = Begun(0, "", "/")
+_USUAL: Final = ("denied", "used")
+"""How logins fail if nothing is wrong: a user refuses, or reloads a page."""
+
+_log: Final = logging.getLogger("zoho_tokenstore")
 
 
 class LoginFlow:
@@ -158,7 +160,7 @@ class LoginFlow:
             login, session = self._outcome_of(state, logins, answer, label)
         except LoginFailedError as error:
             raise _with(error, begun, over) from error.__cause__
-        except (AccountsError, BackendError, ConflictError, SealingError, TokenNotFoundError) as error:
+        except TokenStoreError as error:
             raise _with(LoginFailedError("unavailable", str(error)), begun, over) from error
         return LoggedIn(login, session, kept_of(over), begun.next)
 
@@ -294,5 +296,7 @@ class LoginFlow:
 
 
 def _with(error: LoginFailedError, begun: Begun, logins: Mapping[str, Begun]) -> LoginFailedError:
+    """Complete an error for the browser, and log it for the operator: pages show the user's sentence."""
     error.kept, error.next = kept_of(logins), begun.next
+    _log.log(logging.INFO if error.kind in _USUAL else logging.WARNING, "%s", error)
     return error
