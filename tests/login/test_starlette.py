@@ -25,7 +25,7 @@ from tests.login.crm import Office, fresh_sdk, staff
 from tests.login.support import AUTH, Site
 from tests.login.web import PAGE, Web
 from tests.sdk import app as crm
-from zoho_tokenstore import TokenRecord
+from zoho_tokenstore import ConfigurationError, TokenRecord
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.login import CRM_WRITE, LoginFailedError
 from zoho_tokenstore.login import starlette as for_starlette
@@ -108,6 +108,13 @@ class TestMounts:
         done = web.get(web.consent(to_zoho, patricia))
         assert done.headers["location"] == path
         assert web.get(path).json() == "café ?#"
+
+
+@pytest.mark.parametrize("key", [None, "", "secret"])
+def test_a_key_that_others_can_guess(site: Site, key: Any) -> None:
+    """An environment variable that is not set would sign cookies with `None`."""
+    with pytest.raises(ConfigurationError, match="must be a string of 16 characters or more"):
+        for_starlette.ZohoLogin(site.flow).session_middleware(key)
 
 
 def test_a_page_of_ones_own(site: Site) -> None:

@@ -23,6 +23,7 @@ from contextlib import AbstractContextManager
 from typing import Final, ParamSpec, TypeVar
 
 from zoho_tokenstore._util.packages import needed_by
+from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.login._browser_sessions import BrowserSession
 from zoho_tokenstore.login._failures import LoginFailedError
 from zoho_tokenstore.login._flow import LoginFlow
@@ -52,6 +53,8 @@ __all__ = ["ZohoLogin"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_SHORTEST_KEY: Final = 16
 
 OnFailure = Callable[[Request, LoginFailedError], Response]
 
@@ -101,7 +104,15 @@ class ZohoLogin:
 
         Arguments:
             secret_key: signs the cookies; the same in all processes, and kept like a password.
+
+        Raises:
+            ConfigurationError: it is none, or so short that others can guess it, and write cookies.
         """
+        if not isinstance(secret_key, str) or len(secret_key) < _SHORTEST_KEY:
+            raise ConfigurationError(
+                f"The key that signs the cookies must be a string of {_SHORTEST_KEY} characters or more. "
+                "Make one with secrets.token_hex(32), and keep it."
+            )
         return Middleware(
             SessionMiddleware,
             secret_key=secret_key,
