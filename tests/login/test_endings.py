@@ -234,6 +234,23 @@ class TestEnd:
         assert not zoho.is_live(login.refresh_token or "")
         assert site.stored == []
 
+    def test_another_browser_logs_in_meanwhile(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The last session ends, and with it the login that it was of; the new one stays."""
+        former, other, end = browser.log_in(patricia).login, Browser(site), site.flow.sessions.end
+
+        def slowly(login_id: str, session_id: str) -> int:
+            left = end(login_id, session_id)
+            other.log_in(patricia)
+            return left
+
+        monkeypatch.setattr(site.flow.sessions, "end", slowly)
+        site.flow.log_out(browser.session)
+        assert (browser.user, other.user) == (None, site.stored[0])
+        live = [zoho.is_live(each.refresh_token or "") for each in (former, site.stored[0])]
+        assert live == [False, True]
+
     def test_everywhere(self, browser: Browser, site: Site, patricia: str) -> None:
         other = Browser(site)
         browser.log_in(patricia)

@@ -196,10 +196,15 @@ class LoginFlow:
         login_id, session_id = split(session)
         if self.sessions.login_of(session) is None:
             return
+        login = None
+        with passing_over_a_bad_row():
+            login = self._renewer.current(login_id)  # before: who logs in from now on stays
         left = self.sessions.end(login_id, session_id)
-        if everywhere or not left:
-            with passing_over_a_bad_row():
+        with passing_over_a_bad_row():
+            if everywhere:
                 self.end(login_id)
+            elif login is not None and not left:
+                self.tokens.lifecycle.ending.end(login, owes=True)
 
     def end(self, login_id: str) -> None:
         """End a login in all its browsers, and at Zoho, now or as soon as Zoho can be asked."""
