@@ -292,8 +292,9 @@ class LoginFlow:
             raise LoginFailedError("expired")
         code = answer.get("code")
         if not code:
-            denied = answer.get("error") == "access_denied"
-            raise LoginFailedError("denied" if denied else "refused", "Zoho sent no code.")
+            error = answer.get("error", "")
+            kind: LoginFailure = "denied" if error == "access_denied" else "refused"
+            raise LoginFailedError(kind, f"Zoho sent no code. Its error: {error[:60]!r}.")
         server = exchange_server(self._accounts_url, answer)
         if server is None:
             raise LoginFailedError("unknown_server")
