@@ -109,11 +109,16 @@ class TestPages:
         assert asked.headers["location"] == f"/login?next={quote(path)}"
 
     def test_a_page_of_ones_own(self, site: Site) -> None:
+        """It need not know that the callback's address has a code; headers that it has stay."""
+
         def on_failure(failure: LoginFailedError) -> flask.Response:
-            return flask.Response(f"{flask.request.path} {failure.kind}", 418)
+            headers = {"Cache-Control": "private"}
+            return flask.Response(f"{flask.request.path} {failure.kind}", 418, headers)
 
         answer = browse(flask_app(site, on_failure=on_failure)).get("/callback")
         assert (answer.status_code, answer.text) == (418, "/callback foreign")
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "private"
 
     def test_requests_in_one_context_of_the_application(self, site: Site, patricia: str, rajesh: str) -> None:
         """As in many test suites: nobody is taken for who came before."""

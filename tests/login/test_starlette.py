@@ -118,13 +118,17 @@ def test_a_key_that_others_can_guess(site: Site, key: Any) -> None:
 
 
 def test_a_page_of_ones_own(site: Site) -> None:
+    """It need not know that the callback's address has a code; headers that it has stay."""
+
     def on_failure(request: Request, failure: LoginFailedError) -> Response:
-        return PlainTextResponse(f"{request.url.path} {failure.kind}", 418)
+        return PlainTextResponse(f"{request.url.path} {failure.kind}", 418, {"Cache-Control": "private"})
 
     login = for_starlette.ZohoLogin(site.flow, on_failure=on_failure)
     app = Starlette(routes=login.routes, middleware=[login.session_middleware(SECRET)])
     answer = browse(app).get("/callback")
     assert (answer.status_code, answer.text) == (418, "/callback foreign")
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "private"
 
 
 def test_the_documentation_of_an_api(site: Site) -> None:

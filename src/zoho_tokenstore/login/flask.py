@@ -67,6 +67,7 @@ class ZohoLogin:
         home: where a browser goes after a login without ``next``; as browsers see it.
         logged_out: where it goes after a log-out, likewise; by default `home`.
         on_failure: returns the page for a login that failed; by default a short one with the sentence.
+            Headers that it does not have keep it out of caches, and its address out of referrers.
 
     Raises:
         ConfigurationError: the redirect URL does not lead to `callback_path`.
@@ -164,7 +165,10 @@ class ZohoLogin:
         try:
             path = self._site.come_back(session, parameters, request.headers.get("User-Agent"))
         except LoginFailedError as failure:
-            return self._on_failure(failure)
+            page = self._on_failure(failure)
+            for name, value in REDIRECT_HEADERS.items():  # the code is in this page's address
+                page.headers.setdefault(name, value)
+            return page
         session.permanent = True
         return _redirect(path)
 
