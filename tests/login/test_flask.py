@@ -16,7 +16,7 @@ import flask
 import httpx2
 import pytest
 
-from tests.login.crm import Office, fresh_sdk, staff
+from tests.login.crm import Office, end_at_zoho, fresh_sdk, staff
 from tests.login.support import AUTH, SECURE, Site
 from tests.login.web import PAGE, Web, flask_app
 from tests.sdk import app as crm
@@ -178,6 +178,23 @@ def test_everybody_at_once(office: Office, zoho: Emulator) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(order, *zip(*orders, strict=True))) == [200] * 60
     assert Counter(entry.user for entry in zoho.journal("create")) == dict.fromkeys(people, 10)
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/leads", 303), ("POST", "/leads/a", 401)])
+def test_a_login_that_zoho_has_ended(
+    office: Office, zoho: Emulator, patricia: str, method: str, path: str, status: int
+) -> None:
+    """Its user is asked to log in again, as without a login."""
+    web = Web(office, browse(crm_of(office)))
+    web.log_in(patricia)
+    end_at_zoho(office)
+    for _ in range(2):
+        answer = web.http.request(method, path, headers=PAGE)
+        assert (answer.status_code, answer.headers.get("location")) == (
+            (303, "/login?next=/leads") if status == 303 else (401, None)
+        )
+    web.log_in(patricia)
+    assert web.http.request(method, path, headers=PAGE).status_code == 200
 
 
 def test_acting_without_a_user(office: Office, zoho: Emulator) -> None:

@@ -23,6 +23,7 @@ from typing import Final, NoReturn, ParamSpec, TypeVar
 
 from zoho_tokenstore._util.packages import needed_by
 from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.login._acting import acting_in_request
 from zoho_tokenstore.login._browser_sessions import BrowserSession
 from zoho_tokenstore.login._failures import LoginFailedError
 from zoho_tokenstore.login._flow import LoginFlow
@@ -143,13 +144,17 @@ class ZohoLogin:
         return view_for_users
 
     def acting(self) -> AbstractContextManager[TokenRecord]:
-        """Return a block in which calls of the SDK are made as the user of the request."""
+        """Return a block in which calls of the SDK are made as the user of the request.
+
+        Without a login, or if Zoho does not accept it any more, the view ends there, and the browser is sent
+        to log in.
+        """
         user = self.user()
         if user is None:
             self._send_to_log_in()
-        return self.flow.tokens.acting_as(user.id or "")
+        return acting_in_request(self.flow.tokens, user.id or "", self._send_to_log_in)
 
-    def _send_to_log_in(self) -> NoReturn:
+    def _send_to_log_in(self, _: object = None) -> NoReturn:
         if is_page_load(request.method, request.headers):
             path = path_of(request.root_path + request.path, request.query_string.decode("latin-1"))
             abort(_redirect(self._site.login_for(path)))

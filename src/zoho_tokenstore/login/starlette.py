@@ -20,10 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from typing import Final, ParamSpec, TypeVar
 
 from zoho_tokenstore._util.packages import needed_by
-from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
+from zoho_tokenstore.login._acting import acting_in_request
 from zoho_tokenstore.login._browser_sessions import BrowserSession
 from zoho_tokenstore.login._failures import LoginFailedError
 from zoho_tokenstore.login._flow import LoginFlow
@@ -55,6 +57,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _SHORTEST_KEY: Final = 16
+
+_request: Final[ContextVar[Request | None]] = ContextVar("zoho_tokenstore.request", default=None)
+"""The request whose user was asked for, also in the threads that answer it."""
 
 OnFailure = Callable[[Request, LoginFailedError], Response]
 
@@ -125,6 +130,7 @@ class ZohoLogin:
 
     async def user(self, request: Request) -> TokenRecord | None:
         """Return the login of a request, or `None` if its browser is not logged in."""
+        _request.set(request)
         return await run_in_threadpool(self._site.user, request.session)
 
     async def browser_session(self, request: Request) -> BrowserSession | None:
@@ -139,20 +145,40 @@ class ZohoLogin:
         found = await self.user(request)
         if found is not None:
             return found
-        if is_page_load(request.method, request.headers):
-            location = self._site.login_for(_address(request))
-            raise HTTPException(303, headers={"Location": location, **REDIRECT_HEADERS})
-        raise HTTPException(401, NOT_LOGGED_IN, CHALLENGE)
+        raise self._log_in_first(request)
 
     async def run_as(
         self, user: TokenRecord, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Call a function that uses the SDK, as a user, in one of the application's threads."""
-        return await run_in_threadpool(self.flow.tokens.act_as, user.id or "", function, *args, **kwargs)
+        """Call a function that uses the SDK, as a user, in one of the application's threads.
+
+        If Zoho does not accept the login any more, the answer is that of `required`.
+        """
+
+        def act() -> R:
+            with self.acting_as(user):
+                return function(*args, **kwargs)
+
+        return await run_in_threadpool(act)
 
     def acting_as(self, user: TokenRecord) -> AbstractContextManager[TokenRecord]:
-        """Return a block in which this thread's calls of the SDK are made as a user; not for `async` code."""
-        return self.flow.tokens.acting_as(user.id or "")
+        """Return a block in which this thread's calls of the SDK are made as a user; not for `async` code.
+
+        If Zoho does not accept the login any more, the answer is that of `required`.
+        """
+
+        def log_in(_: TokenStoreError) -> HTTPException | None:
+            request = _request.get()
+            return None if request is None else self._log_in_first(request)
+
+        return acting_in_request(self.flow.tokens, user.id or "", log_in)
+
+    def _log_in_first(self, request: Request) -> HTTPException:
+        """Return what sends a browser to log in, or answers with 401."""
+        if is_page_load(request.method, request.headers):
+            location = self._site.login_for(_address(request))
+            return HTTPException(303, headers={"Location": location, **REDIRECT_HEADERS})
+        return HTTPException(401, NOT_LOGGED_IN, CHALLENGE)
 
     async def _log_in(self, request: Request) -> Response:
         _refuse_head(request)
