@@ -292,7 +292,11 @@ class TestEnd:
         mine, theirs = site.flow.sessions_of(login.id or "")
         assert (mine.label, theirs.label) == ("", "Firefox on a phone")
         assert mine.began_ms <= theirs.began_ms
-        site.flow.sessions.end(login.id or "", theirs.id)
-        assert other.user is None
-        assert browser.user is not None
+        for session_id in (theirs.id, theirs.id, "unknown"):
+            site.flow.end_session(login.id or "", session_id)
+            assert other.user is None
+            assert browser.user is not None
         assert site.flow.sessions.login_of(f"{login.id}.{mine.id}") is None  # what is listed lets nobody in
+        site.flow.end_session(login.id or "", mine.id)
+        assert (browser.user, site.stored) == (None, [])
+        site.flow.end_session(login.id or "", mine.id)

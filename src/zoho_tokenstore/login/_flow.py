@@ -193,17 +193,23 @@ class LoginFlow:
         Raises:
             BackendError: the storage failed.
         """
-        login_id, session_id = split(session)
         if self.sessions.login_of(session) is None:
             return
+        login_id, session_id = split(session)
+        self.end_session(login_id, session_id)
+        if everywhere:
+            with passing_over_a_bad_row():
+                self.end(login_id)
+
+    def end_session(self, login_id: str, session_id: str) -> None:
+        """End one of the sessions of `sessions_of`; with the last one, the login, as `log_out` does."""
         login = None
         with passing_over_a_bad_row():
             login = self._renewer.current(login_id)  # before: who logs in from now on stays
-        left = self.sessions.end(login_id, session_id)
-        with passing_over_a_bad_row():
-            if everywhere:
-                self.end(login_id)
-            elif login is not None and not left:
+        if session_id not in (each.id for each in self.sessions.of(login_id)):
+            return
+        if not self.sessions.end(login_id, session_id) and login is not None:
+            with passing_over_a_bad_row():
                 self.tokens.lifecycle.ending.end(login, owes=True)
 
     def end(self, login_id: str) -> None:
