@@ -43,7 +43,7 @@ def count():
 def client(zoho, token_store):
     client = Client(zoho.default_client.client_id, zoho.default_client.client_secret)
     login = ZohoLogin(LoginFlow(token_store.tokens, client, "http://testserver/callback"))
-    app = FastAPI(middleware=[login.session_middleware("secret")], routes=login.routes)
+    app = FastAPI(middleware=[login.session_middleware("0123456789abcdef")], routes=login.routes)
 
     @app.get("/")
     async def home(request: __import__("starlette.requests").requests.Request):

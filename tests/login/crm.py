@@ -36,6 +36,14 @@ def fresh_sdk() -> Iterator[None]:
         forget_sdk_state()
 
 
+def end_at_zoho(site: Site) -> None:
+    """Let Zoho refuse to renew a site's login, whose access token has expired: its user has revoked it."""
+    (login,) = site.stored
+    site.zoho.fault("token:refresh_token", "error", error="invalid_code")
+    site.zoho.expire_access_tokens()
+    site.tokens.invalidate(login.id or "", login.access_token)
+
+
 def staff(site: Site, open_: Open, count: int) -> dict[str, dict[str, str]]:
     """Log people in, each in a browser of their own; return their cookies by their addresses."""
     people = {}

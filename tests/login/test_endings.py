@@ -234,6 +234,23 @@ class TestEnd:
         assert not zoho.is_live(login.refresh_token or "")
         assert site.stored == []
 
+    def test_another_browser_logs_in_meanwhile(
+        self, browser: Browser, site: Site, zoho: Emulator, patricia: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The last session ends, and with it the login that it was of; the new one stays."""
+        former, other, end = browser.log_in(patricia).login, Browser(site), site.flow.sessions.end
+
+        def slowly(login_id: str, session_id: str) -> int:
+            left = end(login_id, session_id)
+            other.log_in(patricia)
+            return left
+
+        monkeypatch.setattr(site.flow.sessions, "end", slowly)
+        site.flow.log_out(browser.session)
+        assert (browser.user, other.user) == (None, site.stored[0])
+        live = [zoho.is_live(each.refresh_token or "") for each in (former, site.stored[0])]
+        assert live == [False, True]
+
     def test_everywhere(self, browser: Browser, site: Site, patricia: str) -> None:
         other = Browser(site)
         browser.log_in(patricia)
@@ -275,7 +292,11 @@ class TestEnd:
         mine, theirs = site.flow.sessions_of(login.id or "")
         assert (mine.label, theirs.label) == ("", "Firefox on a phone")
         assert mine.began_ms <= theirs.began_ms
-        site.flow.sessions.end(login.id or "", theirs.id)
-        assert other.user is None
-        assert browser.user is not None
+        for session_id in (theirs.id, theirs.id, "unknown"):
+            site.flow.end_session(login.id or "", session_id)
+            assert other.user is None
+            assert browser.user is not None
         assert site.flow.sessions.login_of(f"{login.id}.{mine.id}") is None  # what is listed lets nobody in
+        site.flow.end_session(login.id or "", mine.id)
+        assert (browser.user, site.stored) == (None, [])
+        site.flow.end_session(login.id or "", mine.id)

@@ -16,7 +16,7 @@ import flask
 import httpx2
 import pytest
 
-from tests.login.crm import Office, fresh_sdk, staff
+from tests.login.crm import Office, end_at_zoho, fresh_sdk, staff
 from tests.login.support import AUTH, SECURE, Site
 from tests.login.web import PAGE, Web, flask_app
 from tests.sdk import app as crm
@@ -109,11 +109,16 @@ class TestPages:
         assert asked.headers["location"] == f"/login?next={quote(path)}"
 
     def test_a_page_of_ones_own(self, site: Site) -> None:
+        """It need not know that the callback's address has a code; headers that it has stay."""
+
         def on_failure(failure: LoginFailedError) -> flask.Response:
-            return flask.Response(f"{flask.request.path} {failure.kind}", 418)
+            headers = {"Cache-Control": "private"}
+            return flask.Response(f"{flask.request.path} {failure.kind}", 418, headers)
 
         answer = browse(flask_app(site, on_failure=on_failure)).get("/callback")
         assert (answer.status_code, answer.text) == (418, "/callback foreign")
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "private"
 
     def test_requests_in_one_context_of_the_application(self, site: Site, patricia: str, rajesh: str) -> None:
         """As in many test suites: nobody is taken for who came before."""
@@ -173,6 +178,23 @@ def test_everybody_at_once(office: Office, zoho: Emulator) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(order, *zip(*orders, strict=True))) == [200] * 60
     assert Counter(entry.user for entry in zoho.journal("create")) == dict.fromkeys(people, 10)
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/leads", 303), ("POST", "/leads/a", 401)])
+def test_a_login_that_zoho_has_ended(
+    office: Office, zoho: Emulator, patricia: str, method: str, path: str, status: int
+) -> None:
+    """Its user is asked to log in again, as without a login."""
+    web = Web(office, browse(crm_of(office)))
+    web.log_in(patricia)
+    end_at_zoho(office)
+    for _ in range(2):
+        answer = web.http.request(method, path, headers=PAGE)
+        assert (answer.status_code, answer.headers.get("location")) == (
+            (303, "/login?next=/leads") if status == 303 else (401, None)
+        )
+    web.log_in(patricia)
+    assert web.http.request(method, path, headers=PAGE).status_code == 200
 
 
 def test_acting_without_a_user(office: Office, zoho: Emulator) -> None:

@@ -171,6 +171,13 @@ class TestFailure:
         assert failure_of(lambda: browser.log_in(patricia)).kind == "unknown_user"
         assert len(zoho.journal("revoke")) == 1
 
+    def test_zoho_says_why_it_sends_no_code(self, browser: Browser) -> None:
+        """The operator reads it, whatever is in it."""
+        state = next(iter(browser.start().kept))
+        failed = failure_of(lambda: browser.come_back({"state": state, "error": "invalid_scope\n"}))
+        assert failed.kind == "refused"
+        assert str(failed).endswith(r"Its error: 'invalid_scope\n'.")
+
     def test_a_client_that_zoho_refuses(self, browser: Browser, zoho: Emulator, patricia: str) -> None:
         answer = consent(zoho, browser.start(), patricia)
         zoho.fault("token:authorization_code", "error", error="invalid_client")

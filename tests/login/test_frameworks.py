@@ -171,8 +171,16 @@ class TestFailure:
         assert set(FAILURES) == set(failures.SENTENCES)
 
     @pytest.mark.parametrize("kind", sorted(FAILURES))
-    def test_the_page(self, web: Web, patricia: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """It has a status, a sentence, and a link to begin again; and nothing of the request."""
+    def test_the_page(
+        self,
+        web: Web,
+        patricia: str,
+        kind: str,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """It has a status, a sentence and a link to begin again, nothing of the request. A log says why."""
+        caplog.set_level(logging.INFO, "zoho_tokenstore")
         fail, needed = FAILURES[kind], [web, patricia]
         needed += [monkeypatch] if "monkeypatch" in fail.__annotations__ else []
         page = fail(*needed)
@@ -183,6 +191,10 @@ class TestFailure:
         for value in dict(httpx2.QueryParams(page.request.url.query)).values():
             assert len(value) < 12 or value not in page.text
         assert web.me() is None
+        logged = {
+            each.levelname for each in caplog.records if f"The login failed ({kind})" in each.getMessage()
+        }
+        assert logged == {"INFO" if kind in ("denied", "used") else "WARNING"}
 
     def test_its_headers(self, web: Web) -> None:
         """It is kept by no cache, shown in no frame, runs no script, and its address goes nowhere."""
@@ -206,6 +218,12 @@ class TestFailure:
         assert page.status_code == 400
         assert web.site.zoho.journal("token:authorization_code") == []
         assert web.get(callback).status_code == 303
+
+    def test_a_code_that_no_store_keeps(self, web: Web, patricia: str) -> None:
+        """Somebody has changed it: a page says so, and Zoho is not asked."""
+        page = web.get(web.consent(web.begin("/courses"), patricia).replace("code=", "code=%00"))
+        assert (page.status_code, "/login?next=/courses" in page.text) == (503, True)
+        assert web.site.zoho.journal("token:authorization_code") == []
 
     def test_it_is_over(self, web: Web, patricia: str) -> None:
         """Loaded again, the callback leads to another page: this browser's session knows the outcome."""

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from tests.login.support import SECURE
+from tests.login.support import MOUNTED, SECURE
 from tests.login.web import Visit, Web, set_cookies
 from tests.support import wait_until
 from zoho_tokenstore import BackendUnavailableError, SessionPolicy
@@ -23,6 +23,12 @@ def _days_of(cookie: Morsel[str]) -> float:
     if cookie["max-age"]:
         return int(cookie["max-age"]) / 86400
     return (parsedate_to_datetime(cookie["expires"]).timestamp() - time.time()) / 86400
+
+
+def _give(one: Web, other: Web) -> None:
+    """Let a browser have the cookies of another, as if the two were one."""
+    for cookie in one.http.cookies.jar:
+        other.http.cookies.jar.set_cookie(cookie)
 
 
 class TestSession:
@@ -39,6 +45,15 @@ class TestSession:
         assert (cookie["path"], cookie["domain"]) == ("/", "")
         assert 13.9 < _days_of(cookie) <= 14
         assert web.me() == patricia
+
+    def test_two_sites_of_one_host(self, visit: Visit, patricia: str, rajesh: str) -> None:
+        """Whoever logs in at one is not logged out of the other."""
+        one, two = visit()(), visit("/portal", redirect_url=MOUNTED)()
+        one.log_in(patricia)
+        _give(one, two)
+        two.get(two.consent(two.get("/portal/login").headers["location"], rajesh))
+        _give(two, one)
+        assert (one.me(), two.get("/portal/me").json()) == (patricia, {"user": rajesh})
 
     def test_what_was_there_before_a_login(self, web: Web, patricia: str) -> None:
         """Somebody may have put it there (session fixation): nothing of it survives."""

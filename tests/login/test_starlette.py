@@ -21,11 +21,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from tests.login.crm import Office, fresh_sdk, staff
+from tests.login.crm import Office, end_at_zoho, fresh_sdk, staff
 from tests.login.support import AUTH, Site
 from tests.login.web import PAGE, Web
 from tests.sdk import app as crm
-from zoho_tokenstore import TokenRecord
+from zoho_tokenstore import ConfigurationError, InvalidGrantError, TokenRecord
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.login import CRM_WRITE, LoginFailedError
 from zoho_tokenstore.login import starlette as for_starlette
@@ -110,14 +110,25 @@ class TestMounts:
         assert web.get(path).json() == "café ?#"
 
 
+@pytest.mark.parametrize("key", [None, "", "secret"])
+def test_a_key_that_others_can_guess(site: Site, key: Any) -> None:
+    """An environment variable that is not set would sign cookies with `None`."""
+    with pytest.raises(ConfigurationError, match="must be a string of 16 characters or more"):
+        for_starlette.ZohoLogin(site.flow).session_middleware(key)
+
+
 def test_a_page_of_ones_own(site: Site) -> None:
+    """It need not know that the callback's address has a code; headers that it has stay."""
+
     def on_failure(request: Request, failure: LoginFailedError) -> Response:
-        return PlainTextResponse(f"{request.url.path} {failure.kind}", 418)
+        return PlainTextResponse(f"{request.url.path} {failure.kind}", 418, {"Cache-Control": "private"})
 
     login = for_starlette.ZohoLogin(site.flow, on_failure=on_failure)
     app = Starlette(routes=login.routes, middleware=[login.session_middleware(SECRET)])
     answer = browse(app).get("/callback")
     assert (answer.status_code, answer.text) == (418, "/callback foreign")
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "private"
 
 
 def test_the_documentation_of_an_api(site: Site) -> None:
@@ -154,7 +165,39 @@ def crm_of(office: Office) -> fast.FastAPI:
         with login.acting_as(user):
             return crm.create_lead(name)
 
+    @app.get("/leads")
+    async def awaited_leads(user: Annotated[TokenRecord, fast.Depends(login.required)]) -> dict[str, str]:
+        return await login.run_as(user, crm.leads)
+
+    @app.get("/in-a-thread/leads")
+    def threaded_leads(user: Annotated[TokenRecord, fast.Depends(login.required)]) -> dict[str, str]:
+        with login.acting_as(user):
+            return crm.leads()
+
     return app
+
+
+@pytest.mark.parametrize("way", ["/leads", "/in-a-thread/leads"])
+def test_a_login_that_zoho_has_ended(office: Office, patricia: str, way: str) -> None:
+    """Its user is asked to log in again, as without a login."""
+    web = Web(office, browse(crm_of(office)))
+    web.log_in(patricia)
+    end_at_zoho(office)
+    for _ in range(2):
+        asked = web.get(way)
+        assert (asked.status_code, asked.headers.get("location")) == (303, f"/login?next={way}")
+        assert web.post(f"{way}/a").status_code == 401
+    web.log_in(patricia)
+    assert web.get(way).status_code == 200
+    assert web.post(f"{way}/a").status_code == 200
+
+
+def test_a_login_that_zoho_has_ended_outside_of_requests(office: Office, patricia: str) -> None:
+    """There is no browser to be sent anywhere: whoever acts is told."""
+    Web(office, browse(crm_of(office))).log_in(patricia)
+    end_at_zoho(office)
+    with pytest.raises(InvalidGrantError), ZohoLogin(office.flow).acting_as(office.stored[0]):
+        pytest.fail("The block must not be entered.")
 
 
 async def send(app: fast.FastAPI, orders: list[tuple[str, dict[str, str]]]) -> list[httpx2.Response]:

@@ -93,7 +93,7 @@ class TestHeaders:
         with Visitor(running) as visitor:
             answer = visitor.get(path)
         assert {name: answer.headers.get(name) for name in HEADERS} == {
-            **HEADERS, **({"Referrer-Policy": "no-referrer"} if path == "/login" else {})
+            **HEADERS, **({"Referrer-Policy": "no-referrer"} if path in ("/login", "/callback") else {})
         }  # fmt: skip
         assert "server" not in answer.headers
         cached = path == "/static/portal.css"

@@ -43,9 +43,7 @@ async def sessions(request: Request, site: Here, user: Student) -> Response:
 @router.post("/sessions/{session_id}/end")
 async def end(request: Request, site: Here, user: Student, session_id: str, _: OwnForm) -> Response:
     """End one of the student's browser sessions; with the last one, the login ends."""
-    left = await run_in_threadpool(site.flow.sessions.end, user.id or "", session_id)
-    if not left:
-        await run_in_threadpool(site.flow.end, user.id or "")
+    await run_in_threadpool(site.flow.end_session, user.id or "", session_id)
     if await site.login.user(request) is None:
         request.session.clear()
         return go(request, AFTER_LOGOUT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, TypedDict
 from urllib.parse import urlsplit
@@ -163,11 +163,6 @@ class EmulatorOverrides(TypedDict, total=False):
     users: tuple[str, ...]
     journal_size: int
     seed: int | None
-
-
-def option_names() -> tuple[str, ...]:
-    """Return the names of all options, in their order."""
-    return tuple(option.name for option in fields(EmulatorOptions))
 
 
 def _check_limit(name: str, value: int | None) -> None:

@@ -92,12 +92,17 @@ class Ending:
         if record is None:
             raise TokenNotFoundError(f"There is no token with the id {token_id!r}.")
         for _ in range(_MOST_TRIES):
-            done = self._at_zoho(record, owes=owes)
-            self.remove(record)
+            done = self.end(record, owes=owes)
             record = self._renewer.current(token_id)
             if record is None:
                 return done
         raise ConflictError(f"The login {token_id!r} is being replaced again and again. Try again.")
+
+    def end(self, record: TokenRecord, *, owes: bool = False) -> Revoked:
+        """End a login as it was found; one that has replaced it since stays. Otherwise as `revoke`."""
+        done = self._at_zoho(record, owes=owes)
+        self.remove(record)
+        return done
 
     def owe(self, record: TokenRecord) -> list[Entry]:
         """Note that a login has to be revoked, with all that it replaced; return the notes."""

@@ -1,17 +1,44 @@
-"""Functions that act as a user: tasks of Celery and RQ, and any other function that is given a login."""
+"""Acting as a user: blocks in a request, and functions that are given a login, such as tasks of Celery."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.errors import (
+    ConfigurationError,
+    InvalidGrantError,
+    LoginExpiredError,
+    TokenNotFoundError,
+    TokenStoreError,
+)
+from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.tokens import Tokens
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@contextmanager
+def acting_in_request(
+    tokens: Tokens, login_id: str, log_in: Callable[[TokenStoreError], Exception | None]
+) -> Iterator[TokenRecord]:
+    """Act as a user in a block. If their login has ended, here or at Zoho, what `log_in` returns is raised.
+
+    `None` raises the error as it is.
+    """
+    with ExitStack() as block:
+        try:
+            login = block.enter_context(tokens.acting_as(login_id))
+        except (InvalidGrantError, LoginExpiredError, TokenNotFoundError) as error:
+            instead = log_in(error)
+            if instead is None:
+                raise
+            raise instead from error
+        yield login
 
 
 def acts_as(

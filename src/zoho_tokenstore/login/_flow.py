@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import logging
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -11,12 +12,9 @@ from typing import Final, Literal, cast
 
 from zoho_tokenstore._logins import Client
 from zoho_tokenstore.errors import (
-    AccountsError,
     BackendError,
     ConfigurationError,
-    ConflictError,
     LoginExpiredError,
-    SealingError,
     TokenNotFoundError,
     TokenStoreError,
 )
@@ -35,6 +33,10 @@ from zoho_tokenstore.renewal._datacenters import DATA_CENTERS
 from zoho_tokenstore.tokens import Tokens
 
 _NOTHING: Final = Begun(0, "", "/")
+_USUAL: Final = ("denied", "used")
+"""How logins fail if nothing is wrong: a user refuses, or reloads a page."""
+
+_log: Final = logging.getLogger("zoho_tokenstore")
 
 
 class LoginFlow:
@@ -158,7 +160,7 @@ class LoginFlow:
             login, session = self._outcome_of(state, logins, answer, label)
         except LoginFailedError as error:
             raise _with(error, begun, over) from error.__cause__
-        except (AccountsError, BackendError, ConflictError, SealingError, TokenNotFoundError) as error:
+        except TokenStoreError as error:
             raise _with(LoginFailedError("unavailable", str(error)), begun, over) from error
         return LoggedIn(login, session, kept_of(over), begun.next)
 
@@ -191,13 +193,24 @@ class LoginFlow:
         Raises:
             BackendError: the storage failed.
         """
-        login_id, session_id = split(session)
         if self.sessions.login_of(session) is None:
             return
-        left = self.sessions.end(login_id, session_id)
-        if everywhere or not left:
+        login_id, session_id = split(session)
+        self.end_session(login_id, session_id)
+        if everywhere:
             with passing_over_a_bad_row():
                 self.end(login_id)
+
+    def end_session(self, login_id: str, session_id: str) -> None:
+        """End one of the sessions of `sessions_of`; with the last one, the login, as `log_out` does."""
+        login = None
+        with passing_over_a_bad_row():
+            login = self._renewer.current(login_id)  # before: who logs in from now on stays
+        if session_id not in (each.id for each in self.sessions.of(login_id)):
+            return
+        if not self.sessions.end(login_id, session_id) and login is not None:
+            with passing_over_a_bad_row():
+                self.tokens.lifecycle.ending.end(login, owes=True)
 
     def end(self, login_id: str) -> None:
         """End a login in all its browsers, and at Zoho, now or as soon as Zoho can be asked."""
@@ -285,8 +298,9 @@ class LoginFlow:
             raise LoginFailedError("expired")
         code = answer.get("code")
         if not code:
-            denied = answer.get("error") == "access_denied"
-            raise LoginFailedError("denied" if denied else "refused", "Zoho sent no code.")
+            error = answer.get("error", "")
+            kind: LoginFailure = "denied" if error == "access_denied" else "refused"
+            raise LoginFailedError(kind, f"Zoho sent no code. Its error: {error[:60]!r}.")
         server = exchange_server(self._accounts_url, answer)
         if server is None:
             raise LoginFailedError("unknown_server")
@@ -294,5 +308,7 @@ class LoginFlow:
 
 
 def _with(error: LoginFailedError, begun: Begun, logins: Mapping[str, Begun]) -> LoginFailedError:
+    """Complete an error for the browser, and log it for the operator: pages show the user's sentence."""
     error.kept, error.next = kept_of(logins), begun.next
+    _log.log(logging.INFO if error.kind in _USUAL else logging.WARNING, "%s", error)
     return error

@@ -30,7 +30,7 @@ HEADERS: Final = {
 nowhere."""
 
 REDIRECT_HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-"""For redirects between the pages of a login."""
+"""For redirects between the pages of a login, and for pages of an application's own."""
 
 NOT_LOGGED_IN: Final = "Log in with Zoho."
 CHALLENGE: Final = {"WWW-Authenticate": "Cookie"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, MutableMapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ Session = MutableMapping[str, Any]
 """What the framework keeps for a browser, in a signed cookie or on the server."""
 
 COOKIE: Final = "session"
+_WORDS: Final = re.compile(r"\w+", re.ASCII)
 
 _log: Final = logging.getLogger("zoho_tokenstore")
 
@@ -51,19 +53,16 @@ class Site:
                 f"The redirect URL {flow.redirect_url} does not lead to callback_path={callback_path!r}. "
                 "Its path must end with that."
             )
-        self._login = url.path.removesuffix(callback_path) + login_path
+        below = url.path.removesuffix(callback_path)
+        self._login = below + login_path
         for path in (self._login, home, logged_out):
             if path is not None and safe_path(path, "") != path:
                 raise ConfigurationError(f"{path!r} is no path of this site. It is one such as /courses.")
         self.flow: Final = flow
         self.host: Final = url.netloc
+        self.cookie: Final = _cookie_of(below, is_secure=flow.is_secure)
         self._home = home
         self._logged_out = home if logged_out is None else logged_out
-
-    @property
-    def cookie(self) -> str:
-        """A name for the session's cookie: with its prefix, no other host of the domain can plant one."""
-        return f"__Host-{COOKIE}" if self.flow.is_secure else COOKIE
 
     def login_for(self, path: str) -> str:
         """Return the path at which a login begins that ends at a path of this site."""
@@ -111,6 +110,16 @@ class Site:
         self.flow.log_out(session.get(SESSION), everywhere=everywhere)
         session.clear()
         return self._logged_out
+
+
+def _cookie_of(path: str, *, is_secure: bool) -> str:
+    """Return a name for the session's cookie.
+
+    By its prefix, no other host of the domain can plant one, and it is for all paths of the host: sites below
+    different paths need different names.
+    """
+    name = "-".join([COOKIE, *_WORDS.findall(path)])
+    return f"__Host-{name}" if is_secure else name
 
 
 def end_former(flow: LoginFlow, session: str | None) -> None:

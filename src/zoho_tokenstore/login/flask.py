@@ -23,6 +23,7 @@ from typing import Final, NoReturn, ParamSpec, TypeVar
 
 from zoho_tokenstore._util.packages import needed_by
 from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.login._acting import acting_in_request
 from zoho_tokenstore.login._browser_sessions import BrowserSession
 from zoho_tokenstore.login._failures import LoginFailedError
 from zoho_tokenstore.login._flow import LoginFlow
@@ -67,6 +68,7 @@ class ZohoLogin:
         home: where a browser goes after a login without ``next``; as browsers see it.
         logged_out: where it goes after a log-out, likewise; by default `home`.
         on_failure: returns the page for a login that failed; by default a short one with the sentence.
+            Headers that it does not have keep it out of caches, and its address out of referrers.
 
     Raises:
         ConfigurationError: the redirect URL does not lead to `callback_path`.
@@ -142,13 +144,17 @@ class ZohoLogin:
         return view_for_users
 
     def acting(self) -> AbstractContextManager[TokenRecord]:
-        """Return a block in which calls of the SDK are made as the user of the request."""
+        """Return a block in which calls of the SDK are made as the user of the request.
+
+        Without a login, or if Zoho does not accept it any more, the view ends there, and the browser is sent
+        to log in.
+        """
         user = self.user()
         if user is None:
             self._send_to_log_in()
-        return self.flow.tokens.acting_as(user.id or "")
+        return acting_in_request(self.flow.tokens, user.id or "", self._send_to_log_in)
 
-    def _send_to_log_in(self) -> NoReturn:
+    def _send_to_log_in(self, _: object = None) -> NoReturn:
         if is_page_load(request.method, request.headers):
             path = path_of(request.root_path + request.path, request.query_string.decode("latin-1"))
             abort(_redirect(self._site.login_for(path)))
@@ -164,7 +170,10 @@ class ZohoLogin:
         try:
             path = self._site.come_back(session, parameters, request.headers.get("User-Agent"))
         except LoginFailedError as failure:
-            return self._on_failure(failure)
+            page = self._on_failure(failure)
+            for name, value in REDIRECT_HEADERS.items():  # the code is in this page's address
+                page.headers.setdefault(name, value)
+            return page
         session.permanent = True
         return _redirect(path)
 

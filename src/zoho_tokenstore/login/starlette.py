@@ -20,9 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from typing import Final, ParamSpec, TypeVar
 
 from zoho_tokenstore._util.packages import needed_by
+from zoho_tokenstore.errors import ConfigurationError, TokenStoreError
+from zoho_tokenstore.login._acting import acting_in_request
 from zoho_tokenstore.login._browser_sessions import BrowserSession
 from zoho_tokenstore.login._failures import LoginFailedError
 from zoho_tokenstore.login._flow import LoginFlow
@@ -53,6 +56,11 @@ __all__ = ["ZohoLogin"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_SHORTEST_KEY: Final = 16
+
+_request: Final[ContextVar[Request | None]] = ContextVar("zoho_tokenstore.request", default=None)
+"""The request whose user was asked for, also in the threads that answer it."""
+
 OnFailure = Callable[[Request, LoginFailedError], Response]
 
 
@@ -71,6 +79,7 @@ class ZohoLogin:
         home: where a browser goes after a login without ``next``; as browsers see it.
         logged_out: where it goes after a log-out, likewise; by default `home`.
         on_failure: returns the page for a login that failed; by default a short one with the sentence.
+            Headers that it does not have keep it out of caches, and its address out of referrers.
 
     Raises:
         ConfigurationError: the redirect URL does not lead to `callback_path`.
@@ -101,7 +110,15 @@ class ZohoLogin:
 
         Arguments:
             secret_key: signs the cookies; the same in all processes, and kept like a password.
+
+        Raises:
+            ConfigurationError: it is none, or so short that others can guess it, and write cookies.
         """
+        if not isinstance(secret_key, str) or len(secret_key) < _SHORTEST_KEY:
+            raise ConfigurationError(
+                f"The key that signs the cookies must be a string of {_SHORTEST_KEY} characters or more. "
+                "Make one with secrets.token_hex(32), and keep it."
+            )
         return Middleware(
             SessionMiddleware,
             secret_key=secret_key,
@@ -113,6 +130,7 @@ class ZohoLogin:
 
     async def user(self, request: Request) -> TokenRecord | None:
         """Return the login of a request, or `None` if its browser is not logged in."""
+        _request.set(request)
         return await run_in_threadpool(self._site.user, request.session)
 
     async def browser_session(self, request: Request) -> BrowserSession | None:
@@ -127,20 +145,40 @@ class ZohoLogin:
         found = await self.user(request)
         if found is not None:
             return found
-        if is_page_load(request.method, request.headers):
-            location = self._site.login_for(_address(request))
-            raise HTTPException(303, headers={"Location": location, **REDIRECT_HEADERS})
-        raise HTTPException(401, NOT_LOGGED_IN, CHALLENGE)
+        raise self._log_in_first(request)
 
     async def run_as(
         self, user: TokenRecord, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Call a function that uses the SDK, as a user, in one of the application's threads."""
-        return await run_in_threadpool(self.flow.tokens.act_as, user.id or "", function, *args, **kwargs)
+        """Call a function that uses the SDK, as a user, in one of the application's threads.
+
+        If Zoho does not accept the login any more, the answer is that of `required`.
+        """
+
+        def act() -> R:
+            with self.acting_as(user):
+                return function(*args, **kwargs)
+
+        return await run_in_threadpool(act)
 
     def acting_as(self, user: TokenRecord) -> AbstractContextManager[TokenRecord]:
-        """Return a block in which this thread's calls of the SDK are made as a user; not for `async` code."""
-        return self.flow.tokens.acting_as(user.id or "")
+        """Return a block in which this thread's calls of the SDK are made as a user; not for `async` code.
+
+        If Zoho does not accept the login any more, the answer is that of `required`.
+        """
+
+        def log_in(_: TokenStoreError) -> HTTPException | None:
+            request = _request.get()
+            return None if request is None else self._log_in_first(request)
+
+        return acting_in_request(self.flow.tokens, user.id or "", log_in)
+
+    def _log_in_first(self, request: Request) -> HTTPException:
+        """Return what sends a browser to log in, or answers with 401."""
+        if is_page_load(request.method, request.headers):
+            location = self._site.login_for(_address(request))
+            return HTTPException(303, headers={"Location": location, **REDIRECT_HEADERS})
+        return HTTPException(401, NOT_LOGGED_IN, CHALLENGE)
 
     async def _log_in(self, request: Request) -> Response:
         _refuse_head(request)
@@ -152,7 +190,10 @@ class ZohoLogin:
         try:
             path = await run_in_threadpool(self._site.come_back, request.session, parameters, agent)
         except LoginFailedError as failure:
-            return self._on_failure(request, failure)
+            page = self._on_failure(request, failure)
+            for name, value in REDIRECT_HEADERS.items():  # the code is in this page's address
+                page.headers.setdefault(name, value)
+            return page
         return _redirect(path)
 
     async def _log_out(self, request: Request) -> Response:

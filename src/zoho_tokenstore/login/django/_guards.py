@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 
-from zoho_tokenstore.errors import InvalidGrantError, LoginExpiredError, TokenNotFoundError
+from zoho_tokenstore.login._acting import acting_in_request
 from zoho_tokenstore.login.django._answers import LoginNeeded, ask_to_log_in
 from zoho_tokenstore.login.django._middleware import alogin_of, login_of
 from zoho_tokenstore.login.django._site import tokens
@@ -20,8 +20,6 @@ from zoho_tokenstore.records import TokenRecord
 P = ParamSpec("P")
 R = TypeVar("R")
 V = TypeVar("V", bound=Callable[..., Any])
-
-_ENDED = InvalidGrantError, LoginExpiredError, TokenNotFoundError
 
 
 def zoho_login_required(view: V) -> V:
@@ -51,19 +49,16 @@ class ZohoLoginRequiredMixin:
         return zoho_login_required(view)(request, *args, **kwargs)
 
 
-@contextmanager
-def acting(request: HttpRequest) -> Iterator[TokenRecord]:
-    """Call Zoho's SDK in a block as the user of a request; see `Tokens.acting_as`.
+def acting(request: HttpRequest) -> AbstractContextManager[TokenRecord]:
+    """Return a block in which calls of Zoho's SDK are made as the user of a request; see `Tokens.acting_as`.
 
     Without a login, or if Zoho does not accept it any more, the view ends there, and the browser is sent to
     log in.
     """
-    with ExitStack() as block:
-        try:
-            login = block.enter_context(tokens().acting_as(_id_of(request)))
-        except _ENDED as error:
-            raise LoginNeeded(str(error)) from error
-        yield login
+    login = login_of(request)
+    if login is None or login.id is None:
+        raise LoginNeeded("Nobody is logged in here.")
+    return acting_in_request(tokens(), login.id, lambda error: LoginNeeded(str(error)))
 
 
 async def run_as(request: HttpRequest, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -75,10 +70,3 @@ async def run_as(request: HttpRequest, function: Callable[P, R], /, *args: P.arg
 
     await alogin_of(request)
     return await asyncio.to_thread(act)
-
-
-def _id_of(request: HttpRequest) -> str:
-    login = login_of(request)
-    if login is None or login.id is None:
-        raise LoginNeeded("Nobody is logged in here.")
-    return login.id
