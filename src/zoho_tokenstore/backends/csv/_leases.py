@@ -24,11 +24,6 @@ class CSVLeases(JSONFile):
     They hold among all processes of the host. A file that cannot be read as
     leases is moved to another name, which is logged, and a new one started: then a refresh in progress
     may be sent a second time.
-
-    Arguments:
-        tokens: the token file; the leases are next to it, with the same permissions.
-        timeout: how long to wait for others, in seconds.
-        clock: the time in milliseconds since the epoch; for tests.
     """
 
     def __init__(self, tokens: Path, timeout: float, clock: Clock = now_ms) -> None:

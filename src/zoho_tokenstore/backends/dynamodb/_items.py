@@ -28,11 +28,7 @@ _DIGESTS: Final = {name: f"{name}_digest" for name in LOOKUPS}
 
 
 def item_of(row: Row, etag: str) -> Item:
-    """Return the item that stores a row.
-
-    Raises:
-        BackendError: it is larger than DynamoDB allows, or its id is empty.
-    """
+    """Return the item that stores a row."""
     if not row.id:
         raise BackendError("DynamoDB cannot keep a row with an empty id. Nothing was changed.")
     texts = {name: getattr(row, name) for name in COLUMNS[1:]}

@@ -53,9 +53,7 @@ class DatabaseAddress:
 def parse_url(text: str, *, table: str, timeout: float, pool_size: int) -> DatabaseAddress:
     """Return the address that a URL means. Its own options have precedence over the arguments.
 
-    Raises:
-        ConfigurationError: the URL or an option cannot be used. The text is not shown: part of
-            it may be a password.
+    Errors do not show the URL: part of it may be a password.
     """
     found = _split(text)
     if found is None:  # raised here: the exception itself may show a password
@@ -75,11 +73,7 @@ def parse_url(text: str, *, table: str, timeout: float, pool_size: int) -> Datab
 
 
 def of_engine(url: sa.URL, *, table: str, timeout: float, pool_size: int) -> DatabaseAddress:
-    """Return the address that an engine leads to.
-
-    Raises:
-        ConfigurationError: the table's name cannot be used.
-    """
+    """Return the address that an engine leads to."""
     _check_table(table)
     name = url.get_backend_name()
     return DatabaseAddress(name if name in DRIVERS else f"{OTHERS}{name}", url, table, timeout, pool_size)

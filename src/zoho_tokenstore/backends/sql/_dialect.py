@@ -30,9 +30,6 @@ class Dialect:
 
     Only this package may write to its tables: besides the columns, each look-up has a
     key that we maintain, the digest of what finds the row.
-
-    Arguments:
-        table: the name of the tokens' table.
     """
 
     extra: ClassVar[str] = "sql"
@@ -151,10 +148,7 @@ class Dialect:
     def insert_many(self, connection: sa.Connection, single: sa.Insert, rows: Sequence[Values]) -> int:
         """Insert rows whose ids are free, in one step if the database can; return how many.
 
-        Arguments:
-            connection: on which every statement is a transaction.
-            single: inserts one row, unless its id is taken or retired.
-            rows: what to store, of different ids.
+        `single` inserts one row, unless its id is taken or retired.
         """
         return sum(connection.execute(single, values).rowcount for values in rows)
 
@@ -165,12 +159,8 @@ class Dialect:
     ) -> sa.Select[Any] | None:
         """Return a statement that deletes rows, retires their ids at the time `at_ms` and counts them.
 
-        Arguments:
-            condition: which rows.
-            others: what the statement changes in the same step.
-
-        Returns:
-            `None` if the database needs a transaction of several statements.
+        `others` are changed in the same step. It is `None` if the database needs a transaction of several
+        statements.
         """
         return None
 
@@ -286,12 +276,7 @@ class Dialect:
         connection.exec_driver_sql(f"CREATE TABLE {prepare.format_table(table)} ({', '.join(lines)})")
 
     def adopt(self, connection: sa.Connection, missing: Sequence[str]) -> None:
-        """Upgrade a table with the published columns to ours, which follow them.
-
-        Arguments:
-            connection: inside `exclusive`.
-            missing: our columns that the table does not have yet.
-        """
+        """Upgrade a table with the published columns to ours, which follow them."""
         prepare = connection.dialect.identifier_preparer
         for name in missing:
             column = f"{prepare.quote(name)} {self.type_of(connection, self.tokens.c[name])}"
