@@ -54,11 +54,7 @@ class Origin(NamedTuple):
         return f"Origin({self.accounts_url!r}, {self.api_domain!r})"
 
     def accounts_url_of(self, record: TokenRecord) -> str:
-        """Return the address of the accounts server that a token's requests go to.
-
-        Raises:
-            ConfigurationError: it is not known.
-        """
+        """Return the address of the accounts server that a token's requests go to."""
         center = datacenters.of_api_domain(record.api_domain or "")
         url = self.accounts_url if center is None else center.accounts_url
         if url is None:
@@ -94,12 +90,7 @@ class Services(NamedTuple):
 class Steps:
     """The steps of one renewal.
 
-    Arguments:
-        services: what to work with.
-        name: the name of the lease.
-        about: the stored token, or the query of a first login.
-        find: finds what is now stored.
-        origin: what the caller knows of Zoho.
+    `about` is the stored token, or the query of a first login.
     """
 
     def __init__(
