@@ -34,11 +34,8 @@ class Given(NamedTuple):
 def script(given: Given, test: Any, parameters: dict[str, str], lines: Sequence[str]) -> tuple[str, ...]:
     """Return a script that does what a clause did up to the line that failed.
 
-    Arguments:
-        given: what makes the store.
-        test: the function of the clause.
-        parameters: the case, as Python expressions by name.
-        lines: the lines of the function after its docstring, up to the one that failed.
+    `parameters` are the case, as Python expressions by name; `lines` are those of the function after its
+    docstring, up to the one that failed.
     """
     body = textwrap.dedent("\n".join(lines)).strip("\n").splitlines()
     if body and body[-1].endswith(":"):  # its block was left without an exception
