@@ -74,9 +74,6 @@ class HealthCheck:
 
     A storage that hangs can hold a check for as long as its driver waits. Then the next ones do not start
     another, and report at once that it still hangs.
-
-    Arguments:
-        renewer: its store is checked, and nothing is renewed.
     """
 
     def __init__(self, renewer: Renewer) -> None:
