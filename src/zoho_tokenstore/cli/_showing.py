@@ -13,11 +13,10 @@ from zoho_tokenstore._statuses import Status
 from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore.cli._each import each
 from zoho_tokenstore.cli._json import login_of, say_json, status_object
-from zoho_tokenstore.cli._masks import masked
 from zoho_tokenstore.cli._opening import opened
 from zoho_tokenstore.cli._shared import FAILED, LOGIN_NEEDED, say
 from zoho_tokenstore.cli._tables import Table
-from zoho_tokenstore.cli._texts import listed, visible
+from zoho_tokenstore.cli._texts import listed, masked, visible
 from zoho_tokenstore.cli._times import in_words, rfc3339
 from zoho_tokenstore.errors import TokenNotFoundError
 from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow

@@ -10,8 +10,7 @@ from zoho_tokenstore._util import atomic_files
 from zoho_tokenstore._util.clock import Clock, now_ms
 from zoho_tokenstore._util.os_errors import map_os_errors
 from zoho_tokenstore.backend import LeaseState
-from zoho_tokenstore.backends.csv._beside import LEASES, JSONFile
-from zoho_tokenstore.backends.csv._locks import lock_of
+from zoho_tokenstore.backends.csv._beside import LEASES, JSONFile, lock_of
 
 _log: Final = logging.getLogger("zoho_tokenstore")
 
