@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -48,6 +48,13 @@ class DatabaseAddress:
         plain = sa.URL.create("x", url.username, None, url.host, url.port, url.database, shown)
         named = "" if self.table == "oauthtoken" else f" (table {self.table})"
         return f"{self.scheme}{str(plain).removeprefix('x')}{named}"
+
+
+def text_of(parts: SplitResult) -> str:
+    """Return a URL that was split as it was written, with its slashes."""
+    query = f"?{parts.query}" if parts.query else ""
+    fragment = f"#{parts.fragment}" if parts.fragment else ""
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{query}{fragment}"
 
 
 def parse_url(text: str, *, table: str, timeout: float, pool_size: int) -> DatabaseAddress:
