@@ -185,7 +185,7 @@ class Steps:
     ) -> str | None:
         """Ask who logged in, while the lease lasts: others with the same code wait for that, too."""
         left = self._services.transport.timeout.total_seconds() - (time.monotonic() - self._began)
-        transport = self._services.transport.within(_within(left))
+        transport = self._services.transport.within(timedelta(seconds=max(left, _MIN_USER_TIMEOUT)))
         domain = record.api_domain or ""
         ask = users.named_user if is_needed else users.current_user
         return ask(domain, grant.access_token, version=version, transport=transport)
@@ -240,10 +240,6 @@ class Steps:
 
 def _fence(record: TokenRecord) -> Fence:
     return Fence(record.access_token, record.refresh_token)
-
-
-def _within(seconds: float) -> timedelta:
-    return timedelta(seconds=max(seconds, _MIN_USER_TIMEOUT))
 
 
 _MIN_USER_TIMEOUT: Final = 0.5

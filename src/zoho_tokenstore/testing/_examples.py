@@ -42,7 +42,8 @@ def script(given: Given, test: Any, parameters: dict[str, str], lines: Sequence[
         body.append("    ...")
     names = set(re.findall(r"\b[A-Za-z_]\w*\b", "\n".join(body))) - {*test.__code__.co_varnames}
     fixtures = inspect.signature(test).parameters.keys() - parameters.keys()
-    steps_of_it = (*_subject(given, fixtures), *_case(parameters), *body[:_MOST_LINES])
+    case = [f"{name} = {value}" for name, value in parameters.items()]
+    steps_of_it = (*_subject(given, fixtures), *case, *body[:_MOST_LINES])
     if "tmp_path" in fixtures:  # other processes may open the store there, and import the script
         steps_of_it = ('if __name__ == "__main__":', *(f"    {line}" for line in steps_of_it))
     return (*_imports(test, names), *steps_of_it)
@@ -69,8 +70,3 @@ def _subject(given: Given, fixtures: AbstractSet[str]) -> Iterator[str]:
     if "program" in fixtures:
         yield "from zoho_tokenstore.testing._program import Program"
         yield "program = Program(store, lambda: self.reopen(store, tmp_path), Path(mkdtemp()))"
-
-
-def _case(parameters: dict[str, str]) -> Iterator[str]:
-    for name, value in parameters.items():
-        yield f"{name} = {value}"
