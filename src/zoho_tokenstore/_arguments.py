@@ -25,11 +25,7 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Check the arguments of a public function or constructor by its parameters' names.
-
-    Raises:
-        ConfigurationError: there is no such option, or an argument is of the wrong kind.
-    """
+    """Check the arguments of a public function or constructor by its parameters' names."""
     names = _parameters(function)
 
     @wraps(function)
@@ -73,11 +69,7 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 
 def read_spent_codes(url: str, given: SpentCodes) -> tuple[str, SpentCodes]:
-    """Return a URL without its option ``spent_codes``, and the value to use: the URL's, if it has one.
-
-    Raises:
-        ConfigurationError: the option has another value, or is given twice.
-    """
+    """Return a URL without its option ``spent_codes``, and the value to use: the URL's, if it has one."""
     url, said = taken_out(url, "spent_codes")
     if not said:
         return url, given

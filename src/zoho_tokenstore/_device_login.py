@@ -24,12 +24,7 @@ def granted_on_device(
 ) -> TokenResponse:
     """Wait until the user has logged in on another device, as long as Zoho allows.
 
-    Arguments:
-        accounts_at: returns the client for an accounts server.
-        accounts_url: the one to begin with.
-        client: the OAuth client.
-        device: shows the user where to go.
-        sleep: waits between two requests; what it raises ends the login.
+    What `sleep` raises while it waits between two requests ends the login.
     """
     accounts = accounts_at(accounts_url)
     code = accounts.start_device(client.id, device.scopes)

@@ -28,15 +28,7 @@ class EmitDetails(EventDetails, total=False):
 
 
 class Emitter:
-    """Makes events of what happened, and passes them on.
-
-    Arguments:
-        location: where the tokens are.
-        on_event: the observer.
-        trail: the audit trail, if the store keeps one.
-        signer: the keys that digests of logins are made with.
-        clock: the time in milliseconds since the epoch.
-    """
+    """Makes events of what happened, and passes them on."""
 
     def __init__(
         self, location: str, on_event: OnEvent | None, trail: AuditTrail | None, signer: Signer, clock: Clock

@@ -74,9 +74,6 @@ class HealthCheck:
 
     A storage that hangs can hold a check for as long as its driver waits. Then the next ones do not start
     another, and report at once that it still hangs.
-
-    Arguments:
-        renewer: its store is checked, and nothing is renewed.
     """
 
     def __init__(self, renewer: Renewer) -> None:
@@ -97,11 +94,10 @@ class HealthCheck:
         with self._lock:
             run = self._run
             hangs = run is not None and run.is_late()
-            if run is None or run.is_done():
+            if run is None or run.done.is_set():
                 run = self._run = _Run(self._steps(), timeout.total_seconds())
-        if run is not None and not hangs:
-            run.wait(timeout.total_seconds())
-        assert run is not None
+        if not hangs:
+            run.done.wait(timeout.total_seconds())
         return Health(parts=run.parts(), seconds=time.monotonic() - began)
 
     def _steps(self) -> Iterator[tuple[PartName, Callable[[], str | None]]]:
@@ -147,23 +143,17 @@ class _Run:
         self._parts: list[HealthPart] = []
         self._began = self._step_began = time.monotonic()
         self._timeout = timeout
-        self._done = threading.Event()
+        self.done = threading.Event()
         try:
             threading.Thread(
                 target=self._make, args=(steps,), name="zoho-tokenstore health", daemon=True
             ).start()
         except RuntimeError:  # too many threads, or the interpreter is ending
             self._parts += [_failed(name, "No thread can be started.") for name in get_args(PartName)]
-            self._done.set()
-
-    def is_done(self) -> bool:
-        return self._done.is_set()
+            self.done.set()
 
     def is_late(self) -> bool:
-        return not self._done.is_set() and time.monotonic() > self._began + self._timeout
-
-    def wait(self, seconds: float) -> None:
-        self._done.wait(seconds)
+        return not self.done.is_set() and time.monotonic() > self._began + self._timeout
 
     def parts(self) -> tuple[HealthPart, ...]:
         """Return all four parts; what has not been reached is not healthy."""
@@ -185,7 +175,7 @@ class _Run:
                     HealthPart(name=name, is_healthy=problem is None, seconds=seconds, problem=problem)
                 )
         finally:
-            self._done.set()
+            self.done.set()
 
 
 def _failed(name: PartName, problem: str, seconds: float = 0.0) -> HealthPart:

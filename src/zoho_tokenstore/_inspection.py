@@ -89,9 +89,7 @@ class Inspection(Protocol):
 class OpenedInspection:
     """Looks at a storage whose opening changes nothing.
 
-    Arguments:
-        backend: the storage, which is closed with this.
-        seals_itself: see `StorageFacts`.
+    The backend is closed with it.
     """
 
     files: tuple[Path, ...] = ()

@@ -93,10 +93,7 @@ def without_spent_code(record: TokenRecord, spent_codes: SpentCodes) -> TokenRec
 def choose(query: TokenRecord, key: LookupKey, candidates: Iterable[TokenRecord]) -> TokenRecord | None:
     """Return the candidate that a look-up means, or `None`.
 
-    Arguments:
-        query: what the caller passed.
-        key: the first of its keys.
-        candidates: the records that the store found under this key.
+    `candidates` are what the store found under `key`, the first of the query's keys.
     """
     if key.index == "id":
         return next((found for found in candidates if found.id == key.value), None)

@@ -65,13 +65,7 @@ class Scan(Iterator[TokenRecord]):
 
 
 class Reader:
-    """Reads a backend's rows as tokens.
-
-    Arguments:
-        backend: where they are.
-        cipher: how their secrets are kept.
-        on_unreadable: called with every row that cannot be read.
-    """
+    """Reads a backend's rows as tokens."""
 
     def __init__(self, backend: Backend, cipher: Cipher, on_unreadable: OnUnreadable) -> None:
         self._backend = backend
@@ -81,11 +75,7 @@ class Reader:
         self._records: MemoCache[Row, TokenRecord] = MemoCache()
 
     def get(self, token_id: str) -> TokenRecord | None:
-        """Return the token with this id, or `None`.
-
-        Raises:
-            SealingError, UnreadableRowError: there is one, but it cannot be read.
-        """
+        """Return the token with this id, or `None`."""
         try:
             row = self._backend.load(token_id)
             return None if row is None else self._records.of(token_id, row, self._opened)

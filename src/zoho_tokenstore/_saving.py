@@ -70,14 +70,7 @@ class Target(NamedTuple):
 class Saver:
     """Saves tokens as rows of a backend; `TokenRepository` says what its calls do.
 
-    Arguments:
-        backend: where the rows are.
-        cipher: how their secrets are kept.
-        reader: reads them.
-        tell: reports what happened.
-        spent_codes: which one-time codes are kept after the exchange.
-        clock: the time in milliseconds since the epoch.
-        on_replaced: called with a stored login before another one replaces it.
+    `on_replaced` is called with a stored login before another one replaces it.
     """
 
     def __init__(
@@ -249,11 +242,7 @@ class Saver:
                 )
 
     def prove_writable(self, record: TokenRecord) -> Stored | None:
-        """Do all of a save for `record` that can fail for lack of a permission or a suitable table.
-
-        Returns:
-            the row it would update.
-        """
+        """Do all of a save that can fail for lack of rights or a suitable table; return the row to update."""
         stored = self.stored_for(record)
         if not isinstance(self._backend, SupportsRehearsal):
             return stored

@@ -86,12 +86,7 @@ class Entry(NamedTuple):
 
 
 class RememberedTokens:
-    """Chains of tokens, seen by all who share the leases.
-
-    Arguments:
-        leases: where they are.
-        cipher: how their secrets are kept.
-    """
+    """Chains of tokens, seen by all who share the leases."""
 
     def __init__(self, leases: Leases, cipher: Cipher) -> None:
         self._leases = leases
@@ -107,11 +102,7 @@ class RememberedTokens:
             yield from self.scan(chain)
 
     def open(self, entry: Entry) -> TokenRecord:
-        """Return a remembered token, with the id of its login.
-
-        Raises:
-            SealingError: it does not open with the keys here.
-        """
+        """Return a remembered token, with the id of its login."""
         return record_from_row(self._cipher.open(entry.row)).changed(id=entry.login_id)
 
     def add(self, chain: str, login: TokenRecord) -> Entry:

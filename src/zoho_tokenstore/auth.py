@@ -214,16 +214,13 @@ def _can_be_read_again(request: Any) -> bool:
     """Return whether httpx can send a body twice: it is in memory, or a form of files to rewind."""
     fields = getattr(request.stream, "fields", None)
     if fields is not None:
-        return all(_is_in_memory(body) or _position(body) is not None for body in map(_body_of, fields))
+        bodies = (getattr(field, "file", b"") for field in fields)
+        return all(_is_in_memory(body) or _position(body) is not None for body in bodies)
     try:
         request.content  # noqa: B018  # raises if it has not been read
     except RuntimeError:
         return False
     return True
-
-
-def _body_of(field: Any) -> Any:
-    return getattr(field, "file", b"")
 
 
 def _is_in_memory(body: object) -> bool:

@@ -67,18 +67,8 @@ _BACKENDS: Final = {
     "sqlite": "zoho_tokenstore.backends.sqlite:SQLiteBackend",
 }
 
-_INSPECTIONS: Final = {
-    scheme: f"zoho_tokenstore.backends.{package}._inspection"
-    for scheme, package in (
-        ("csv", "csv"),
-        ("mysql", "sql"),
-        ("postgresql", "sql"),
-        ("redis", "redis"),
-        ("sql", "sql"),
-        ("sqlite", "sqlite"),
-    )
-}
-"""Modules that look at a storage without opening it. Opening any other kind changes nothing."""
+_INSPECTED: Final = ("csv", "mysql", "postgresql", "redis", "sql", "sqlite")
+"""Those with a module that looks at a storage without opening it. Opening any other kind changes nothing."""
 
 _IN_A_PROCESS: Final = ("list", "memory")
 _CREATES: Final = "create"
@@ -241,8 +231,8 @@ def inspector_of(url: str | None) -> Callable[[float], Inspection]:
         raise ConfigurationError(
             f"A {word} store exists only in its own process; nobody else can look at it."
         )
-    if word in _INSPECTIONS:
-        return partial(import_module(_INSPECTIONS[word]).inspect, parts)
+    if word in _INSPECTED:
+        return partial(import_module(f"{kind.__module__}._inspection").inspect, parts)
     return lambda _: OpenedInspection(kind.from_url(parts), seals_itself=word == "secretsmanager")
 
 

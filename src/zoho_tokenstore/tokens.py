@@ -19,7 +19,6 @@ from zoho_tokenstore.lifecycle._ending import Revoked
 from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal import _datacenters as datacenters
-from zoho_tokenstore.renewal._accounts import Accounts
 from zoho_tokenstore.renewal._addresses import accounts_server
 from zoho_tokenstore.renewal._steps import Origin
 
@@ -187,11 +186,13 @@ class Tokens(Opened):
             case RefreshToken(token):
                 return self._logged_in(base.changed(refresh_token=token), origin)
             case Device():
-                accounts_url, sleep = origin.accounts_url or "", self._renewer.sleep
-                wait = partial(granted_on_device, self._accounts, accounts_url, client, credentials, sleep)
-                grant = self._renewer.ask(base, wait)
+                server, renewer = origin.accounts_url or "", self._renewer
+                wait = partial(
+                    granted_on_device, renewer.accounts, server, client, credentials, renewer.sleep
+                )
+                grant = renewer.ask(base, wait)
             case ClientCredentials(scopes, soid):
-                accounts = self._accounts(origin.accounts_url or "")
+                accounts = self._renewer.accounts(origin.accounts_url or "")
                 request = partial(accounts.client_credentials, client.id, client.secret, scopes, soid=soid)
                 grant = self._renewer.ask(base, request)
                 base, origin = base.changed(user_name=user_name or soid), origin._replace(crm_version=None)
@@ -262,9 +263,6 @@ class Tokens(Opened):
 
     def _where(self) -> Origin:
         return self._origin
-
-    def _accounts(self, accounts_url: str) -> Accounts:
-        return self._renewer.accounts(accounts_url)
 
     def _accounts_url_for(self, api_domain: str | None, given: str | None) -> str:
         center = datacenters.of_api_domain(api_domain or "")

@@ -200,7 +200,7 @@ def test_what_zoho_denies(tokens: Tokens, zoho: Emulator, client: Client) -> Non
     device = Device(("ZohoCRM.users.READ",), lambda code: zoho.deny_device(code.user_code))
     with pytest.raises(InvalidGrantError):
         tokens.log_in(client, device, user_name="bob")
-    tokens._accounts(zoho.accounts_url).revoke(record.refresh_token or "")
+    tokens._renewer.accounts(zoho.accounts_url).revoke(record.refresh_token or "")
     with pytest.raises(InvalidGrantError), on_behalf_of("worker"):
         tokens.refresh(record.id or "")
     denied = [entry for entry in entries_of(repository_of(tokens)) if entry.what == "denied"]

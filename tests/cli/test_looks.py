@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import IN_2100, Site
 from tests.support.terminal import COMMAND
 from zoho_tokenstore import Keyset
-from zoho_tokenstore.cli._masks import masked
+from zoho_tokenstore.cli._texts import masked
 from zoho_tokenstore.cli._times import in_words, ms_of, rfc3339
 from zoho_tokenstore.records import Row
 

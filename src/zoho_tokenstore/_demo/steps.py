@@ -49,7 +49,8 @@ def run(steps: Sequence[Step], console: Console) -> bool:
     """Run the steps in order, up to the first that fails; return whether all checks passed."""
     checks = Checks(console)
     for number, step in enumerate(steps, 1):
-        console.print(Text(f"{number}. {_title(step)}", "bold"))
+        title, _, _ = (step.__doc__ or "").partition("\n")
+        console.print(Text(f"{number}. {title}", "bold"))
         _run(step, checks)
         if checks.failed:
             console.print(Text(f"\nStep {number} failed; the demo stops here.", "bold red"))
@@ -66,7 +67,3 @@ def _run(step: Step, checks: Checks) -> None:
         checks.fail(f"expected no error, found {type(error).__name__}: {error}")
     if checks.passed + checks.failed == before:
         checks.fail("expected checks, found none")
-
-
-def _title(step: Step) -> str:
-    return (step.__doc__ or "").partition("\n")[0]

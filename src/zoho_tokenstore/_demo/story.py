@@ -48,15 +48,7 @@ class MovableClock:
 
 
 class Story:
-    """One run of the demo.
-
-    Arguments:
-        zoho: the local Zoho.
-        store: the portal's tokens.
-        database: the file of that store.
-        scratch: a folder for what the SDK writes beside tokens.
-        clock: the time that the SDK sees.
-    """
+    """One run of the demo."""
 
     def __init__(
         self, zoho: Emulator, store: SQLiteStore, database: Path, scratch: str, clock: MovableClock

@@ -22,11 +22,6 @@ class HostLock:
 
     A fork need not wait for its holder: the child holds nothing, as filelock closes there what it
     inherited, and the lock among threads is a new one.
-
-    Arguments:
-        path: the lock file.
-        timeout: how long to wait for others, in seconds.
-        timed_out: returns the error for a timeout.
     """
 
     def __init__(self, path: Path, timeout: float, timed_out: Callable[[], Exception]) -> None:

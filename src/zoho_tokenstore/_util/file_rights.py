@@ -29,9 +29,6 @@ def check_mount(path: Path) -> None:
 
     Its folder differs in each container, so that the files that belong next to it (a log, a
     lock) are not shared.
-
-    Raises:
-        BackendUnavailableError: it is a mount point.
     """
     if is_mount_point(path):
         raise BackendUnavailableError(
@@ -47,12 +44,7 @@ def check_place(path: Path, *beside: Path) -> None:
     is shared on purpose, with a group that may read and write it, or is root's; but not where
     everybody may create files.
 
-    Arguments:
-        path: the file, which need not exist.
-        beside: files that belong to it, and need not exist.
-
-    Raises:
-        BackendUnavailableError: with the command that fixes it.
+    None of the files needs to exist.
     """
     if os.name == "nt":  # the folder's access control list decides there
         return
@@ -74,12 +66,6 @@ def close_to_others(*paths: Path) -> None:
     The published code creates them by the process's umask, world-readable as a rule. A group that may
     write one keeps its permissions: in a roll-out, several users may share it. If everybody could read
     it, a group's permission to only read is an accident.
-
-    Arguments:
-        paths: the files, which need not exist; the log names the first that was open to others.
-
-    Raises:
-        BackendUnavailableError: others can read one, and only its owner can change that.
     """
     if os.name == "nt":
         return

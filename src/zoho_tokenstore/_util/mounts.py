@@ -31,7 +31,8 @@ def mounts(text: bytes) -> Iterator[Mount]:
     """Yield the mounts in a table (proc(5), mountinfo), in the order in which they were made."""
     for line in text.splitlines():
         before, _, after = line.partition(b" - ")
-        yield Mount(_ESCAPE.sub(_unescaped, before.split()[4]), after.split()[0].decode(errors="replace"))
+        point = _ESCAPE.sub(lambda escape: bytes([int(escape[1], 8)]), before.split()[4])
+        yield Mount(point, after.split()[0].decode(errors="replace"))
 
 
 def is_mount_point(path: Path) -> bool:
@@ -54,7 +55,3 @@ def kind_of(path: Path, text: bytes) -> str | None:
 
 def _is_below(path: bytes, point: bytes) -> bool:
     return path == point or path.startswith(point.rstrip(b"/") + b"/")
-
-
-def _unescaped(escape: re.Match[bytes]) -> bytes:
-    return bytes([int(escape[1], 8)])

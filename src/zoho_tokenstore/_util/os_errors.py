@@ -35,12 +35,7 @@ _ADVICE: Final = {
 
 @contextlib.contextmanager
 def map_os_errors(path: Path, kind: str = "token file") -> Iterator[None]:
-    """Turn an `OSError` in the block into a `BackendUnavailableError` that says what to do.
-
-    Arguments:
-        path: the file, for the message.
-        kind: its name in the message.
-    """
+    """Turn an `OSError` in the block into a `BackendUnavailableError` that says what to do."""
     try:
         yield
     except TokenStoreError:  # some of ours are also OSErrors

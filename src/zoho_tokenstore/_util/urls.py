@@ -83,11 +83,7 @@ def options_of(parts: SplitResult, *known: str) -> dict[str, str]:
 
 
 def seconds(name: str, text: str) -> float:
-    """Return an option that is a duration in seconds.
-
-    Raises:
-        ConfigurationError: it is not a number above zero.
-    """
+    """Return an option that is a duration in seconds."""
     try:
         value = float(text)
     except ValueError:
@@ -105,16 +101,7 @@ def refuse_address(parts: SplitResult) -> None:
 
 
 def file_and_timeout(parts: SplitResult, name: str, default: float) -> tuple[str, float]:
-    """Return the path in the URL of a file store, and how long it waits for locks, in seconds.
-
-    Arguments:
-        parts: of the URL; three slashes precede a relative path, four an absolute one.
-        name: a file name for the message.
-        default: the timeout if the URL has none.
-
-    Raises:
-        ConfigurationError: there is a host or no path, or an option other than ``timeout``.
-    """
+    """Return the path in the URL of a file store, and how long it waits for locks, in seconds."""
     options = options_of(parts, "timeout")
     path = unquote(parts.path[1:])
     if parts.netloc or not path:

@@ -51,11 +51,7 @@ class AuditReport:
 
 
 def parse_anchor(text: str) -> tuple[int, str]:
-    """Return the number and the hash in an anchor.
-
-    Raises:
-        ConfigurationError: it is not one.
-    """
+    """Return the number and the hash in an anchor."""
     found = _ANCHOR.fullmatch(text.strip())
     if found is None:
         raise ConfigurationError(
@@ -65,12 +61,7 @@ def parse_anchor(text: str) -> tuple[int, str]:
 
 
 class Chain:
-    """Goes through a trail, entry by entry; it holds only the first and the last of them.
-
-    Arguments:
-        signer: the keys.
-        anchor: the number and the hash of an entry that must be there.
-    """
+    """Goes through a trail, entry by entry; it holds only the first and the last of them."""
 
     def __init__(self, signer: Signer, anchor: tuple[int, str] | None) -> None:
         self._signer = signer

@@ -89,11 +89,7 @@ def row_of(entry: AuditEntry, mac: str | None) -> AuditRow:
 
 
 def read(row: AuditRow) -> AuditEntry:
-    """Return the entry in a stored row.
-
-    Raises:
-        DamagedEntryError: it is not one, or not with this hash.
-    """
+    """Return the entry in a stored row, or raise a `DamagedEntryError`."""
     if not isinstance(row.text, str) or not isinstance(row.hash, str) or not row.text.isascii():
         raise DamagedEntryError("it is not text")
     if hash_of(row.text) != row.hash:

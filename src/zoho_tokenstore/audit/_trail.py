@@ -278,11 +278,7 @@ class AuditTrail:
                 last = self._last_stored()
 
     def _last_stored(self) -> AuditRow | None:
-        """Return the last row, if another one can follow it.
-
-        Raises:
-            BackendError: somebody has put something there that none can follow, or the storage failed.
-        """
+        """Return the last row, if another one can follow it."""
         row = self._log.last()
         if row is not None and not (isinstance(row.hash, str) and row.number < _HIGHEST):
             raise BackendError(

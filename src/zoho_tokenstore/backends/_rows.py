@@ -43,6 +43,7 @@ _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "id": (str,),
     "etag": (int, str),
 }
+_MAX_TIME_DIGITS: Final = 18
 _new: Final = tuple.__new__
 _LITERAL: Final = re.compile(r"NULL|X'[0-9A-F]*'|CAST\(X'[0-9A-F]*' AS TEXT\)")
 
@@ -127,6 +128,13 @@ def _convert(stored: Stored) -> Found:
     if kinds == tuple(map(type, values)) and len(_known_kinds) < _MAX_KINDS:
         _known_kinds.add(kinds)
     return row_of(tuple(values))
+
+
+def parse_time(text: str) -> int:
+    """Return a time kept as text; raise a `ValueError` if it is none, or longer than other storages keep."""
+    if len(text) > _MAX_TIME_DIGITS:
+        raise ValueError
+    return int(text)
 
 
 def _expiry_text(value: object) -> object:

@@ -29,11 +29,7 @@ _NONE: Final = "-"
 
 
 def parse_time(text: str) -> datetime:
-    """Return the time that is given, or that long ago.
-
-    Raises:
-        typer.BadParameter: it is neither.
-    """
+    """Return the time that is given, or that long ago."""
     ago = age_of(text)
     try:
         if ago is not None:

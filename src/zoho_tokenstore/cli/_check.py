@@ -8,6 +8,7 @@ import textwrap
 from collections import defaultdict
 from enum import StrEnum
 from itertools import count, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -114,31 +115,24 @@ def _show(report: CheckReport, *, examples: bool) -> None:
         for result in results:
             _show_failure(result, examples=examples)
     _show_shared(failed)
-    for reason, results in groupby(sorted(skipped, key=_reason_of), _reason_of):
+    reason_of = attrgetter("reason")
+    for reason, results in groupby(sorted(skipped, key=reason_of), reason_of):
         say(f"Left out: {', '.join(sorted(result.clause.number for result in results))} ({reason})")
     say(f"{report.subject}: {len(passed)} of {len(passed) + len(failed)} clauses hold.")
-
-
-def _reason_of(result: ClauseResult) -> str:
-    return result.reason
 
 
 def _show_failure(result: ClauseResult, *, examples: bool) -> None:
     clause = result.clause
     say(f"  {clause.number:3} {clause.name}: {clause.harm}")
+    reason = " ".join(result.reason.split())[:_LONGEST_REASON]
+    place = f" ({result.place})" if result.place else ""
     width = max(40, shutil.get_terminal_size().columns - len(_INDENT) - 1)
-    for text in (clause.statement, f"Rests on: {clause.basis}", _seen_in(result)):
+    for text in (clause.statement, f"Rests on: {clause.basis}", f"Seen: {reason}{place}"):
         for line in textwrap.wrap(text, width):
             say(f"{_INDENT}{line}")
     if examples:
         for line in result.example:
             say(f"{_INDENT}| {line}")
-
-
-def _seen_in(result: ClauseResult) -> str:
-    """Return what was seen, and where in the store."""
-    reason = " ".join(result.reason.split())[:_LONGEST_REASON]
-    return f"Seen: {reason}" + (f" ({result.place})" if result.place else "")
 
 
 def _show_shared(failed: list[ClauseResult]) -> None:

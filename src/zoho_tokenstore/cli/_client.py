@@ -18,15 +18,7 @@ SECRET_VARIABLE: Final = "ZOHO_CLIENT_SECRET"  # noqa: S105  # its name
 
 
 def client_of(client_id: str | None, secret_place: str | None) -> Client:
-    """Return the client that is given, in the environment, or asked for.
-
-    Arguments:
-        client_id: its id, if given.
-        secret_place: where its secret is, `env:NAME` or `file:PATH`, if given.
-
-    Raises:
-        ConfigurationError: one of them is missing, and there is nobody to ask.
-    """
+    """Return the client that is given, in the environment, or asked for."""
     known_id = client_id or os.environ.get(ID_VARIABLE)
     known_id = known_id or prompted("Client id", f"Pass --client-id, or set {ID_VARIABLE}.")
     return Client(known_id, _secret(secret_place))
@@ -52,16 +44,7 @@ def _in_file(path: Path) -> str:
 
 
 def prompted(what: str, otherwise: str, *, hidden: bool = False) -> str:
-    """Return what somebody types.
-
-    Arguments:
-        what: what is asked for.
-        otherwise: what to do where there is nobody to ask.
-        hidden: whether it is a secret.
-
-    Raises:
-        ConfigurationError: there is nobody to ask.
-    """
+    """Return what somebody types; where there is nobody to ask, the error says what to do `otherwise`."""
     if not sys.stdin.isatty():
         raise ConfigurationError(f"{what} is missing. {otherwise}")
     answer: str = typer.prompt(what, hide_input=hidden, err=True)

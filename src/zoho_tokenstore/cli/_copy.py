@@ -18,11 +18,7 @@ ConflictPolicy = Annotated[
 
 
 def parse_side_keys(text: str) -> str:
-    """Return where the keys of a store are, or `clear` if it has none.
-
-    Raises:
-        typer.BadParameter: it is something else.
-    """
+    """Return where the keys of a store are, or `clear` if it has none."""
     return text if text == _CLEAR else parse_keys(text)
 
 

@@ -79,17 +79,7 @@ def run(
     *,
     dry_run: bool,
 ) -> None:
-    """Copy all tokens, and say what was done.
-
-    Arguments:
-        source_url, destination_url: the stores, or `env:NAME`.
-        source_keys, destination_keys: where the keys of each are, or `clear`.
-        on_conflict: which version stays if there are two.
-        dry_run: write nothing.
-
-    Raises:
-        typer.Exit: something was not copied.
-    """
+    """Copy all tokens, and say what was done."""
     with contextlib.ExitStack() as stack:
         if not (source_url and destination_url):
             raise ConfigurationError("A store's URL is empty. Name the source, then the destination.")
@@ -115,12 +105,7 @@ def copy_between(
 ) -> bool:
     """Copy all tokens from one open store to another, say what was done, and return whether that is all.
 
-    Arguments:
-        source: where they are.
-        destination: where they are to go.
-        on_conflict: which version stays if there are two.
-        from_, to: what to call the two, if not by their locations.
-        dry_run: write nothing.
+    `from_` and `to` are what to call the two, if not by their locations.
     """
     done = _copy(source, destination, on_conflict, dry_run=dry_run)
     say(f"{done.rows:,} rows in {from_ or source.backend.location}")

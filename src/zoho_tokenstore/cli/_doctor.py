@@ -122,7 +122,9 @@ def _check(url: str, keys: str | None, timeout: timedelta, *, as_json: bool) -> 
     if as_json:
         say(json.dumps(_health_as_json(health)))
     else:
-        _show_health(health)
+        for part in health.parts:
+            state = "healthy" if part.is_healthy else f"NOT healthy: {part.problem}"
+            say(f"{part.name:5}  {part.seconds:6.3f} s  {state}")
     return health.is_healthy
 
 
@@ -139,12 +141,6 @@ def _opened(url: str, keys: str | None, deadline: Deadline) -> Tokens:
             "--timeout."
         )
     return opening.result()
-
-
-def _show_health(health: Health) -> None:
-    for part in health.parts:
-        state = "healthy" if part.is_healthy else f"NOT healthy: {part.problem}"
-        say(f"{part.name:5}  {part.seconds:6.3f} s  {state}")
 
 
 def _health_as_json(health: Health) -> dict[str, Any]:

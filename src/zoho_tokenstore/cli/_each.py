@@ -13,12 +13,7 @@ from zoho_tokenstore.errors import BackendTimeoutError, BackendUnavailableError,
 
 
 def each(token_ids: Iterable[str], act: Callable[[str], object]) -> None:
-    """Call `act` once with each id.
-
-    Raises:
-        typer.Exit: it failed for some of them.
-        BackendError: the storage failed altogether.
-    """
+    """Call `act` once with each id; exit if it failed for some of them."""
     worst = 0
     for token_id in dict.fromkeys(token_ids):
         try:
@@ -33,15 +28,7 @@ def each(token_ids: Iterable[str], act: Callable[[str], object]) -> None:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something that cannot be undone.
-
-    Arguments:
-        question: a sentence; what others wrote in it is made visible.
-        yes: whether `--yes` has answered it.
-
-    Raises:
-        typer.Exit: the answer is no, or there is nobody to ask.
-    """
+    """Ask before something that cannot be undone."""
     if yes:
         return
     say(question, err=True)

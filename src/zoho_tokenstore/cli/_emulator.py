@@ -24,21 +24,13 @@ _POLL_SECONDS = 0.1
 
 
 def parse_offset(text: str) -> timedelta:
-    """Return the duration of `10m`, or of `-10m`, which is negative.
-
-    Raises:
-        typer.BadParameter: it is written differently.
-    """
+    """Return the duration of `10m`, or of `-10m`, which is negative."""
     duration = parse_duration(text.removeprefix("-"))
     return -duration if text.startswith("-") else duration
 
 
 def parse_limit(text: str) -> int:
-    """Return the limit of `10`, or 0 for `off`.
-
-    Raises:
-        typer.BadParameter: it is neither a number from 1 nor `off`.
-    """
+    """Return the limit of `10`, or 0 for `off`."""
     if text == "off":
         return _OFF
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:

@@ -26,19 +26,7 @@ _STANDARD_OUTPUT: Final = Path("-")
 
 
 def run(path: Path, store: str | None, keys: str | None, *, as_csv: bool, unsealed: bool) -> None:
-    """Write the file.
-
-    Arguments:
-        path: the file, which must not exist; `-` for standard output.
-        store: what `--store` says.
-        keys: where its keys are.
-        as_csv: whether it is the token file of Zoho's SDKs.
-        unsealed: whether the user wants the secrets in plain text.
-
-    Raises:
-        ConfigurationError: the file cannot be used, or nobody has said that the secrets may be in it.
-        typer.Exit: some rows were left out.
-    """
+    """Write the file."""
     if not unsealed:
         raise ConfigurationError(
             "An export has all secrets in plain text: who reads it can use the logins. If that is what you "

@@ -35,20 +35,7 @@ _MAX_SHOWN: Final = 20
 def run(
     path: Path, store: str | None, keys: str | None, on_conflict: OnConflict, *, as_csv: bool, dry_run: bool
 ) -> None:
-    """Import the file, and say what was done.
-
-    Arguments:
-        path: the file; `-` for standard input.
-        store: what `--store` says.
-        keys: where its keys are.
-        on_conflict: which version stays if the store has another one.
-        as_csv: whether it is the token file of Zoho's SDKs.
-        dry_run: write nothing.
-
-    Raises:
-        ConfigurationError: the file cannot be read.
-        typer.Exit: some of its lines are invalid, or were not imported.
-    """
+    """Import the file, and say what was done."""
     url = store_url(store, may_create=not dry_run)
     if as_csv:
         _from_csv(path, url, keys, on_conflict, dry_run=dry_run)
@@ -148,11 +135,7 @@ def _keep(line: bytes | None, aside: Endpoint, ids: _Ids) -> bool:
 
 
 def record_of(line: bytes) -> TokenRecord:
-    """Return the login in a line.
-
-    Raises:
-        InvalidTokenError: it has none; without its content, as that is secret.
-    """
+    """Return the login in a line. No error shows its content, as that is secret."""
     values = _object_in(line)
     unknown = values.keys() - {*_TEXTS, *_TIMES}
     if unknown:

@@ -25,11 +25,7 @@ _LOCK_TIMEOUT: Final = 10.0
 
 
 def add(made: Keyset, place: KeyLocation, *, standby: bool) -> bool:
-    """Put a new key before the others at its place, or after them; return whether there are others.
-
-    Raises:
-        ConfigurationError: the place cannot be read or written, holds no keys, or others are changing it.
-    """
+    """Put a new key before the others at its place, or after them; return whether there are others."""
     with _alone(place):
         known = _keys_at(place)
         text = known + made.to_text() if standby else made.to_text() + known
@@ -63,11 +59,7 @@ def _keep(place: KeyLocation, text: str) -> None:
 
 @contextlib.contextmanager
 def _alone(place: KeyLocation) -> Iterator[None]:
-    """Let one run at a time change the keys of a place: of two that read the same, one would be lost.
-
-    Raises:
-        ConfigurationError: others took too long, or the file system refuses.
-    """
+    """Let one run at a time change the keys of a place: of two that read the same, one would be lost."""
     lock = _lock_of(place)
     try:
         lock.parent.stat()  # filelock would create the folder

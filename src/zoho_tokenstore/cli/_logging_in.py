@@ -52,11 +52,7 @@ def run(
     *,
     as_json: bool,
 ) -> None:
-    """Log in, and print what is stored now.
-
-    Raises:
-        TokenStoreError: it did not succeed.
-    """
+    """Log in, and print what is stored now."""
     accounts_server(wanted.accounts_url)  # before anybody is asked for anything
     with opened(store, keys, wanted.accounts_url, may_create=True) as found:
         client = client_of(client_id, secret_place)
@@ -104,8 +100,7 @@ def by_code(tokens: Tokens, client: Client, wanted: Wanted) -> TokenRecord:
 def server_of(asked: str, answer: Mapping[str, str]) -> str:
     """Return the accounts server where a code must be exchanged: that of the user's data centre.
 
-    Raises:
-        ConfigurationError: the redirect names none of Zoho's. Whoever sends a browser here can put any there.
+    Whoever sends a browser here can put any address into the redirect.
     """
     server = exchange_server(asked, answer)
     if server is None:

@@ -29,11 +29,7 @@ _STOPPED: Final = "Stopped. If Zoho had granted the login by then, zoho-tokens l
 
 
 def parse_dc(text: str) -> str:
-    """Return the accounts server of a data centre.
-
-    Raises:
-        typer.BadParameter: there is no such data centre.
-    """
+    """Return the accounts server of a data centre."""
     center = of_location(text)
     if center is None:
         raise typer.BadParameter(f"there is no data centre {text}; known: {', '.join(_LOCATIONS)}.")

@@ -50,11 +50,7 @@ class Place(NamedTuple):
 
 
 def place_of(redirect_url: str) -> Place:
-    """Return where to listen for a redirect.
-
-    Raises:
-        ConfigurationError: it does not lead to this computer.
-    """
+    """Return where to listen for a redirect."""
     try:
         parts = urlsplit(redirect_url)
         host, port = _HOSTS.get(parts.hostname or ""), parts.port
@@ -74,13 +70,6 @@ class Loopback:
 
     Requests for anything else, with another state, or from a page that reached this server under another
     name, are refused, and change nothing. The first good one decides.
-
-    Arguments:
-        redirect_url: where Zoho sends the browser.
-        state: what the redirect must carry.
-
-    Raises:
-        ConfigurationError: the URL does not lead here, or its port cannot be used.
     """
 
     def __init__(self, redirect_url: str, state: str) -> None:
@@ -99,11 +88,7 @@ class Loopback:
         self._server.server_close()
 
     def wait(self, seconds: float) -> Mapping[str, str]:
-        """Return the parameters of the redirect.
-
-        Raises:
-            AccountsUnavailableError: it did not come in time.
-        """
+        """Return the parameters of the redirect."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
             try:

@@ -22,11 +22,7 @@ class Store(NamedTuple):
     tokens: Tokens
 
     def stored(self, token_id: str) -> TokenRecord:
-        """Return a login as it is stored.
-
-        Raises:
-            TokenNotFoundError: there is none.
-        """
+        """Return a login as it is stored."""
         record = self.repository.get(token_id)
         if record is None:
             raise TokenNotFoundError(f"There is no token with the id {token_id!r}.")
@@ -43,20 +39,7 @@ def opened(
     sessions: SessionPolicy | None = None,
     audit: bool | None = None,
 ) -> Iterator[Store]:
-    """Open a store, and close it afterwards: then renewals in progress have ended, and are saved.
-
-    Arguments:
-        url: what `--store` says.
-        place: where its keys are, if not where the environment says.
-        accounts_url: the accounts server of logins whose API domain is not Zoho's.
-        may_create: whether its file is created.
-        sessions: how long its logins last.
-        audit: whether its audit trail begins, if it has none.
-
-    Raises:
-        ConfigurationError: there is none, or it cannot be used.
-        BackendError: it cannot be opened.
-    """
+    """Open a store, and close it afterwards: then renewals in progress have ended, and are saved."""
     wanted = store_url(url, may_create=may_create)
     keys = None if place is None else ring_of(place)
     with open_tokens(wanted, keys=keys, sessions=sessions, accounts_url=accounts_url, audit=audit) as tokens:
@@ -64,11 +47,7 @@ def opened(
 
 
 def check_saved(tokens: Tokens, record: TokenRecord) -> TokenRecord:
-    """Return a login that was made or renewed, if it is stored: this process is about to end.
-
-    Raises:
-        BackendError: it is not.
-    """
+    """Return a login that was made or renewed, if it is stored: this process is about to end."""
     if record.id is None or tokens.status(record.id).state == "unsaved":
         raise BackendError(
             "Zoho has issued new tokens, and they could not be saved. Correct what the message above says, "

@@ -106,11 +106,7 @@ def described(which: LoginFilter) -> str:
 
 
 def names_of(repository: TokenRepository, token_ids: Sequence[str]) -> str:
-    """Return logins by their ids and users, for somebody who is about to end them.
-
-    Raises:
-        TokenNotFoundError: it is one, and not there.
-    """
+    """Return logins by their ids and users, for somebody who is about to end them."""
     if len(token_ids) > 1:
         return f"{len(token_ids)} logins, {listed(token_ids)}"
     (token_id,) = token_ids

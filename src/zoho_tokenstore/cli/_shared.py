@@ -87,10 +87,7 @@ def say(line: str, *, err: bool = False, is_safe: bool = False) -> None:
 
     All output goes through here: ids, names, paths and errors are other people's texts.
 
-    Arguments:
-        line: the line.
-        err: print it on standard error.
-        is_safe: its parts have been made visible; what is between them stays as it is.
+    If it `is_safe`, its parts have been made visible; what is between them stays as it is.
     """
     typer.echo(encodable(line if is_safe else visible(line), err=err), err=err)
 
@@ -127,22 +124,14 @@ def user_name() -> str | None:
 
 
 def named_url(given: str) -> str:
-    """Return a URL, or the one in the named variable: others can see command lines.
-
-    Raises:
-        ConfigurationError: there is no such variable; or the URL is empty, which is a slip of the shell.
-    """
+    """Return a URL, or the one in the named variable: others can see command lines."""
     if not given:
         raise ConfigurationError(f"There is no store URL: pass --store, or set {URL_VARIABLE}.")
     return named_value(given) if given.startswith(_NAMED) else given
 
 
 def named_value(given: str) -> str:
-    """Return what the variable in `env:NAME` holds.
-
-    Raises:
-        ConfigurationError: there is no such variable, or it is empty.
-    """
+    """Return what the variable in `env:NAME` holds."""
     name = given.removeprefix(_NAMED)
     value = os.environ.get(name)
     if not name:
@@ -155,12 +144,7 @@ def named_value(given: str) -> str:
 def store_url(given: str | None, *, may_create: bool = False) -> str:
     """Return the URL of the store that a command works on.
 
-    Arguments:
-        given: what `--store` says; otherwise the environment does.
-        may_create: whether a file that does not exist is to be created: an empty list of one would mislead.
-
-    Raises:
-        ConfigurationError: none is given, it exists only in its own process, or its file does not exist.
+    A file that does not exist is refused unless it `may_create` one: an empty list of it would mislead.
     """
     url = named_url(os.environ.get(URL_VARIABLE, "") if given is None else given)
     if url.partition("://")[0] in _IN_A_PROCESS:
@@ -180,11 +164,7 @@ def file_of(url: str) -> Path | None:
 
 
 def parse_keys(text: str) -> str:
-    """Return where keys are: `file:PATH` or `keyring:SERVICE`.
-
-    Raises:
-        typer.BadParameter: it is something else. It is not shown: it may be a key.
-    """
+    """Return where keys are. Anything else is refused, and not shown: it may be a key."""
     if not text.startswith(("file:", "keyring:")):
         raise typer.BadParameter(
             "say where the keys are: file:PATH or keyring:SERVICE. Every user of this computer can read "
@@ -194,11 +174,7 @@ def parse_keys(text: str) -> str:
 
 
 def parse_secret_place(text: str) -> str:
-    """Return where a secret is.
-
-    Raises:
-        typer.BadParameter: it is something else. It is not shown: it may be the secret.
-    """
+    """Return where a secret is. Anything else is refused, and not shown: it may be the secret."""
     if not text.startswith(("env:", "file:")):
         raise typer.BadParameter(
             "say where the secret is: env:NAME or file:PATH. Every user of this computer can read a command "
@@ -230,8 +206,7 @@ def ring_of(place: str | None) -> Keyset:
 def told(stopped: str | None = STOPPED) -> Iterator[None]:
     """End the command with what went wrong, in a sentence; no traceback shows values.
 
-    Arguments:
-        stopped: what to say after Ctrl+C, if anything.
+    After Ctrl+C it says `stopped`, if anything.
     """
     try:
         with _logged():
@@ -280,11 +255,7 @@ class _Log(logging.Handler):
 
 
 class Progress:
-    """Reports progress of the job in a `with` on standard error: a line that changes, or one at a time.
-
-    Arguments:
-        unit: what is counted, in the plural.
-    """
+    """Reports progress of the job in a `with` on standard error: a line that changes, or one at a time."""
 
     def __init__(self, unit: str) -> None:
         self._unit = unit

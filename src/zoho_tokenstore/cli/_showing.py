@@ -13,11 +13,10 @@ from zoho_tokenstore._statuses import Status
 from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore.cli._each import each
 from zoho_tokenstore.cli._json import login_of, say_json, status_object
-from zoho_tokenstore.cli._masks import masked
 from zoho_tokenstore.cli._opening import opened
 from zoho_tokenstore.cli._shared import FAILED, LOGIN_NEEDED, say
 from zoho_tokenstore.cli._tables import Table
-from zoho_tokenstore.cli._texts import listed, visible
+from zoho_tokenstore.cli._texts import listed, masked, visible
 from zoho_tokenstore.cli._times import in_words, rfc3339
 from zoho_tokenstore.errors import TokenNotFoundError
 from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow
@@ -45,11 +44,7 @@ def show_list(
     *,
     as_json: bool,
 ) -> None:
-    """Print a line for each login that matches.
-
-    Raises:
-        typer.Exit: there are rows that cannot be read.
-    """
+    """Print a line for each login that matches."""
     table = Table("ID", "USER", "CLIENT", "API DOMAIN", "EXPIRES")
     with opened(store, keys) as found:
         scan = found.repository.scan()
@@ -67,11 +62,7 @@ def show_list(
 
 
 def show_one(token_id: str, store: str | None, keys: str | None, *, as_json: bool) -> None:
-    """Print everything about a login.
-
-    Raises:
-        TokenNotFoundError: there is none.
-    """
+    """Print everything about a login."""
     with opened(store, keys) as found:
         record, status = found.stored(token_id), found.tokens.status(token_id)
     secrets = {name: masked(getattr(record, name)) for name in SECRET_COLUMNS}
@@ -85,11 +76,7 @@ def show_one(token_id: str, store: str | None, keys: str | None, *, as_json: boo
 
 
 def show_statuses(token_ids: Sequence[str], store: str | None, keys: str | None, *, as_json: bool) -> None:
-    """Print a line for each of these logins, or for all.
-
-    Raises:
-        typer.Exit: a user has to log in again, or something was not found or read.
-    """
+    """Print a line for each of these logins, or for all."""
     with opened(store, keys) as found:
         statuses = _Statuses(found.tokens, as_json=as_json)
         scan = found.repository.scan()
@@ -130,11 +117,7 @@ class _Statuses:
 
 
 def report_unreadable(rows: Sequence[UnreadableRow]) -> None:
-    """Say which rows were left out.
-
-    Raises:
-        typer.Exit: there are some.
-    """
+    """Say which rows were left out, and exit if there are some."""
     if not rows:
         return
     were = "row was" if len(rows) == 1 else "rows were"

@@ -24,8 +24,7 @@ _ELLIPSIS: Final = "…"
 class Table:
     """A table on standard output; call `end` after the last row.
 
-    Arguments:
-        columns: the titles of its columns. In the first one no value is cut: people type ids again.
+    In the first column no value is cut: people type ids again.
     """
 
     def __init__(self, *columns: str) -> None:

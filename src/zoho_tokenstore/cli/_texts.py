@@ -1,4 +1,4 @@
-"""Other people's texts, ids and numbers, as they are shown."""
+"""Other people's texts, ids, numbers and secrets, as they are shown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Final
 _LONGEST_ID: Final = 40
 _MAX_SHOWN: Final = 20
 """How many ids are shown, and how much of each; an id may have any length."""
+
+_LONG_SECRET: Final = 32
+_END: Final = 4
 
 
 def visible(text: str) -> str:
@@ -33,3 +36,10 @@ def listed(ids: Sequence[str]) -> str:
     """Return the first few ids as a list, and how many more there are."""
     more = len(ids) - _MAX_SHOWN
     return ", ".join(map(shown_id, ids[:_MAX_SHOWN])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def masked(secret: str | None) -> str | None:
+    """Return the last four characters of a secret, and none of one so short that they would matter."""
+    if secret is None:
+        return None
+    return f"…{secret[-_END:]}" if len(secret) >= _LONG_SECRET else "…"

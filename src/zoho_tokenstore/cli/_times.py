@@ -20,11 +20,7 @@ def rfc3339(ms: int | None) -> str | None:
 
 
 def ms_of(text: str) -> int:
-    """Return the epoch milliseconds of such a string, in any time zone.
-
-    Raises:
-        ValueError: it is no point in time.
-    """
+    """Return the epoch milliseconds of such a string, in any time zone, or raise a `ValueError`."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError

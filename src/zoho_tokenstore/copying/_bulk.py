@@ -75,12 +75,7 @@ def write_ahead(
 
 
 def write_new(destination: Endpoint, rows: Sequence[Row]) -> Mapping[str, Written]:
-    """Write those of the rows that are certainly new, look them up by their keys, and return both by id.
-
-    Arguments:
-        destination: where they are to go.
-        rows: unsealed rows whose ids are not there.
-    """
+    """Write those of the rows that are certainly new, look them up by their keys, and return both by id."""
     keys = {row.id: _keys(destination, row) for row in rows}
     times_used = Counter(key for found_by in keys.values() for key in found_by)
     alone = [row for row in rows if keys[row.id] and all(times_used[key] == 1 for key in keys[row.id])]

@@ -24,13 +24,7 @@ class Changes(NamedTuple):
 
 
 class Deletions:
-    """What is known about deleted rows: all ids that were retired, and eight bytes for every copied row.
-
-    Arguments:
-        source: where the rows are copied from.
-        destination: where they are copied to.
-        dry_run: write nothing.
-    """
+    """What is known about deleted rows: all ids that were retired, and eight bytes for every copied row."""
 
     def __init__(self, source: Endpoint, destination: Endpoint, *, dry_run: bool) -> None:
         self._source = source

@@ -102,20 +102,11 @@ class Endpoint:
         return self._cipher.lookup_keys(key.index, key.value)
 
     def write_many(self, rows: Sequence[Row]) -> Sequence[object]:
-        """Write new unsealed rows, sealed as this side has them, if it `writes_many`.
-
-        Returns:
-            their etags; `None` for a row that was not written.
-        """
+        """Write new unsealed rows, if it `writes_many`; return their etags, `None` for one not written."""
         return () if self._bulk is None else self._bulk.write_many([self._cipher.seal(row) for row in rows])
 
     def write(self, row: Row, expect: object) -> object:
-        """Write an unsealed row, sealed for this side, and return its etag.
-
-        Raises:
-            RowChangedError: the stored row does not have the etag `expect`.
-            RetiredIdError: none was expected, and a deleted row had the id.
-        """
+        """Write an unsealed row, sealed for this side, and return its etag."""
         return self.backend.write(self._cipher.seal(row), expect=expect)
 
     def refuse_retired(self, row: Row) -> None:

@@ -20,12 +20,7 @@ CLEAR: Final = "clear"
 
 @contextlib.contextmanager
 def open_endpoint(url: str, keys: KeysArg | None) -> Iterator[Endpoint]:
-    """Open a store for a copy, and close it afterwards.
-
-    Raises:
-        SealingError: its rows are under other keys, or it has keys and none are given.
-        BackendError: it cannot be opened.
-    """
+    """Open a store for a copy, and close it afterwards."""
     with contextlib.closing(open_backend(url)) as backend:
         is_clear = isinstance(keys, str) and keys == CLEAR
         cipher: Cipher = NullCipher() if is_clear else cipher_for(keys, backend.location)

@@ -314,11 +314,7 @@ class _Pass:
         return Written(etag, next((other for other in rows if other.id == row.id), None))
 
     def _kept(self, row: Row, written: Written) -> Row | None:
-        """Return what is stored of a row that was written.
-
-        Raises:
-            _VerificationError: the storage has not kept what was written, or does not find it.
-        """
+        """Return what is stored of a row that was written, or raise a `_VerificationError`."""
         etag, found = written
         self._known.add(row.id, etag)
         now = found or self._destination.load(row.id)

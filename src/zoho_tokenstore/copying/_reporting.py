@@ -15,18 +15,7 @@ from zoho_tokenstore.events import EventKind, OnEvent
 def reporting(
     source: Endpoint, destination: Endpoint, state: CopyReport, on_event: OnEvent | None, *, is_real: bool
 ) -> Iterator[None]:
-    """Report what the block copies, even if it does not come to its end.
-
-    Arguments:
-        source: where the rows are.
-        destination: where they go.
-        state: how many were copied.
-        on_event: called with an event for each store; it is also in the store's audit trail.
-        is_real: whether anything is copied at all.
-
-    Raises:
-        BackendError: whether a store has a trail cannot be read.
-    """
+    """Report what the block copies, even if it does not come to its end."""
     ends = ((source, f"to {destination.backend.location}"), (destination, f"from {source.backend.location}"))
     trails = [trail_of(end.backend, end.signer, on_event=on_event) for end, _ in ends if is_real]
     try:

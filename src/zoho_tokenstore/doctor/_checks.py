@@ -73,11 +73,7 @@ def check(name: str, stage: Stage) -> Callable[[Run], Run]:
 def row_check(name: str, severity: Severity, summary: str, remedy: str) -> Callable[[Why], Why]:
     """Register a function that returns what is wrong with a row, in a few words, or `None`.
 
-    Arguments:
-        name: the check's.
-        severity: of what it finds.
-        summary: what is wrong, with ``{rows}`` for "3 rows".
-        remedy: what to do.
+    In the summary, ``{rows}`` stands for "3 rows".
     """
 
     def register(why: Why) -> Why:

@@ -50,16 +50,7 @@ _ORDER: Final = list(Severity)
 
 
 class Examination:
-    """Examines one store.
-
-    Arguments:
-        url, keys: of the store.
-        timeout: for all of it, in seconds; reading all rows may take longer.
-        everything: whether all rows are read.
-        online: whether Zoho is asked for the time.
-        clock: this host's.
-        on_rows: called now and then with how many rows have been read.
-    """
+    """Examines one store; the arguments are those of `examine`, with the timeout in seconds."""
 
     def __init__(
         self,

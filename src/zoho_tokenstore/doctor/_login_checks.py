@@ -168,8 +168,4 @@ def _other_with_same_token(seen: dict[int, Holder], record: TokenRecord | None) 
     return None if first.row_id == mine.row_id or first.api_domain == mine.api_domain else first
 
 
-def _tell_nobody(*_: object, **__: object) -> None:
-    pass
-
-
-_NO_SKEW: Final = ClockSkew(_tell_nobody)
+_NO_SKEW: Final = ClockSkew(lambda *_, **__: None)

@@ -59,11 +59,8 @@ class Paid:
 class Ending:
     """Ends the logins of a store.
 
-    Arguments:
-        renewer: renews them.
-        origin: returns what is known of Zoho, for tokens whose API domain is not Zoho's.
-        gives_up_after: after so many requests in a row without an answer, an accounts server is not asked
-            any more; others are.
+    After `gives_up_after` requests in a row without an answer, an accounts server is not asked any more;
+    others are.
     """
 
     def __init__(
@@ -79,14 +76,8 @@ class Ending:
     def revoke(self, token_id: str, *, owes: bool = False) -> Revoked:
         """End a login with all that it replaced: at Zoho first, then here, so that it can be repeated.
 
-        Arguments:
-            token_id: the login.
-            owes: whether the login also ends here if Zoho cannot be asked; then the revocation is owed.
-
-        Raises:
-            TokenNotFoundError: there is none.
-            AccountsError: Zoho could not be asked, and nothing is to be owed. The login is still there.
-            ConflictError: others keep logging in under this id.
+        If it `owes`, the login also ends here if Zoho cannot be asked, and the revocation is owed; otherwise
+        it stays, and an `AccountsError` is raised.
         """
         record = self._renewer.current(token_id)
         if record is None:
@@ -112,12 +103,7 @@ class Ending:
         return debts
 
     def give_back(self, record: TokenRecord, origin: Origin) -> None:
-        """Revoke what Zoho has granted, but nobody keeps; or note that it is owed.
-
-        Arguments:
-            record: the tokens, of no stored login.
-            origin: what is known of Zoho for them.
-        """
+        """Revoke what Zoho has granted, but nobody keeps; or note that it is owed."""
         try:
             Ending(self._renewer, lambda: origin)._revoke(record)
         except (AccountsError, ConfigurationError):

@@ -50,12 +50,13 @@ class LoginFilter:
 
     def matches(self, record: TokenRecord) -> bool:
         """Return whether a login is one of them."""
+        ends = (f":{self.organization}", f".{self.organization}")
         return (
             (self.token_ids is None or record.id in self.token_ids)
             and self.user_name in (None, record.user_name)
             and self.client_id in (None, record.client_id)
             and self.api_domain in (None, record.api_domain)
-            and (self.organization is None or _is_in(record.user_name or "", self.organization))
+            and (self.organization is None or (record.user_name or "").endswith(ends))
         )
 
 
@@ -69,7 +70,3 @@ def _check(name: str, value: Any) -> None:
         raise ConfigurationError(f"LoginFilter: {name} must be a string.")
     elif value == "":
         raise ConfigurationError(f"LoginFilter: {name} must not be empty.")
-
-
-def _is_in(user_name: str, organization: str) -> bool:
-    return user_name.endswith((f":{organization}", f".{organization}"))

@@ -15,13 +15,7 @@ from zoho_tokenstore.renewal._steps import Origin
 
 
 class Lifecycle:
-    """The life of a store's logins.
-
-    Arguments:
-        renewer: looks them up, and renews them.
-        policy: how long they last; `None` sets no limit.
-        origin: returns what is known of Zoho, for tokens whose API domain is not Zoho's.
-    """
+    """The life of a store's logins."""
 
     def __init__(
         self, renewer: Renewer, policy: SessionPolicy | None = None, origin: Callable[[], Origin] = Origin
@@ -39,12 +33,7 @@ class Lifecycle:
 
         If it is not, what Zoho has granted is given back.
 
-        Arguments:
-            granted: the client, and the tokens that it was granted.
-            origin: what is known of Zoho for them.
-
-        Raises:
-            TokenStoreError: nobody knows. The login may be stored, so it stays alive at Zoho.
+        If the storage still fails, nobody knows: the login may be stored, so it stays alive at Zoho.
         """
         repository = self.renewer.repository
         if granted.refresh_token is None:  # then a look-up is by the access token, and needs no client

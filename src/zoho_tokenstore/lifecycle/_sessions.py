@@ -65,11 +65,7 @@ def _age_key(record: TokenRecord) -> tuple[int, str]:
 class Sessions:
     """The session limits of a store: what each look-up asks before it hands out a login.
 
-    Arguments:
-        policy: the limits.
-        renewer: what looks the logins up. If its policy allows no threads, what would be done beside a
-            look-up is done in it.
-        origin: returns what is known of Zoho, for tokens whose API domain is not Zoho's.
+    If the renewer's policy allows no threads, what would be done beside a look-up is done in it.
     """
 
     def __init__(self, policy: SessionPolicy, renewer: Renewer, origin: Callable[[], Origin]) -> None:
@@ -83,11 +79,7 @@ class Sessions:
         self._not_before = 0.0
 
     def admit(self, record: TokenRecord, now_ms: int) -> None:
-        """Let a login pass, and record its use if that is due; or end it.
-
-        Raises:
-            LoginExpiredError: it is over a limit.
-        """
+        """Let a login pass, and record its use if that is due; or end it, and raise a `LoginExpiredError`."""
         limits, used_ms, began_ms = self.limits, record.last_used_at_ms or 0, record.created_at_ms or now_ms
         if (record.updated_at_ms or 0) > used_ms:
             used_ms = record.updated_at_ms or 0
@@ -121,13 +113,8 @@ class Sessions:
     def end(self, record: TokenRecord, limit: Limit, *, pays: bool = True) -> bool | None:
         """End a login if it is still over the limit.
 
-        Arguments:
-            record: the login.
-            limit: the limit that it is over.
-            pays: whether what is owed to Zoho then is paid beside the caller.
-
-        Returns:
-            whether it has ended; `None` if the storage failed, which is an event.
+        Return whether it has ended; `None` if the storage failed, which is an event. If it `pays`, what is
+        owed to Zoho then is paid beside the caller.
         """
         try:
             # First the debt: a process that dies in between leaves a login that has to be revoked.

@@ -40,12 +40,7 @@ class Accounts:
     All methods raise an `AccountsError` if they fail. Its `kind` says whether Zoho refused, accepts no more
     requests now, or could not answer; or whether the outcome is unknown.
 
-    Arguments:
-        accounts_url: its base URL, or its token endpoint.
-        transport: sends the requests; ten seconds for each request if not given.
-
-    Raises:
-        ConfigurationError: the URL cannot be used.
+    Each request may take ten seconds, unless `transport` says otherwise.
     """
 
     def __init__(self, accounts_url: str, *, transport: Transport | None = None) -> None:
@@ -57,14 +52,7 @@ class Accounts:
 
     @_forgetting
     def refresh(self, client_id: str, client_secret: str, refresh_token: str) -> TokenResponse:
-        """Return a new access token of a login. Zoho does not repeat the refresh token.
-
-        Raises:
-            InvalidGrantError: the refresh token is wrong or revoked.
-            InvalidClientError: the client is wrong, or not known in this data centre.
-            RateLimitedError: it was refreshed too often.
-            AccountsUnavailableError: there was no usable answer.
-        """
+        """Return a new access token of a login. Zoho does not repeat the refresh token."""
         form = {
             "grant_type": "refresh_token",
             "client_id": client_id,
@@ -86,16 +74,6 @@ class Accounts:
         """Return the tokens of a new login, for a one-time code.
 
         If it fails with `kind` `uncertain`, the code may be used up: do not send it again.
-
-        Arguments:
-            client_id: the client.
-            client_secret: its secret.
-            code: the code, from a redirect or of a self client.
-            redirect_url: the one the code was sent to; none for a self client.
-            code_verifier: the verifier whose `pkce_pair` challenge was in the authorization URL.
-
-        Raises:
-            AccountsError: as for `refresh`.
         """
         form = {
             "grant_type": "authorization_code",
@@ -115,14 +93,7 @@ class Accounts:
     ) -> TokenResponse:
         """Return an access token for a self client, without a user.
 
-        Arguments:
-            client_id: the client.
-            client_secret: its secret.
-            scopes: the scopes requested.
-            soid: the service and the organisation, such as `ZohoCRM.<zgid>`.
-
-        Raises:
-            AccountsError: as for `refresh`.
+        `soid` is the service and the organisation, such as `ZohoCRM.<zgid>`.
         """
         form = {
             "grant_type": "client_credentials",
@@ -137,9 +108,7 @@ class Accounts:
     def revoke(self, token: str) -> None:
         """Revoke a refresh token and its access tokens, or one access token.
 
-        Raises:
-            InvalidGrantError: Zoho does not know the token; it may have been revoked before.
-            AccountsUnavailableError: there was no usable answer.
+        An `InvalidGrantError` means that Zoho does not know the token; it may have been revoked before.
         """
         answer = self._post("/oauth/v2/token/revoke", {"token": token})
         values = fields_of(answer)
@@ -150,11 +119,7 @@ class Accounts:
 
     @_forgetting
     def start_device(self, client_id: str, scopes: Sequence[str]) -> DeviceCode:
-        """Begin the login of a device without a browser.
-
-        Raises:
-            AccountsError: as for `refresh`.
-        """
+        """Begin the login of a device without a browser."""
         form = {
             "grant_type": "device_request",
             "client_id": client_id,
@@ -166,12 +131,7 @@ class Accounts:
 
     @_forgetting
     def poll_device(self, client_id: str, client_secret: str, device_code: str) -> TokenResponse | Pending:
-        """Ask whether the user has logged in, at most once per `interval` of the device code.
-
-        Raises:
-            InvalidGrantError: the user refused, or the time ran out.
-            AccountsError: as for `refresh`.
-        """
+        """Ask whether the user has logged in, at most once per `interval` of the device code."""
         form = {
             "grant_type": "device_token",
             "client_id": client_id,

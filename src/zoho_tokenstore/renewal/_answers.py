@@ -63,13 +63,8 @@ class TokenResponse:
 def parse_token_response(answer: HTTPAnswer, subject: str, *, once: bool = False) -> TokenResponse:
     """Return what a token endpoint's answer grants.
 
-    Arguments:
-        answer: the answer.
-        subject: what was sent, for messages (`the refresh token`).
-        once: it was a one-time code. It may be used up whatever the answer looks like, unless Zoho refuses
-            it.
-    Raises:
-        AccountsError: it grants nothing usable.
+    `subject` names in messages what was sent. A code is sent `once`: it may be used up whatever the answer
+    looks like, unless Zoho refuses it.
     """
     values = fields_of(answer)
     if "access_token" in values and not values.get("error") and answer.status == 200:

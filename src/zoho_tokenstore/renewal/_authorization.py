@@ -81,11 +81,7 @@ def authorization_url(
 
 
 def joined(scopes: Sequence[str]) -> str:
-    """Return scopes as Zoho expects them, separated by commas.
-
-    Raises:
-        ConfigurationError: there are none, it is one string, or one of them is none.
-    """
+    """Return scopes as Zoho expects them, separated by commas."""
     if isinstance(scopes, str) or not scopes or not all(isinstance(scope, str) for scope in scopes):
         raise ConfigurationError('Pass the scopes as a list of strings, such as ["ZohoCRM.users.READ"].')
     return ",".join(scopes)

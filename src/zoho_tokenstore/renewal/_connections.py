@@ -122,8 +122,7 @@ def exchange(request: Request, line: Line, most: int) -> Received:
     Proxies, `NO_PROXY` and the CA bundle are those of the environment, as requests has them. Credentials
     of `.netrc` are not added, redirects are not followed, and nothing is sent again.
 
-    Raises:
-        One of `FAILURES`. Their texts and attributes can contain the form.
+    It raises one of `FAILURES`, whose texts and attributes can contain the form.
     """
     with Session() as session:
         session.auth = _unchanged

@@ -54,20 +54,14 @@ def of_location(location: str) -> DataCenter | None:
 def of_api_domain(api_domain: str) -> DataCenter | None:
     """Return the data centre of an API domain of any environment, or `None` if it is not Zoho's.
 
-    Arguments:
-        api_domain: a URL, a host without a scheme, or a short code, which Zoho's SDKs accept as well.
+    It may be a URL, a host without a scheme, or a short code, which Zoho's SDKs accept as well.
     """
     url = api_domain if "://" in api_domain else f"https://{api_domain}"
     return of_location(api_domain) or _BY_API_DOMAIN.get(_canonical(url))
 
 
 def environment_like(api_domain: str | None, center: DataCenter | None) -> str | None:
-    """Return the API domain of a data centre's sandbox or developer edition, if another's is given.
-
-    Arguments:
-        api_domain: that of some data centre's environment; for production's, the answer is `None`.
-        center: the data centre.
-    """
+    """Return a data centre's API domain of the same environment as another's; `None` for production."""
     known = of_api_domain(api_domain or "")
     if known is None or center is None:
         return None

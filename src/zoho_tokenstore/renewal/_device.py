@@ -58,11 +58,7 @@ class Pending(NamedTuple):
 
 
 def device_code_of(answer: HTTPAnswer) -> DeviceCode:
-    """Return the codes in the answer to a device's request.
-
-    Raises:
-        AccountsError: it has none.
-    """
+    """Return the codes in the answer to a device's request."""
     values = fields_of(answer)
     device_code, user_code = visible(values.get("device_code")), visible(values.get("user_code"))
     url = _url(values, "verification_url", "verification_uri")
@@ -79,11 +75,7 @@ def device_code_of(answer: HTTPAnswer) -> DeviceCode:
 
 
 def poll_of(answer: HTTPAnswer) -> TokenResponse | Pending:
-    """Return the outcome of a poll.
-
-    Raises:
-        AccountsError: the user refused, the time ran out, or something failed.
-    """
+    """Return the outcome of a poll."""
     try:
         return parse_token_response(answer, _SUBJECT)
     except AccountsError as error:

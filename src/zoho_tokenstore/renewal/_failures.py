@@ -44,15 +44,7 @@ def not_yet(record: TokenRecord) -> AccountsUnavailableError:
 
 
 def too_late(doing: str, record: TokenRecord, location: str, wait: float, timeout: float) -> TokenStoreError:
-    """Return the error that names what took too long.
-
-    Arguments:
-        doing: what was waited for.
-        record: the token.
-        location: the store.
-        wait: how long was waited, in seconds.
-        timeout: when to try again, in seconds.
-    """
+    """Return the error that names what took too long."""
     if doing == THE_STORE:
         return BackendTimeoutError(
             f"The token store {location} did not answer within {wait:g} s while {named(record)} was being "

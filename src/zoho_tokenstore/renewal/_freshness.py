@@ -24,13 +24,7 @@ class TokenState(Enum):
 
 
 class Freshness:
-    """Rates tokens.
-
-    Arguments:
-        policy: when they are to be renewed.
-        clock: this host's time, in milliseconds since the epoch.
-        skew: how far off that is.
-    """
+    """Rates tokens."""
 
     def __init__(self, policy: RefreshPolicy, clock: Clock, skew: ClockSkew) -> None:
         self._clock = clock

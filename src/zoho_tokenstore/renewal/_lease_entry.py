@@ -153,12 +153,7 @@ class LeaseEntry:
     ) -> LeaseEntry:
         """Return the entry after a renewal that failed.
 
-        Arguments:
-            kind: how it failed.
-            code: Zoho's word for it, if any.
-            now_ms: when it failed.
-            policy: says how long Zoho's window is.
-            jitter: between 0 and 1; the fraction of half the pause to subtract.
+        `jitter`, between 0 and 1, is the fraction of half the pause to subtract.
         """
         tries = 1 + (self.failure.tries if self.failure is not None else 0)
         since = self.failure.since_ms if self.failure is not None else now_ms

@@ -73,10 +73,7 @@ class PendingSaves:
     After a fork, a child continues with copies of them: its parent may end without having saved.
     `kept` is read-only: it is checked before nearly every API call.
 
-    Arguments:
-        repository: where they are to be saved.
-        clock: the time in milliseconds since the epoch.
-        spool: where they are on disk; what it already holds is taken over.
+    What the spool already holds is taken over.
     """
 
     def __init__(self, repository: TokenRepository, clock: Clock, spool: Spool | None = None) -> None:
@@ -105,15 +102,8 @@ class PendingSaves:
     ) -> TokenRecord:
         """Keep a token, instead of an earlier one of the same owner and credentials.
 
-        Arguments:
-            record: the token.
-            fence: what preceded it.
-            identified: Zoho itself named its user.
-            row_id: the id of the row it was meant to update, if known.
-            cleared_ms: when the store had last been cleared, if known.
-
-        Returns:
-            the token as kept: with its id, if known.
+        Return it as kept: with its id, if known. `row_id` is the row that it was meant to update, and
+        `cleared_ms` when the store had last been cleared, if known.
         """
         is_first = fence.saved_ms is None  # if not, it follows one that was already kept
         if is_first:
@@ -141,11 +131,8 @@ class PendingSaves:
     def drop(self, given: TokenRecord, saved: TokenRecord, *, renews: bool = False) -> None:
         """Forget what a save replaced.
 
-        Arguments:
-            given: what was to be saved. If something else is stored instead, the save came too late and
-                replaced nothing: what waits here may be newer than what is stored.
-            saved: what is stored now.
-            renews: it was a renewal, which does not replace another login.
+        If something else is stored than was given, the save came too late and replaced nothing: what waits
+        here may be newer. A save that `renews` does not replace another login.
         """
         if self.kept and given.access_token in (None, saved.access_token):
             self._forget(lambda kept: _replaces(saved, kept.record, renews))

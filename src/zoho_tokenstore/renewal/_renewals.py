@@ -32,13 +32,7 @@ Ask = Callable[[], Origin]
 
 
 class Renewals:
-    """Runs renewals, one for each credential, and answers for tokens that need renewal.
-
-    Arguments:
-        policy: when to renew, and how long to wait.
-        freshness: rates tokens.
-        services: what a renewal needs.
-    """
+    """Runs renewals, one for each credential, and answers for tokens that need renewal."""
 
     def __init__(self, policy: RefreshPolicy, freshness: Freshness, services: Services) -> None:
         self._policy = policy

@@ -39,11 +39,7 @@ class Gate(Protocol):
     """What decides whether a stored login may be handed out."""
 
     def admit(self, record: TokenRecord, now_ms: int) -> None:
-        """Let a login pass.
-
-        Raises:
-            LoginExpiredError: it has ended.
-        """
+        """Let a login pass, or raise a `LoginExpiredError`."""
 
     def wait(self, seconds: float) -> None:
         """Wait until what it does beside look-ups is done, for at most this many seconds."""
@@ -57,17 +53,8 @@ class Renewer:
     credentials, `RateLimitedError` when its limit is reached, and `AccountsUnavailableError` if it cannot
     answer: none of them while there is a valid token to answer with.
 
-    Arguments:
-        repository: the tokens.
-        policy: when to renew, and how long to wait.
-        transport: sends the requests to Zoho; for tests.
-        origin: returns what callers know of Zoho, unless they say so.
-        spool: a folder for tokens that could not be saved: they outlive this process, and the
-            next one that opens the store with it saves them.
-
-    Raises:
-        ConfigurationError: the spool cannot be used.
-        BackendUnavailableError: it cannot be read, or others can write to it.
+    `origin` returns what callers know of Zoho, unless they say so. Tokens that could not be saved outlive
+    this process in the folder `spool`: the next one that opens the store with it saves them.
     """
 
     def __init__(
@@ -112,12 +99,7 @@ class Renewer:
     # ---- look-ups
 
     def get(self, token_id: str, origin: Ask | None = None) -> TokenRecord | None:
-        """Return the token with this id, renewed if it needs that; or `None`.
-
-        Arguments:
-            token_id: the id.
-            origin: returns what the caller knows of Zoho, if needed; by default as for all callers.
-        """
+        """Return the token with this id, renewed if it needs that; or `None`."""
         now_ms = self._clock()
         if self.pending_saves.kept:
             self._save_late()
@@ -142,11 +124,6 @@ class Renewer:
         """Return the token that a partial one means, likewise, or log in with the query's credentials.
 
         A query by id alone returns the token as stored: the SDK makes one only to revoke.
-
-        Arguments:
-            query: the partial token.
-            origin: returns what the caller knows of Zoho, if needed.
-            logs_in: whether to log in with the query's credentials if nothing is found.
         """
         began = time.monotonic()
         if self.pending_saves.kept:
@@ -163,11 +140,7 @@ class Renewer:
     def log_in(
         self, query: TokenRecord, origin: Ask = Origin, *, began: float | None = None
     ) -> TokenRecord | None:
-        """Exchange a query's code or refresh token for a first access token, and save it.
-
-        Returns:
-            the token; or `None` if the query has no credentials, or has an access token.
-        """
+        """Log in with a query's code or refresh token; `None` if it has neither, or has an access token."""
         names = names_of(query)
         if query.access_token is not None or not names or None in (query.client_id, query.client_secret):
             return None
@@ -180,11 +153,7 @@ class Renewer:
         return kept or self.repository.get(token_id)
 
     def refresh(self, token_id: str, origin: Ask = Origin) -> TokenRecord:
-        """Renew a token unconditionally, even if Zoho refused its credentials before.
-
-        Raises:
-            TokenNotFoundError: there is none.
-        """
+        """Renew a token unconditionally, even if Zoho refused its credentials before."""
         began = time.monotonic()
         record = self._there(token_id)
         if self.gate is not None:
@@ -201,15 +170,7 @@ class Renewer:
     def invalidate(self, token_id: str, access_token: str | None = None) -> bool:
         """Note that Zoho refused a token's access token: the next look-up renews, in every process.
 
-        Arguments:
-            token_id: the id.
-            access_token: the one refused; if another is stored by now, nothing is done.
-
-        Returns:
-            whether it was still the stored one.
-
-        Raises:
-            TokenNotFoundError: there is none.
+        If another one is stored by now, nothing is done, and the answer is `False`.
         """
         record = self._there(token_id)
         if access_token not in (None, record.access_token) or record.access_token is None:
@@ -226,11 +187,6 @@ class Renewer:
 
         If the storage fails, the token is kept in this process, found by its look-ups, and saved
         at the next chance.
-
-        Raises:
-            BackendError: it could not be stored yet.
-            ConflictError: its id is another's or a deleted token's, or others kept changing
-                the row.
         """
         try:
             saved = self.repository.save(record)
@@ -292,23 +248,15 @@ class Renewer:
     ) -> TokenRecord:
         """Save what Zoho has granted to `base`, a client and perhaps a user, in the caller's way.
 
-        Arguments:
-            base: to whom.
-            grant: what.
-            origin: what the caller knows of Zoho.
-            check: called with the token when its user is known; may raise what prevents the save.
-            may_wait: if the storage fails, keep the token in this process until it can be saved.
+        `check` is called with the token when its user is known, and may raise what prevents the save. If the
+        storage fails and it `may_wait`, the token is kept in this process until it can be saved.
         """
         self.skew.learn(grant)
         steps = Steps(self._services, "", base, lambda: None, origin)
         return steps.save(None, grant, check, may_wait=may_wait).record
 
     def sleep(self, seconds: float) -> None:
-        """Wait, unless the store is closed, now or meanwhile.
-
-        Raises:
-            BackendError: it is.
-        """
+        """Wait, unless the store is closed, now or meanwhile."""
         if self._closing.wait(seconds):
             raise BackendError(f"The store on {self.repository.location} has been closed.")
 

@@ -39,10 +39,7 @@ class RenewalReporter:
     def failed(self, record: TokenRecord, error: TokenStoreError, *, has_sent: bool) -> None:
         """Report a renewal that failed.
 
-        Arguments:
-            record: the token.
-            error: what its callers receive.
-            has_sent: Zoho was asked now, not only an earlier outcome repeated.
+        If it `has_sent`, Zoho was asked now, not only an earlier outcome repeated.
         """
         kind = _kind_of(error)
         told, at = self._failing.get(record.id, ("", 0.0))

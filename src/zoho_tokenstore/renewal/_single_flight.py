@@ -19,14 +19,7 @@ _MAX_NOTES: Final = 1000
 
 
 class PendingRenewal:
-    """A renewal in its own thread.
-
-    So nobody waits longer than they want, whatever store or server hangs.
-
-    Arguments:
-        name: the name of the credential's lease.
-        work: renews. What it raises, everyone waiting receives.
-    """
+    """A renewal in its own thread: nobody waits longer than they want. What `work` raises, everyone gets."""
 
     def __init__(self, name: str, work: Callable[[PendingRenewal], TokenRecord | None]) -> None:
         self.name = name

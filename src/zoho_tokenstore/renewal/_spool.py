@@ -52,14 +52,7 @@ class SpooledSave(NamedTuple):
 class Spool:
     """The folder of a store's tokens that could not be saved yet.
 
-    Arguments:
-        folder: where it is; created if missing.
-        location: the store; what is there for another one is left alone.
-        cipher: how its secrets are kept.
-
-    Raises:
-        ConfigurationError: the folder cannot be made, or is a file.
-        BackendUnavailableError: others can write to it.
+    The folder is created if missing; what is there for another store is left alone.
     """
 
     def __init__(self, folder: str | os.PathLike[str], location: str, cipher: Cipher) -> None:
@@ -84,12 +77,7 @@ class Spool:
         self._last = 0
 
     def put(self, entry: SpooledSave) -> str:
-        """Write an entry, whole or not at all; return the name of its file.
-
-        Raises:
-            BackendUnavailableError: it cannot be written.
-            SealingError: the keys are unavailable.
-        """
+        """Write an entry, whole or not at all; return the name of its file."""
         name = f"{self._next():020}-{secrets.token_hex(8)}.token"
         row = self._cipher.seal(Row(name, user_name=self._location, access_token=_text_of(entry)))
         secret = {column: value for column in SECRET_COLUMNS if (value := getattr(row, column))}
@@ -104,11 +92,7 @@ class Spool:
         return name
 
     def remove(self, name: str) -> None:
-        """Remove an entry that is no longer needed, if it is still there.
-
-        Raises:
-            BackendUnavailableError: it cannot be removed.
-        """
+        """Remove an entry that is no longer needed, if it is still there."""
         try:
             (self._folder / name).unlink(missing_ok=True)
         except OSError as error:
@@ -117,11 +101,7 @@ class Spool:
             ) from error
 
     def scan(self) -> Iterator[tuple[str, SpooledSave | str]]:
-        """Yield the names of all entries, oldest first, and each entry, or why it cannot be used.
-
-        Raises:
-            BackendUnavailableError: the folder cannot be read.
-        """
+        """Yield the names of all entries, oldest first, and each entry, or why it cannot be used."""
         try:
             names = sorted(entry.name for entry in self._folder.iterdir())
         except OSError as error:

@@ -54,11 +54,7 @@ class Origin(NamedTuple):
         return f"Origin({self.accounts_url!r}, {self.api_domain!r})"
 
     def accounts_url_of(self, record: TokenRecord) -> str:
-        """Return the address of the accounts server that a token's requests go to.
-
-        Raises:
-            ConfigurationError: it is not known.
-        """
+        """Return the address of the accounts server that a token's requests go to."""
         center = datacenters.of_api_domain(record.api_domain or "")
         url = self.accounts_url if center is None else center.accounts_url
         if url is None:
@@ -94,12 +90,7 @@ class Services(NamedTuple):
 class Steps:
     """The steps of one renewal.
 
-    Arguments:
-        services: what to work with.
-        name: the name of the lease.
-        about: the stored token, or the query of a first login.
-        find: finds what is now stored.
-        origin: what the caller knows of Zoho.
+    `about` is the stored token, or the query of a first login.
     """
 
     def __init__(
@@ -194,7 +185,7 @@ class Steps:
     ) -> str | None:
         """Ask who logged in, while the lease lasts: others with the same code wait for that, too."""
         left = self._services.transport.timeout.total_seconds() - (time.monotonic() - self._began)
-        transport = self._services.transport.within(_within(left))
+        transport = self._services.transport.within(timedelta(seconds=max(left, _MIN_USER_TIMEOUT)))
         domain = record.api_domain or ""
         ask = users.named_user if is_needed else users.current_user
         return ask(domain, grant.access_token, version=version, transport=transport)
@@ -249,10 +240,6 @@ class Steps:
 
 def _fence(record: TokenRecord) -> Fence:
     return Fence(record.access_token, record.refresh_token)
-
-
-def _within(seconds: float) -> timedelta:
-    return timedelta(seconds=max(seconds, _MIN_USER_TIMEOUT))
 
 
 _MIN_USER_TIMEOUT: Final = 0.5

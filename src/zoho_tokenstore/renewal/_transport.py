@@ -57,10 +57,7 @@ class HTTPAnswer:
 class Transport:
     """Makes single requests, each on its own connection.
 
-    Arguments:
-        timeout: the limit for one exchange, in all.
-        connect: the limit for a connection to one address of the server.
-        clock: this host's clock.
+    `timeout` is the limit for one exchange, in all, `connect` that for a connection to one address.
     """
 
     timeout: timedelta = timedelta(seconds=10)
@@ -74,18 +71,13 @@ class Transport:
     def post(self, url: str, form: Mapping[str, str]) -> HTTPAnswer:
         """Send a form, once.
 
-        Raises:
-            AccountsUnavailableError: there is no answer. Its `kind` is `transient` if the request certainly
-                was not sent, and `uncertain` if it may have been.
+        The `kind` of the `AccountsUnavailableError` is `transient` if the request certainly was not sent, and
+        `uncertain` if it may have been.
         """
         return self._exchange("POST", url, {}, form)
 
     def get(self, url: str, headers: Mapping[str, str]) -> HTTPAnswer:
-        """Read, once.
-
-        Raises:
-            AccountsUnavailableError: there is no answer.
-        """
+        """Read, once."""
         return self._exchange("GET", url, headers, None)
 
     def _exchange(

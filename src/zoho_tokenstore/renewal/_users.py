@@ -20,11 +20,7 @@ def current_user(api_domain: str, access_token: str, *, version: int, transport:
     The SDK asks with every login (`find_user`), and continues without a name if an answer is missing or
     unusable: the token may lack the scopes for it, ZohoCRM.users.READ and ZohoCRM.org.READ.
 
-    Arguments:
-        api_domain: the base URL of the user's APIs.
-        access_token: a fresh one.
-        version: the version of the CRM's API, that of the SDK.
-        transport: sends the requests. Its time limit is for both together.
+    The time limit of `transport` is for both requests together.
     """
     try:
         return named_user(api_domain, access_token, version=version, transport=transport)
@@ -33,11 +29,7 @@ def current_user(api_domain: str, access_token: str, *, version: int, transport:
 
 
 def named_user(api_domain: str, access_token: str, *, version: int, transport: Transport) -> str | None:
-    """Return the same, for callers that cannot continue without a name.
-
-    Raises:
-        AccountsUnavailableError: the CRM gave no answer now.
-    """
+    """Return the same, or raise: for callers that cannot continue without a name."""
     base = origin_of(api_domain)
     if base is None:  # nowhere to send a token
         return None

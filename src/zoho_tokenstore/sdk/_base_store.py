@@ -136,7 +136,7 @@ class BaseStore(Opened):
 
     def _save(self, record: TokenRecord, token: Any) -> TokenRecord:
         """Save what a token of the SDK holds, and set its id; return what is stored."""
-        given = self._by_zohos_clock(self._in_its_domain(record))
+        given = _shift_expiry(self._in_its_domain(record), self._offset_ms)  # by Zoho's clock
         saved = (self._renewer or self.repository).save(given)
         token.set_id(saved.id)
         if given.access_token not in (None, saved.access_token):  # another process's newer one stays
@@ -187,9 +187,6 @@ class BaseStore(Opened):
     def _on_this_host(self, record: TokenRecord) -> TokenRecord:
         """Return a token whose expiry is right by this host's clock, which the SDK uses."""
         return _shift_expiry(record, -self._offset_ms)
-
-    def _by_zohos_clock(self, record: TokenRecord) -> TokenRecord:
-        return _shift_expiry(record, self._offset_ms)
 
 
 def _shift_expiry(record: TokenRecord, by_ms: int) -> TokenRecord:

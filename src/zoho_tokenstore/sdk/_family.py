@@ -73,11 +73,7 @@ class Family(ABC):
         return None if frame is None else frame.f_locals.get("self")
 
     def record_of(self, token: Any) -> TokenRecord:
-        """Return what an SDK token holds.
-
-        Raises:
-            InvalidTokenError: it is not a token of the installed SDK, or a field is not a string.
-        """
+        """Return what an SDK token holds."""
         if not isinstance(token, self.token_class):
             raise InvalidTokenError(
                 f"A store keeps {self.token_class.__name__} objects of the installed {self.package}, not "

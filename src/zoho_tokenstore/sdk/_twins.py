@@ -47,12 +47,7 @@ class Twin:
 
 
 def make_twins(sdk_exception: Any, module: str) -> Twins:
-    """Make the twins of all our errors for an SDK, as classes of a module.
-
-    Arguments:
-        sdk_exception: the SDK's exception.
-        module: the name of the module, which is being imported.
-    """
+    """Make the twins of all our errors for an SDK, as classes of a module."""
     base = {"sdk_exception": sdk_exception}
     twins: dict[type[errors.TokenStoreError], Any] = {}
     for ours in _errors():

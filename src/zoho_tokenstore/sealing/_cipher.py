@@ -43,11 +43,7 @@ class Cipher(Protocol):
     """How a store's secrets are kept."""
 
     def open(self, row: Row) -> Row:
-        """Return a stored row with its secrets unsealed.
-
-        Raises:
-            SealingError: it is not as it was sealed, or its key is not here.
-        """
+        """Return a stored row with its secrets unsealed, or raise a `SealingError`."""
 
     def seal(self, row: Row) -> Row:
         """Return a row of unsealed secrets as it is stored."""
@@ -107,9 +103,6 @@ def check_store(backend: Backend, cipher: Cipher) -> None:
 
     That is one in which none of the first rows, nor of the first with our ids, is kept like this. A
     single unsealed row proves nothing: any program may have written it.
-
-    Raises:
-        SealingError: the rows are sealed and there are no keys, or other ones, or they are unsealed.
     """
     rows: list[Row] = []
     try:

@@ -67,12 +67,7 @@ def associated_data(row: Row) -> bytes:
 
 
 def content_of(row: Row) -> str:
-    """Return what of a row with unsealed secrets is sealed.
-
-    Raises:
-        InvalidTokenError: one of them contains a NUL or a lone surrogate, which nothing that Zoho issues
-            does.
-    """
+    """Return what of a row with unsealed secrets is sealed."""
     secret, refresh, access, grant = row[3:7]
     created, updated, used, identified = row[10:14]
     content = (

@@ -157,11 +157,7 @@ class Fetched:
 
 
 def from_system_keyring(service: str) -> Callable[[], str]:
-    """Return a function that reads the keys in the operating system's keyring.
-
-    Raises:
-        MissingDependencyError: the package keyring is not installed.
-    """
+    """Return a function that reads the keys in the operating system's keyring."""
     _keyring()
 
     def fetch() -> str:

@@ -31,12 +31,11 @@ pytest.register_assert_rewrite(*(f"{__name__}.{path.stem}" for path in Path(__fi
 
 from zoho_tokenstore.testing._abilities import ORDINARY, Ability  # noqa: E402  # after the rewrite
 from zoho_tokenstore.testing._backend import BackendContract  # noqa: E402
-from zoho_tokenstore.testing._clauses import clauses  # noqa: E402
+from zoho_tokenstore.testing._catalogue import Clause, Severity, catalogue, clauses  # noqa: E402
 from zoho_tokenstore.testing._hostile import HOSTILE_TEXTS, INJECTIONS, LOOKALIKES  # noqa: E402
 from zoho_tokenstore.testing._leases import LeasesContract  # noqa: E402
 
 if TYPE_CHECKING:
-    from zoho_tokenstore.testing._catalogue import Clause, Severity, catalogue
     from zoho_tokenstore.testing._checking import CheckReport, ClauseResult, check
     from zoho_tokenstore.testing._driver import DriverError
     from zoho_tokenstore.testing._remote_store import RemoteStore, RemoteStoreError
@@ -68,14 +67,11 @@ __all__ = [
 
 _WHEN_USED: Final = {
     "CheckReport": "_checking",
-    "Clause": "_catalogue",
     "ClauseResult": "_checking",
     "DriverError": "_driver",
     "RemoteStore": "_remote_store",
     "RemoteStoreError": "_remote_store",
-    "Severity": "_catalogue",
     "TokenStoreContract": "_token_store",
-    "catalogue": "_catalogue",
     "check": "_checking",
     "fields_of": "_tokens",
     "make_token": "_tokens",

@@ -44,11 +44,7 @@ class Declares:
 
 
 def parse_abilities(text: str) -> frozenset[Ability]:
-    """Return the abilities that a comma-separated list names; `none` for no ability.
-
-    Raises:
-        ConfigurationError: there is no such ability.
-    """
+    """Return the abilities that a comma-separated list names; `none` for no ability."""
     names = [] if text == _NONE else text.replace(" ", "").split(",")
     unknown = sorted({*names} - {*Ability})
     if unknown:

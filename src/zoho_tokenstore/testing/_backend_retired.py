@@ -8,8 +8,7 @@ import pytest
 
 from zoho_tokenstore.errors import RetiredIdError, RowChangedError
 from zoho_tokenstore.records import RetiredId
-from zoho_tokenstore.testing._clock import SKEW_MS, now_ms
-from zoho_tokenstore.testing._rows import content, full_row
+from zoho_tokenstore.testing._rows import SKEW_MS, content, full_row, now_ms
 
 
 class BackendRetiredClauses:

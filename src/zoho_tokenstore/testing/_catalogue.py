@@ -6,10 +6,11 @@ store, or on a harm that was measured on published stores (docs/reference/publis
 
 from __future__ import annotations
 
+import inspect
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from zoho_tokenstore.testing._clauses import clauses
+_PREFIX: Final = "test_"
 
 
 class Severity(StrEnum):
@@ -262,6 +263,24 @@ _ROWS: Final = (
     ("E17", "sdk-processes-stay-within-zohos-limit", _F, "at the hour's end a fleet gets Access Denied",
      f"{_DOC}: ten access tokens for a refresh token in ten minutes, whichever process asks"),
 )  # fmt: skip
+
+
+def clause_of(test: str) -> str:
+    """Return the id of the clause that a test proves, by the test's name."""
+    return test.removeprefix(_PREFIX).replace("_", "-")
+
+
+def clauses(contract: type) -> dict[str, str]:
+    """Return the statement of every clause of a contract, by the clause's id.
+
+    A test named ``test_find_fills_in_place`` proves the clause ``find-fills-in-place``; its
+    docstring is the statement.
+    """
+    return {
+        clause_of(name): " ".join((inspect.getdoc(test) or "").split())
+        for name, test in inspect.getmembers(contract, inspect.isfunction)
+        if name.startswith(_PREFIX)
+    }
 
 
 def catalogue(contract: type) -> list[Clause]:

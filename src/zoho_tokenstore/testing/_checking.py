@@ -176,7 +176,7 @@ class _Run:
                 *lines, unfinished = (unfinished + file.read()).split("\n")
                 for line in lines:
                     values = json.loads(line)
-                    name = _test_of(values["test"])
+                    name = values["test"].partition("::TestGivenStore::")[2].partition("[")[0]
                     if name != running:
                         yield from self._settled(cases.pop(running, []), running)
                         running = name
@@ -211,11 +211,10 @@ class _Run:
             seconds=sum(case["seconds"] for case in cases),
             reason=_reason(worst) if worst["outcome"] != "passed" else "",
             place=worst["place"] if failed else "",
-            example=self._example(test, worst) if failed else (),
+            example=script(self._given, getattr(TokenStoreContract, test), worst["case"], worst["example"])
+            if failed
+            else (),
         )
-
-    def _example(self, test: str, case: dict[str, Any]) -> tuple[str, ...]:
-        return script(self._given, getattr(TokenStoreContract, test), case["case"], case["example"])
 
     def _lost(self, test: str, reason: str) -> ClauseResult:
         return ClauseResult(clause=self._by_test[test], outcome="failed", reason=reason)
@@ -250,10 +249,6 @@ def _wanted(only: Sequence[str]) -> list[Clause]:
     if unknown:
         raise ConfigurationError(f"There is no clause {', '.join(sorted(unknown))}.")
     return [clause for clause in every if not only or {clause.number, clause.name} & {*only}]
-
-
-def _test_of(nodeid: str) -> str:
-    return nodeid.partition("::TestGivenStore::")[2].partition("[")[0]
 
 
 def _reason(case: dict[str, Any]) -> str:

@@ -27,14 +27,7 @@ class _Failure(NamedTuple):
 
 
 class Child:
-    """A process that works with the store, and is killed when the `with` block is left.
-
-    Arguments:
-        opener: opens the store there.
-
-    Raises:
-        AssertionError: the process could not open the store, raised something, or did not answer in time.
-    """
+    """A process that works with the store, and is killed when the `with` block is left."""
 
     def __init__(self, opener: Callable[[], Any]) -> None:
         self._pipe, theirs = multiprocessing.Pipe()

@@ -11,13 +11,7 @@ _LONGEST_VALUE: Final = 45
 
 
 def explain(op: str, left: Any, right: Any) -> str | None:
-    """Return in what two tokens, or two lists of tokens, differ; `None` if they are something else.
-
-    Arguments:
-        op: the operator of the failed assertion.
-        left: what the store gave: the fields of a token, a list of those, or `None`.
-        right: what it should have given.
-    """
+    """Return in what two tokens, or two lists of tokens, differ; `None` if they are something else."""
     if op not in ("==", "is") or not (_is_stored(left) and _is_stored(right)) or left == right:
         return None
     if left is None or right is None:

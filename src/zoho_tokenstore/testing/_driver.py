@@ -38,14 +38,7 @@ class DriverError(TokenStoreError):
 
 
 class Driver:
-    """A running program.
-
-    Arguments:
-        command: the program and its arguments.
-
-    Raises:
-        ConfigurationError: there is no such program.
-    """
+    """A running program."""
 
     def __init__(self, command: tuple[str, ...]) -> None:
         self.command = command
@@ -68,13 +61,7 @@ class Driver:
     def ask(self, method: str, params: Mapping[str, Any], timeout: float) -> Answer:
         """Return the answer to a request: a mapping with either `result` or `error`.
 
-        Arguments:
-            method: its name.
-            params: its parameters.
-            timeout: how many seconds the program may take.
-
-        Raises:
-            DriverError: there is no answer, and there won't be any to later requests.
+        After a `DriverError` there is no answer to later requests either.
         """
         number, answer = next(self._numbers), Future[Answer]()
         with self._lock:
@@ -173,11 +160,7 @@ class Driver:
 
 
 def _message_of(line: bytes) -> dict[str, Any]:
-    """Return an answer.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """Return an answer, or raise a `ValueError`: it is none."""
     message = json.loads(line.decode("utf-8"))
     if not isinstance(message, dict) or ("result" in message) == ("error" in message):
         raise ValueError("no answer")
@@ -191,11 +174,7 @@ _idle_lock: Final = threading.Lock()
 
 
 def borrow(command: tuple[str, ...]) -> Driver:
-    """Return a program that nobody uses, a new one if need be.
-
-    Raises:
-        ConfigurationError: there is no such program.
-    """
+    """Return a program that nobody uses, a new one if need be."""
     with _idle_lock:
         waiting = _idle.get(command, [])
         while waiting:

@@ -34,18 +34,16 @@ class Given(NamedTuple):
 def script(given: Given, test: Any, parameters: dict[str, str], lines: Sequence[str]) -> tuple[str, ...]:
     """Return a script that does what a clause did up to the line that failed.
 
-    Arguments:
-        given: what makes the store.
-        test: the function of the clause.
-        parameters: the case, as Python expressions by name.
-        lines: the lines of the function after its docstring, up to the one that failed.
+    `parameters` are the case, as Python expressions by name; `lines` are those of the function after its
+    docstring, up to the one that failed.
     """
     body = textwrap.dedent("\n".join(lines)).strip("\n").splitlines()
     if body and body[-1].endswith(":"):  # its block was left without an exception
         body.append("    ...")
     names = set(re.findall(r"\b[A-Za-z_]\w*\b", "\n".join(body))) - {*test.__code__.co_varnames}
     fixtures = inspect.signature(test).parameters.keys() - parameters.keys()
-    steps_of_it = (*_subject(given, fixtures), *_case(parameters), *body[:_MOST_LINES])
+    case = [f"{name} = {value}" for name, value in parameters.items()]
+    steps_of_it = (*_subject(given, fixtures), *case, *body[:_MOST_LINES])
     if "tmp_path" in fixtures:  # other processes may open the store there, and import the script
         steps_of_it = ('if __name__ == "__main__":', *(f"    {line}" for line in steps_of_it))
     return (*_imports(test, names), *steps_of_it)
@@ -72,8 +70,3 @@ def _subject(given: Given, fixtures: AbstractSet[str]) -> Iterator[str]:
     if "program" in fixtures:
         yield "from zoho_tokenstore.testing._program import Program"
         yield "program = Program(store, lambda: self.reopen(store, tmp_path), Path(mkdtemp()))"
-
-
-def _case(parameters: dict[str, str]) -> Iterator[str]:
-    for name, value in parameters.items():
-        yield f"{name} = {value}"

@@ -10,8 +10,8 @@ import pytest
 
 from zoho_tokenstore.backend import Leases
 from zoho_tokenstore.testing._abilities import Ability, Declares
-from zoho_tokenstore.testing._clock import SKEW_MS, now_ms
 from zoho_tokenstore.testing._hostile import STORABLE_LOOKALIKES, STORABLE_TEXTS, short_id
+from zoho_tokenstore.testing._rows import SKEW_MS, now_ms
 from zoho_tokenstore.testing._subject import together
 
 _SHORT_MS: Final = 300

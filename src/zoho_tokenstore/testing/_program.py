@@ -43,13 +43,7 @@ def local_zoho() -> Emulator:
 
 
 class Program:
-    """A program with the unmodified SDK, which can be restarted.
-
-    Arguments:
-        store: the store that the SDK is initialized with.
-        reopen: opens the store of the restarted program.
-        folder: an empty folder for the SDK's own files.
-    """
+    """A program with the unmodified SDK, which can be restarted."""
 
     def __init__(self, store: Any, reopen: Callable[[], Any], folder: Path) -> None:
         self.store = store
@@ -100,11 +94,7 @@ class Program:
         requests.post(url, {"token": token}, timeout=_TIMEOUT_S).raise_for_status()
 
     def who(self) -> str:
-        """Call the API; return the e-mail address of the user that Zoho takes the program for.
-
-        Raises:
-            PermissionError: Zoho refuses the access token.
-        """
+        """Call the API; return the e-mail address of the user that Zoho takes the program for."""
         return who()
 
     def token_requests(self) -> int:
@@ -122,14 +112,7 @@ class Program:
 
 
 def start_sdk(store: Any, urls: tuple[str, str, str], folder: Path, **fields: str | None) -> Any:
-    """Initialize the SDK with a store and a token of these fields; return the token.
-
-    Arguments:
-        store: the store.
-        urls: those of the SDK's environment.
-        folder: an empty folder for the SDK's own files.
-        fields: of the token.
-    """
+    """Initialize the SDK with a store and a token of these fields; return the token."""
     forget_globals()
     token = make_token(**fields)
     Initializer.initialize(
@@ -142,11 +125,7 @@ def start_sdk(store: Any, urls: tuple[str, str, str], folder: Path, **fields: st
 
 
 def who() -> str:
-    """Call the API as the SDK's user of this thread; return the e-mail address that Zoho knows them by.
-
-    Raises:
-        PermissionError: Zoho refuses the access token.
-    """
+    """Call the API as the SDK's user of this thread; return the e-mail address that Zoho knows them by."""
     only_me = ParameterMap()
     only_me.request_parameters["type"] = "CurrentUser"  # add() wants it of another class in SDK 6 and 7
     answer = UsersOperations().get_users(only_me, HeaderMap())

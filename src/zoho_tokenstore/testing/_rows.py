@@ -1,13 +1,22 @@
-"""Rows for the clauses about a backend, and what of them is compared."""
+"""Rows and times for the clauses about a backend, and what of them is compared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from time import time_ns
+from typing import Any, Final
 
 import pytest
 
 from zoho_tokenstore.records import COLUMNS, Found, Row
+
+SKEW_MS: Final = 600_000
+"""How far the clock of a storage's server may be from ours, in milliseconds."""
+
+
+def now_ms() -> int:
+    """Return the wall-clock time in milliseconds since the epoch."""
+    return time_ns() // 1_000_000
 
 
 def full_row(row_id: str = "1", mark: str = "a") -> Row:

@@ -79,11 +79,7 @@ def until(done: threading.Event, work: Callable[[], None]) -> None:
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:
-    """Return what `work` returns; it is left behind if it takes longer.
-
-    Raises:
-        TimeoutError: it takes longer.
-    """
+    """Return what `work` returns; it is left behind if it takes longer."""
     future: Future[T] = Future()
 
     def run() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zoho_tokenstore.testing._clauses import clause_of
+from zoho_tokenstore.testing._catalogue import clause_of
 from zoho_tokenstore.testing._damage import DamageClauses
 from zoho_tokenstore.testing._deleting import DeletingClauses
 from zoho_tokenstore.testing._end_to_end import EndToEndClauses

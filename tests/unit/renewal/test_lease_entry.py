@@ -110,11 +110,12 @@ def test_a_clock_set_back_forgets_no_request(step: int) -> None:
 
 
 @given(entries, times)
-def test_no_failure_holds_off_for_longer_than_a_window(entry: LeaseEntry, now: int) -> None:
+@example(LeaseEntry(failure=RecordedFailure("throttled", None, WINDOW + ms(POLICY.timeout), 0, 1)), 0)
+def test_no_failure_holds_off_for_longer_than_a_window_and_a_request(entry: LeaseEntry, now: int) -> None:
     """Whatever a clock did; but what Zoho rejects stays rejected."""
     failure = entry.holding_off(now, POLICY)
     if failure is not None and failure.kind != "rejected":
-        assert 0 < failure.until_ms - now <= WINDOW
+        assert 0 < failure.until_ms - now <= WINDOW + ms(POLICY.timeout)
         assert entry.holding_off(failure.until_ms, POLICY) is None
 
 

@@ -39,10 +39,6 @@ class AWSCalls:
     A call ends within `timeout`, however many requests it takes: each may take a quarter of it to
     connect and another quarter to be answered, so none begins in the second half. (Name resolution is
     extra, as is a name with several addresses whose first ones are down.)
-
-    Arguments:
-        endpoint: the service and where it is.
-        timeout: the limit in seconds.
     """
 
     def __init__(self, endpoint: ServiceEndpoint, *, timeout: float) -> None:
@@ -56,11 +52,7 @@ class AWSCalls:
 
     @property
     def region(self) -> str:
-        """The region actually used.
-
-        Raises:
-            ConfigurationError: there is none, or boto3 cannot be set up as it is configured.
-        """
+        """The region actually used."""
         try:
             return self._client.region
         except (BotoCoreError, ValueError) as error:
@@ -117,11 +109,7 @@ class AWSCalls:
                 raise error from failures.cause_of(outcome)
 
     def pause(self, deadline: Deadline) -> None:
-        """Wait before the caller retries by itself.
-
-        Raises:
-            BackendTimeoutError: there is no time left.
-        """
+        """Wait before the caller retries by itself, or raise a `BackendTimeoutError`: no time is left."""
         if not deadline.delay():
             raise self._timeout_error()
 

@@ -17,11 +17,7 @@ _MAX_CONNECTIONS: Final = 50
 
 @dataclass(frozen=True)
 class ServiceEndpoint:
-    """Where a client sends its requests, and for whom; `None` is left to boto3's configuration.
-
-    Raises:
-        ConfigurationError: the session or endpoint is not one, or there is a region besides the session.
-    """
+    """Where a client sends its requests, and for whom; `None` is left to boto3's configuration."""
 
     service: str
     region: str | None = None
@@ -48,9 +44,7 @@ class AWSClient:
     A boto3 client may be shared by threads; its sockets must not be shared by processes. So a
     child makes its own, with its own locks. (A session passed by the caller is copied by the fork.)
 
-    Arguments:
-        endpoint: the service and where it is.
-        timeout: how long one request may take to connect, and as long to be answered, in seconds.
+    A request may take `timeout` seconds to connect, and as long to be answered.
     """
 
     def __init__(self, endpoint: ServiceEndpoint, *, timeout: float) -> None:

@@ -127,12 +127,7 @@ def map_failure(
 ) -> BackendError:
     """Return our error for a failure. The caller raises it `from` what `cause_of` returns.
 
-    Arguments:
-        failure: that of the last try.
-        subject: what the request was about, at the beginning of a sentence.
-        operation: boto3's method.
-        timeout: the limit of the call, in seconds.
-        unclear: whether this or an earlier try may have been carried out.
+    The outcome is `unclear` if this or an earlier try may have been carried out.
     """
     action = "".join(word.capitalize() for word in operation.split("_"))
     what = f"{action}: {failure.code}" if failure.code else action

@@ -25,11 +25,7 @@ class AWSAddress(NamedTuple):
 
 
 def parse_url(parts: SplitResult, *known: str) -> AWSAddress:
-    """Read a URL.
-
-    Raises:
-        ConfigurationError: it has credentials, no region where one belongs, or unknown options.
-    """
+    """Read a URL."""
     if parts.netloc and not _REGION.fullmatch(parts.netloc):
         # Not shown: it may hold credentials.
         raise ConfigurationError(

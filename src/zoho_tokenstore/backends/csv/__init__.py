@@ -22,9 +22,9 @@ with needed_by("A CSV store", "filelock", "csv"):
     import filelock  # noqa: F401  # only to tell whether it is there
 
 from zoho_tokenstore._util.urls import file_and_timeout
+from zoho_tokenstore.backends.csv._beside import lock_of
 from zoho_tokenstore.backends.csv._cells import Cells, cells_of, etag_of
 from zoho_tokenstore.backends.csv._leases import CSVLeases
-from zoho_tokenstore.backends.csv._locks import lock_of
 from zoho_tokenstore.backends.csv._retired import CSVRetiredIds
 from zoho_tokenstore.backends.csv._table import CSVTable
 from zoho_tokenstore.backends.csv._tokenfile import TokenFile

@@ -1,4 +1,4 @@
-"""The files next to a token file."""
+"""The files next to a token file, and its lock, which is one of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from zoho_tokenstore._util import atomic_files
-from zoho_tokenstore.errors import BackendError
+from zoho_tokenstore._util.file_locks import HostLock
+from zoho_tokenstore.errors import BackendError, BackendTimeoutError
 
 LEASES: Final = ".leases"
 RETIRED: Final = ".retired"
@@ -17,6 +18,19 @@ def beside(tokens: Path) -> list[Path]:
     """Return what belongs to a token file; none of it need exist."""
     suffixes = (LEASES, RETIRED, ".lock", f"{LEASES}.lock")
     return [tokens.with_name(tokens.name + suffix) for suffix in suffixes]
+
+
+def lock_of(path: Path, timeout: float) -> HostLock:
+    """Return the lock of a file, a file next to it."""
+    lock = path.parent / f"{path.name}.lock"
+    return HostLock(
+        lock,
+        timeout,
+        lambda: BackendTimeoutError(
+            f"The token file {path} was locked by others for {timeout:g} s. Nothing was changed; try again, "
+            f"or find who holds {lock}."
+        ),
+    )
 
 
 class JSONFile:

@@ -40,11 +40,7 @@ _ESCAPED: Final = {"\\": "\\", "r": "\r"}
 
 
 def cells_of(row: Row) -> Cells:
-    """Return the line that stores a row, under a new mark.
-
-    Raises:
-        BackendError: a CSV file cannot keep one of the strings.
-    """
+    """Return the line that stores a row, under a new mark."""
     columns = row._asdict()
     cells = [_encode(columns[name]) for name in COLUMNS]
     cells += ["" if columns[name] is None else str(columns[name]) for name in BOOKKEEPING]

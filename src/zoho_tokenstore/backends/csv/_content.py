@@ -54,15 +54,7 @@ def is_whole(data: bytes) -> bool:
 
 
 def parse(data: bytes, location: str) -> Content:
-    """Read the file.
-
-    Arguments:
-        data: its bytes.
-        location: its path, for messages.
-
-    Raises:
-        BackendError: it is not a token file, or it was cut short.
-    """
+    """Read the bytes of a file, or raise a `BackendError`: it is not a token file, or was cut short."""
     header, *rows = _records(data, location)
     form, is_ours = form_of(header.cells or [], data.decode(errors="surrogateescape"), location)
     if rows and not rows[-1].is_ended and not is_whole(data):

@@ -68,13 +68,7 @@ class Form(NamedTuple):
 def form_of(header: Cells, text: str, location: str) -> tuple[Form, bool]:
     """Return the form of a file, and whether its header is one of ours.
 
-    Arguments:
-        header: the cells of its first line.
-        text: all of it, with a byte order mark if there is one.
-        location: its path, for messages.
-
-    Raises:
-        BackendError: it is not a token file, or cannot be opened. The message quotes nothing of it.
+    `text` is all of it, with a byte order mark if there is one. No message quotes anything of it.
     """
     names = header[:PUBLISHED]
     is_ours = header[PUBLISHED:WIDTH] == list(OWN_NAMES) and len(header) <= WIDTH + 1

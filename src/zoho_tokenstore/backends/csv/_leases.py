@@ -10,8 +10,7 @@ from zoho_tokenstore._util import atomic_files
 from zoho_tokenstore._util.clock import Clock, now_ms
 from zoho_tokenstore._util.os_errors import map_os_errors
 from zoho_tokenstore.backend import LeaseState
-from zoho_tokenstore.backends.csv._beside import LEASES, JSONFile
-from zoho_tokenstore.backends.csv._locks import lock_of
+from zoho_tokenstore.backends.csv._beside import LEASES, JSONFile, lock_of
 
 _log: Final = logging.getLogger("zoho_tokenstore")
 
@@ -24,11 +23,6 @@ class CSVLeases(JSONFile):
     They hold among all processes of the host. A file that cannot be read as
     leases is moved to another name, which is logged, and a new one started: then a refresh in progress
     may be sent a second time.
-
-    Arguments:
-        tokens: the token file; the leases are next to it, with the same permissions.
-        timeout: how long to wait for others, in seconds.
-        clock: the time in milliseconds since the epoch; for tests.
     """
 
     def __init__(self, tokens: Path, timeout: float, clock: Clock = now_ms) -> None:

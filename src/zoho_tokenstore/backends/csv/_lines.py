@@ -69,9 +69,7 @@ def records(text: str, widths: tuple[int, ...] = ()) -> Iterator[Record]:
 def line_of(record: Record, width: int) -> Line | None:
     """Return the row's cells in a line, or why there are none; `None` if the line is blank.
 
-    Arguments:
-        record: the line.
-        width: how many cells the file's SDK writes.
+    `width` is how many cells the file's SDK writes.
     """
     text, cells = record
     if cells is not None and not any(cells):

@@ -27,10 +27,6 @@ class CSVRetiredIds(JSONFile):
 
     A row's id is written here before the row is removed, under the token file's lock: whatever happens
     in between, no removed row's id is missing. An unreadable file is never started over.
-
-    Arguments:
-        tokens: the token file; the ids are next to it, with the same permissions.
-        lock: the lock of the token file.
     """
 
     def __init__(self, tokens: Path, lock: HostLock) -> None:
@@ -68,11 +64,7 @@ class CSVRetiredIds(JSONFile):
             self._write(stored, _Stored(stored.at_ms | dict.fromkeys(ids, now), cleared_ms))
 
     def open(self) -> None:
-        """Check that the ids can be read, and remove what killed processes left of their work.
-
-        Raises:
-            BackendError: they cannot be read.
-        """
+        """Check that the ids can be read, and remove what killed processes left of their work."""
         with map_os_errors(self.path), self._lock.held():
             atomic_files.remove_strays(self.path)
             self._read()

@@ -16,12 +16,7 @@ from zoho_tokenstore.records import Found, UnreadableRow
 
 
 class CSVTable:
-    """Lines by id. Rows and look-ups are made from them when first needed.
-
-    Arguments:
-        lines: the lines, in the file's order.
-        form: how the file is written.
-    """
+    """Lines by id. Rows and look-ups are made from them when first needed."""
 
     def __init__(self, lines: Lines, form: Form) -> None:
         self.lines = lines

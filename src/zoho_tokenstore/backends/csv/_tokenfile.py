@@ -62,10 +62,7 @@ class FileVersion(NamedTuple):
 class TokenFile:
     """A CSV file of tokens, for all threads and processes of the host.
 
-    Arguments:
-        path: the file, absolute, with links resolved.
-        lock: held by anyone who changes it.
-        timeout: how long to wait for others, in seconds.
+    The path is absolute, with links resolved.
     """
 
     def __init__(self, path: Path, lock: HostLock, timeout: float) -> None:
@@ -84,13 +81,7 @@ class TokenFile:
         self._reading = threading.Lock()
 
     def open(self) -> None:
-        """Ensure that there is a file of ours: create one, or adopt one of the SDK's.
-
-        Raises:
-            ConfigurationError: the path is not a file's.
-            BackendError: it is not a token file, or not all of it can be read. It was left as it is.
-            BackendUnavailableError: the file or its folder cannot be written.
-        """
+        """Ensure that there is a file of ours: create one, or adopt one of the SDK's."""
         with map_os_errors(self._path):
             self._check_kind()
             check_place(self._path, *self._beside())
@@ -108,12 +99,7 @@ class TokenFile:
                 self.change(lambda table: table)
 
     def table(self) -> CSVTable:
-        """Return the rows as they are now.
-
-        Raises:
-            BackendError: the file cannot be read, or not all of it.
-            BackendTimeoutError: a program that takes no lock keeps writing it.
-        """
+        """Return the rows as they are now."""
         return self._current().table
 
     def change(self, change: Change) -> CSVTable | None:

@@ -21,10 +21,6 @@ def open_table(calls: AWSCalls, table: str) -> None:
     """Check with one request that the table can be used.
 
     A release with a different layout leaves an item that says so.
-
-    Raises:
-        ConfigurationError: there is no such table, or its keys are not ours.
-        BackendError: it was written by a newer release.
     """
     try:
         item = _layout(calls, table)
@@ -45,12 +41,7 @@ def open_table(calls: AWSCalls, table: str) -> None:
 
 
 def create_table(calls: AWSCalls, table: str) -> None:
-    """Create the table, unless it exists, and wait until it can be used.
-
-    Raises:
-        BackendTimeoutError: AWS is still busy creating it after two minutes.
-        BackendError: AWS denies access.
-    """
+    """Create the table, unless it exists, and wait until it can be used."""
     deadline = Deadline(_CREATION_TIMEOUT, first_delay=0.02, longest_delay=0.5)
     created = _create(calls, table)
     while _status(calls, table) != "ACTIVE":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from zoho_tokenstore.backends._rows import parse_time
 from zoho_tokenstore.backends.dynamodb import _item_keys as item_keys
 from zoho_tokenstore.errors import BackendError
 from zoho_tokenstore.records import (
@@ -22,17 +23,12 @@ Item = dict[str, dict[str, Any]]
 MAX_ITEM_BYTES: Final = 400 * 1024
 _AT: Final = "at_ms"
 _EXPIRY: Final = "expiry_time"
-_MAX_TIME_DIGITS: Final = 18
 _TEXTS: Final = tuple(name for name in COLUMNS[1:] if name != _EXPIRY)
 _DIGESTS: Final = {name: f"{name}_digest" for name in LOOKUPS}
 
 
 def item_of(row: Row, etag: str) -> Item:
-    """Return the item that stores a row.
-
-    Raises:
-        BackendError: it is larger than DynamoDB allows, or its id is empty.
-    """
+    """Return the item that stores a row."""
     if not row.id:
         raise BackendError("DynamoDB cannot keep a row with an empty id. Nothing was changed.")
     texts = {name: getattr(row, name) for name in COLUMNS[1:]}
@@ -50,7 +46,7 @@ def found_of(item: Item) -> Found:
     """Return the row that an item stores, or what is wrong with it if others changed it."""
     try:
         texts: dict[str, Any] = {name: item[name]["S"] for name in _TEXTS if name in item}
-        numbers: dict[str, Any] = {name: _parse_time(item[name]["N"]) for name in BOOKKEEPING if name in item}
+        numbers: dict[str, Any] = {name: parse_time(item[name]["N"]) for name in BOOKKEEPING if name in item}
         digests = {name: item[column]["S"] for name, column in _DIGESTS.items() if column in item}
         etag = item["etag"]["S"]
         if (expiry := item.get(_EXPIRY)) is not None:
@@ -83,15 +79,9 @@ def retired_item(row_id: str, at_ms: int) -> Item:
 def retired_id_of(item: Item) -> RetiredId:
     """Return the retired id in an item. One that others changed was retired at the epoch."""
     try:
-        return RetiredId(id_of(item), _parse_time(item[_AT]["N"]))
+        return RetiredId(id_of(item), parse_time(item[_AT]["N"]))
     except (KeyError, ValueError):
         return RetiredId(id_of(item), 0)
-
-
-def _parse_time(text: str) -> int:
-    if len(text) > _MAX_TIME_DIGITS:  # more than other storages keep
-        raise ValueError
-    return int(text)
 
 
 def _check_size(row: Row, item: Item) -> None:

@@ -39,17 +39,10 @@ class DynamoDBTransactions:
         drops: Mapping[str, set[str]] | None = None,
         is_done: Callable[[], bool],
     ) -> None:
-        """Do all or nothing.
+        """Do all or nothing, or raise a `Refusal`: a row does not meet its condition.
 
-        Arguments:
-            rows: the actions on rows, each with its condition.
-            deadline: that of the whole call.
-            adds: the ids of rows to add to look-up items.
-            drops: those to remove from look-up items.
-            is_done: says, after an unanswered try, whether it was carried out.
-
-        Raises:
-            Refusal: a row does not meet its condition.
+        `adds` and `drops` say which rows' ids go into or out of which look-up items; `is_done` says, after an
+        unanswered try, whether it was carried out.
         """
         drops = drops or {}
         held = {kind: set(dropped) for kind, dropped in drops.items()}

@@ -20,15 +20,7 @@ _DEFAULT_PORT: Final = 6379
 
 
 class CallersClient:
-    """Lends a client that the caller made and closes.
-
-    Arguments:
-        client: a client for one server, for the primary behind Sentinels, or for a cluster.
-
-    Raises:
-        ConfigurationError: it is not such a client, it decodes answers, it may wait forever, or it
-            reads from replicas.
-    """
+    """Lends a client that the caller made and closes: of one server, a primary, or a cluster."""
 
     def __init__(self, client: redis.Redis | RedisCluster) -> None:
         if not isinstance(client, redis.Redis | RedisCluster):

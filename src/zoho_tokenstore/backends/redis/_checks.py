@@ -64,15 +64,7 @@ return {{'{LAYOUT}', mark}}
 def check(connections: RedisConnections, probes: tuple[str, ...], *, allow_eviction: bool) -> bytes | None:
     """Refuse a server that cannot keep tokens, warn if it may lose them; return the store's mark.
 
-    Arguments:
-        connections: to the server.
-        probes: keys of the store: the one with its layout, and some for trying what the scripts do.
-        allow_eviction: whether tokens may be evicted.
-
-    Raises:
-        ConfigurationError: the server may evict tokens.
-        BackendUnavailableError: it is a replica, or this user may not do what the store needs.
-        BackendError: the store was written by a newer release.
+    `probes` are keys of the store: the one with its layout, and some for trying what the scripts do.
     """
     seen: Mapping[str, str] = connections.run(read_server_settings, probes[0])
     location = connections.location

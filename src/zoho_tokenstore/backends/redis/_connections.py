@@ -24,10 +24,6 @@ class RedisConnections:
 
     The client keeps a pool of connections, and lends one for each command. A child
     after a fork asks for its own client, and leaves its parent's alone.
-
-    Arguments:
-        source: where the client comes from.
-        location: the store's name, for messages: without the password.
     """
 
     def __init__(self, source: ClientSource, location: str) -> None:
@@ -50,16 +46,8 @@ class RedisConnections:
         If the connection breaks, nobody knows whether the server did the work. Then it is
         done once more, on another connection.
 
-        Arguments:
-            work: sends one command, or one script.
-            args: its other arguments.
-            repeat: whether doing it twice is as good as once.
-            doubtful: the answer that, the second time, does not show what the first time did.
-
-        Raises:
-            BackendUnavailableError: there is no connection, or the server cannot do it now.
-            BackendTimeoutError: there was no answer in time.
-            BackendError: the server refused, or the store has been closed.
+        That is only done to what may `repeat`, for which twice is as good as once. `doubtful` is the answer
+        that, the second time, does not show what the first time did.
         """
         try:
             return self._attempt(work, *args)

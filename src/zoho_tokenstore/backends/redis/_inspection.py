@@ -58,7 +58,7 @@ class RedisInspection:
         policy = None if self._allows_eviction else checks.evicting_leases(seen)
         return StorageFacts(
             schema="current" if layout else "missing",
-            read_only=_read_only(seen),
+            read_only="the server is a replica" if seen.get("role") == "slave" else None,
             now_ms=clock,
             connections=clients_,
             evicts=policy,
@@ -109,10 +109,6 @@ def _clients_of(client: RedisClient, node: Mapping[str, Any]) -> Usage | None:
 def _read_many(client: RedisClient, keys: list[str]) -> list[bytes | None]:
     found: list[bytes | None] = client.execute_command("MGET", *keys)
     return found
-
-
-def _read_only(seen: Mapping[str, str]) -> str | None:
-    return "the server is a replica" if seen.get("role") == "slave" else None
 
 
 def _is_hidden(name: str, seen: Mapping[str, str]) -> bool:

@@ -15,14 +15,7 @@ _HASHED: Final = frozenset(SECRET_COLUMNS)
 
 
 class RedisKeyNames:
-    """Key names under a prefix.
-
-    Arguments:
-        prefix: distinguishes this store from everything else on the server.
-
-    Raises:
-        ConfigurationError: the prefix is empty, or cannot be a hash tag.
-    """
+    """Key names under a prefix."""
 
     def __init__(self, prefix: str) -> None:
         if not isinstance(prefix, str) or not prefix or {"{", "}"} & set(prefix):

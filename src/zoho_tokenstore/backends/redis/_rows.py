@@ -21,7 +21,6 @@ Stored = list[bytes | None] | bytes | int
 
 VANISHED: Final = "it has vanished: evicted by the server, or deleted by something other than this store"
 
-_MAX_TIME_DIGITS: Final = 18
 _TEXTS: Final = len(ROW_FIELDS) - len(BOOKKEEPING)
 _TIMES: Final = slice(_TEXTS, len(ROW_FIELDS))
 _NO_TIMES: Final = [None] * len(BOOKKEEPING)
@@ -47,7 +46,7 @@ def row_of(stored: Stored) -> Row | str | None:
         if values[0] is None or values[-1] is None:
             return "it lacks its id or its etag" if any(value is not None for value in values) else None
         if values[_TIMES] != _NO_TIMES:
-            values[_TIMES] = [None if value is None else _parse_time(value) for value in values[_TIMES]]
+            values[_TIMES] = [None if value is None else rows.parse_time(value) for value in values[_TIMES]]
     except UnicodeDecodeError:
         return "it holds a text that is not UTF-8"
     except ValueError:
@@ -78,9 +77,3 @@ def _texts(stored: list[bytes | None] | bytes) -> list[Any]:
     if isinstance(stored, bytes):
         return [None if value is False else value for value in json.loads(stored.decode())]
     return [None if value is None else value.decode() for value in stored]
-
-
-def _parse_time(text: str) -> int:
-    if len(text) > _MAX_TIME_DIGITS:  # more than other storages keep
-        raise ValueError
-    return int(text)

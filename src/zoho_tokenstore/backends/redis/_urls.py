@@ -84,8 +84,7 @@ def format_address(
 def settings_of(url: str, **given: Any) -> RedisSettings:
     """Return the settings in a URL and in arguments. The URL takes precedence.
 
-    Raises:
-        ConfigurationError: one of them cannot be used. The URL is not shown, as it may hold a password.
+    The URL is not shown in errors, as it may hold a password.
     """
     parts = parts_of(url)
     if parts is None:

@@ -21,11 +21,7 @@ class ServerWatch:
 
     Nothing is refused: what is there can be used, and a new login stored.
 
-    Arguments:
-        connections: to the server.
-        key: one of the store's.
-        mark: the mark of the store when it was opened.
-        may_evict: whether tokens may be evicted; then that is not checked.
+    `mark` is that of the store when it was opened. If the server `may_evict` tokens, that is not checked.
     """
 
     def __init__(

@@ -48,11 +48,7 @@ class VersionedSecret(NamedTuple):
         return self.content == _CLOSED
 
     def require_content(self) -> Content:
-        """Return the content.
-
-        Raises:
-            BackendError: there is none.
-        """
+        """Return the content, or raise a `BackendError` if there is none."""
         if self.content is None:
             raise unreadable_error(self.name)
         return self.content
@@ -91,12 +87,7 @@ class VersionedSecrets:
         return VersionedSecret(name, answer["ARN"], answer["VersionId"], _content(answer))
 
     def create(self, name: str, content: Content, version: str, deadline: Deadline) -> None:
-        """Create a secret with its first version, after waiting for the deletion of one of the same name.
-
-        Raises:
-            ChangedError: there is one.
-            BackendTimeoutError: a secret being deleted still has its name.
-        """
+        """Create a secret, or raise a `ChangedError` if there is one; the deletion of one is waited for."""
         text = self._text(name, content)
         while not self._try_to_create(name, text, version, deadline):
             if not deadline.delay():
@@ -107,11 +98,7 @@ class VersionedSecrets:
                 )
 
     def replace(self, secret: VersionedSecret, content: Content, version: str, deadline: Deadline) -> None:
-        """Make a new version current, instead of the one read.
-
-        Raises:
-            ChangedError: that one is no longer current.
-        """
+        """Make a new version current, or raise a `ChangedError`: the one that was read no longer is."""
         try:
             self._calls.call(
                 "put_secret_value",
@@ -128,11 +115,7 @@ class VersionedSecrets:
         self._make_current(secret, version, deadline)
 
     def discard(self, secret: VersionedSecret, deadline: Deadline) -> None:
-        """Delete a secret as it was read, with all its versions.
-
-        Raises:
-            ChangedError: it has changed since.
-        """
+        """Delete a secret as it was read, with all its versions; raise a `ChangedError` if it has changed."""
         self.replace(secret, _CLOSED, new_version(), deadline)
         self.delete_closed(secret, deadline)
 
@@ -143,11 +126,8 @@ class VersionedSecrets:
     def change(self, name: str, change: Callable[[Content], Content], deadline: Deadline) -> None:
         """Change a secret's content, by compare-and-set.
 
-        Arguments:
-            name: its name.
-            change: makes the new content from the present one; no content means no secret. If
-                it returns the same, nothing is done.
-            deadline: that of the whole call.
+        `change` makes the new content from the present one; no content means no secret. If it returns the
+        same, nothing is done.
         """
         while True:
             try:

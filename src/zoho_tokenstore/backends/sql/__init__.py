@@ -105,9 +105,7 @@ class SQLBackend(SQLTable, SupportsLeases, SupportsAudit):
     @classmethod
     def from_url(cls, parts: SplitResult) -> Self:
         """Open the store at a URL; its options are the arguments of the class, and the driver's."""
-        query = f"?{parts.query}" if parts.query else ""
-        fragment = f"#{parts.fragment}" if parts.fragment else ""
-        return cls(f"{parts.scheme}://{parts.netloc}{parts.path}{query}{fragment}")
+        return cls(addresses.text_of(parts))
 
     def __repr__(self) -> str:
         return f"SQLBackend({self.location!r})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -50,12 +50,17 @@ class DatabaseAddress:
         return f"{self.scheme}{str(plain).removeprefix('x')}{named}"
 
 
+def text_of(parts: SplitResult) -> str:
+    """Return a URL that was split as it was written, with its slashes."""
+    query = f"?{parts.query}" if parts.query else ""
+    fragment = f"#{parts.fragment}" if parts.fragment else ""
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{query}{fragment}"
+
+
 def parse_url(text: str, *, table: str, timeout: float, pool_size: int) -> DatabaseAddress:
     """Return the address that a URL means. Its own options have precedence over the arguments.
 
-    Raises:
-        ConfigurationError: the URL or an option cannot be used. The text is not shown: part of
-            it may be a password.
+    Errors do not show the URL: part of it may be a password.
     """
     found = _split(text)
     if found is None:  # raised here: the exception itself may show a password
@@ -75,11 +80,7 @@ def parse_url(text: str, *, table: str, timeout: float, pool_size: int) -> Datab
 
 
 def of_engine(url: sa.URL, *, table: str, timeout: float, pool_size: int) -> DatabaseAddress:
-    """Return the address that an engine leads to.
-
-    Raises:
-        ConfigurationError: the table's name cannot be used.
-    """
+    """Return the address that an engine leads to."""
     _check_table(table)
     name = url.get_backend_name()
     return DatabaseAddress(name if name in DRIVERS else f"{OTHERS}{name}", url, table, timeout, pool_size)

@@ -52,14 +52,7 @@ class Query:
 
 
 class SQLConnections:
-    """Runs work on pooled connections. Each statement is its own transaction.
-
-    Arguments:
-        engine: has the pool.
-        dialect: the database's peculiarities.
-        location: its name for messages.
-        timeout: how long to retry, or to wait for the schema lock, in seconds.
-    """
+    """Runs work on pooled connections. Each statement is its own transaction."""
 
     def __init__(self, engine: sa.Engine, dialect: Dialect, location: str, *, timeout: float) -> None:
         self.location = location
@@ -78,9 +71,6 @@ class SQLConnections:
         If the connection is lost, `work` is called again with a new one. So it must not matter whether
         the first attempt took effect; otherwise it is not `repeatable`, and only called if the server
         has just answered.
-
-        Raises:
-            BackendError: the database failed, or the store has been closed.
         """
         call = _Call(self.timeout)
         while True:

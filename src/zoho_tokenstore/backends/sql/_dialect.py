@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,16 +14,28 @@ import sqlalchemy as sa
 from zoho_tokenstore._util.clock import now_ms
 from zoho_tokenstore.backends._rows import OWN_COLUMNS, STORED
 from zoho_tokenstore.backends.sql import _failures as failures
-from zoho_tokenstore.backends.sql import _texts as texts
 from zoho_tokenstore.backends.sql._failures import Failure
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import BOOKKEEPING, COLUMNS, LOOKUPS
 
 KEY_COLUMNS: Final = {name: f"{name}_key" for name in LOOKUPS}
 
+DIGEST_LENGTH: Final = 64
+ID_LENGTH: Final = 255
+"""What the published table has; our own ids are shorter."""
+
 _RULE_OF_SQLITE: Final = re.compile(r"^(\w+(?: \w+)?) constraint failed: ([\w., ]+)$")
 
 Values = dict[str, Any]
+
+
+def digest(text: str) -> str:
+    """Return a string of fixed length that stands for another in an index.
+
+    With BLAKE2, which is part of Python: a child must not need OpenSSL, whose locks another thread
+    may have held when its parent forked.
+    """
+    return hashlib.blake2b(text.encode(), digest_size=DIGEST_LENGTH // 2).hexdigest()
 
 
 class Dialect:
@@ -30,9 +43,6 @@ class Dialect:
 
     Only this package may write to its tables: besides the columns, each look-up has a
     key that we maintain, the digest of what finds the row.
-
-    Arguments:
-        table: the name of the tokens' table.
     """
 
     extra: ClassVar[str] = "sql"
@@ -94,13 +104,13 @@ class Dialect:
 
     def id_type(self) -> sa.types.TypeEngine[str]:
         """Return the type of a string that is compared by code points, and indexed."""
-        return sa.Unicode(texts.ID_LENGTH)
+        return sa.Unicode(ID_LENGTH)
 
     def _column(self, name: str) -> sa.Column[Any]:
         if name == "id":
             return sa.Column(name, self.id_type(), primary_key=True)
         if name in KEY_COLUMNS.values():
-            return sa.Column(name, sa.String(texts.DIGEST_LENGTH))
+            return sa.Column(name, sa.String(DIGEST_LENGTH))
         if name in BOOKKEEPING or name == "etag":
             return sa.Column(name, sa.BigInteger)
         return sa.Column(name, self.text_type())
@@ -133,7 +143,7 @@ class Dialect:
 
     def key_value(self, text: str) -> str:
         """Return what is sent to the database to look up a string."""
-        return texts.digest(text)
+        return digest(text)
 
     # ---- writing
 
@@ -151,10 +161,7 @@ class Dialect:
     def insert_many(self, connection: sa.Connection, single: sa.Insert, rows: Sequence[Values]) -> int:
         """Insert rows whose ids are free, in one step if the database can; return how many.
 
-        Arguments:
-            connection: on which every statement is a transaction.
-            single: inserts one row, unless its id is taken or retired.
-            rows: what to store, of different ids.
+        `single` inserts one row, unless its id is taken or retired.
         """
         return sum(connection.execute(single, values).rowcount for values in rows)
 
@@ -165,12 +172,8 @@ class Dialect:
     ) -> sa.Select[Any] | None:
         """Return a statement that deletes rows, retires their ids at the time `at_ms` and counts them.
 
-        Arguments:
-            condition: which rows.
-            others: what the statement changes in the same step.
-
-        Returns:
-            `None` if the database needs a transaction of several statements.
+        `others` are changed in the same step. It is `None` if the database needs a transaction of several
+        statements.
         """
         return None
 
@@ -188,7 +191,7 @@ class Dialect:
 
     def derived(self, keys: Mapping[str, str | None]) -> Values:
         """Return what else is written with a row that its look-ups find by these keys."""
-        return {KEY_COLUMNS[index]: None if key is None else texts.digest(key) for index, key in keys.items()}
+        return {KEY_COLUMNS[index]: None if key is None else digest(key) for index, key in keys.items()}
 
     # ---- leases
 
@@ -286,12 +289,7 @@ class Dialect:
         connection.exec_driver_sql(f"CREATE TABLE {prepare.format_table(table)} ({', '.join(lines)})")
 
     def adopt(self, connection: sa.Connection, missing: Sequence[str]) -> None:
-        """Upgrade a table with the published columns to ours, which follow them.
-
-        Arguments:
-            connection: inside `exclusive`.
-            missing: our columns that the table does not have yet.
-        """
+        """Upgrade a table with the published columns to ours, which follow them."""
         prepare = connection.dialect.identifier_preparer
         for name in missing:
             column = f"{prepare.quote(name)} {self.type_of(connection, self.tokens.c[name])}"

@@ -60,12 +60,7 @@ def make_engine(
 ) -> sa.Engine:
     """Return an engine with a pool that closes idle connections.
 
-    Arguments:
-        url: where the database is.
-        dialect: its peculiarities.
-        timeout: how long to wait for a free connection, a lock or an answer, in seconds.
-        size: the maximum number of connections.
-        source: makes a driver connection; by default the dialect does.
+    `source` makes a driver connection; by default the dialect does.
     """
     gate = ConnectGate()
     options = {"skip_autocommit_rollback": True} if dialect.is_plain else {}
@@ -115,11 +110,7 @@ def connections_of(engine: sa.Engine) -> Callable[[], Any]:
 
 
 def check_engine(engine: object) -> sa.Engine:
-    """Return the caller's engine.
-
-    Raises:
-        ConfigurationError: a store cannot use it.
-    """
+    """Return the caller's engine, if a store can use it."""
     if not isinstance(engine, sa.Engine):
         raise ConfigurationError(
             f"engine must be a sqlalchemy.Engine, as create_engine makes it, not {type(engine).__name__}."

@@ -28,14 +28,8 @@ _OLDER: Final = "the table has only the columns of Zoho's published code, or mis
 
 def inspect(parts: SplitResult, timeout: float) -> SQLInspection:
     """Return a look at the table that a URL names, with so many seconds for each answer."""
-    query = f"?{parts.query}" if parts.query else ""
-    fragment = f"#{parts.fragment}" if parts.fragment else ""
-    address = addresses.parse_url(
-        f"{parts.scheme}://{parts.netloc}{parts.path}{query}{fragment}",
-        table=sql.DEFAULT_TABLE,
-        timeout=timeout,
-        pool_size=1,
-    )
+    url = addresses.text_of(parts)
+    address = addresses.parse_url(url, table=sql.DEFAULT_TABLE, timeout=timeout, pool_size=1)
     return SQLInspection(replace(address, timeout=min(address.timeout, timeout), pool_size=1))
 
 

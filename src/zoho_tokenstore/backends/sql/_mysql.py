@@ -16,8 +16,16 @@ from sqlalchemy.dialects import mysql
 
 from zoho_tokenstore.backends._rows import DIGESTED, OWN_COLUMNS
 from zoho_tokenstore.backends.sql import _failures as failures
-from zoho_tokenstore.backends.sql import _texts as texts
-from zoho_tokenstore.backends.sql._dialect import KEY_COLUMNS, Dialect, Values, begin_with, by_words
+from zoho_tokenstore.backends.sql._dialect import (
+    DIGEST_LENGTH,
+    ID_LENGTH,
+    KEY_COLUMNS,
+    Dialect,
+    Values,
+    begin_with,
+    by_words,
+    digest,
+)
 from zoho_tokenstore.backends.sql._failures import Failure
 from zoho_tokenstore.errors import BackendTimeoutError, ConfigurationError
 from zoho_tokenstore.records import COLUMNS, ROW_FIELDS
@@ -107,7 +115,7 @@ class MySQL(Dialect):
         return mysql.TEXT()
 
     def id_type(self) -> sa.types.TypeEngine[str]:
-        return mysql.VARCHAR(texts.ID_LENGTH)
+        return mysql.VARCHAR(ID_LENGTH)
 
     def etag(self) -> sa.ColumnElement[Any]:
         # "mark", or "mark/seconds.microseconds" after others wrote.
@@ -260,7 +268,7 @@ class MySQL(Dialect):
 
     @contextmanager
     def exclusive(self, connection: sa.Connection, location: str, timeout: float) -> Iterator[None]:
-        name = f"zoho_tokenstore:{texts.digest(connection.engine.url.database or '')[:32]}"
+        name = f"zoho_tokenstore:{digest(connection.engine.url.database or '')[:32]}"
         taken = connection.execute(sa.select(sa.func.get_lock(name, max(1, math.ceil(timeout))))).scalar()
         if taken != 1:
             raise BackendTimeoutError(
@@ -318,6 +326,6 @@ def _generated(column: str) -> str:
     index = next(index for index, key in KEY_COLUMNS.items() if key == column)
     found_by = f"COALESCE({index}_digest, {index})" if index in DIGESTED else index
     return (
-        f"CHAR({texts.DIGEST_LENGTH}) CHARACTER SET ascii COLLATE ascii_bin "
+        f"CHAR({DIGEST_LENGTH}) CHARACTER SET ascii COLLATE ascii_bin "
         f"GENERATED ALWAYS AS (SHA2({found_by}, 256)) VIRTUAL"
     )

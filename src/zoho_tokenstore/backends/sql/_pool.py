@@ -44,11 +44,7 @@ class IdleClosingPool(sa.Pool):
     An idle process holds none. So many processes can share a server that has fewer connections
     than they have threads.
 
-    Arguments:
-        creator: makes a connection.
-        pool_size: the maximum number, in use or not.
-        timeout: how long to wait for one, in seconds.
-        gate: a connection is closed inside it.
+    A connection is closed inside the `gate`.
     """
 
     def __init__(

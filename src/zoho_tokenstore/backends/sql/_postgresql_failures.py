@@ -60,12 +60,7 @@ _CONNECTING: Final = {
 
 
 def read_failure(error: BaseException, *, connecting: bool) -> Failure:
-    """Return what a psycopg exception means.
-
-    Arguments:
-        error: what was raised.
-        connecting: whether a login failed.
-    """
+    """Return what a psycopg exception means."""
     if isinstance(error, NoAnswer):
         return failures.SILENT
     state = getattr(error, "sqlstate", None)

@@ -30,13 +30,8 @@ def version_name(table: str) -> str:
 def ensure(connections: SQLConnections, dialect: Dialect, trial: Trial) -> None:
     """Bring the tables to this release's form. If they already have it, nothing is written.
 
-    Arguments:
-        connections: to the database.
-        dialect: its peculiarities.
-        trial: raises an error if rows cannot be stored, inside a transaction that is undone.
-
-    Raises:
-        BackendError: they were made by a newer release or another program, and left unchanged.
+    `trial` raises an error if rows cannot be stored, inside a transaction that is undone. What a newer
+    release or another program made is left unchanged, with a `BackendError`.
     """
     location = connections.location
     if not connections.run(is_current, dialect, location):
@@ -58,11 +53,7 @@ def _upgrade(
 
 
 def is_current(connection: sa.Connection, dialect: Dialect, location: str) -> bool:
-    """Return whether the schema is noted as this release's.
-
-    Raises:
-        BackendError: it is a newer release's, or the SQLite store's.
-    """
+    """Return whether the schema is noted as this release's."""
     if not sa.inspect(connection).has_table(dialect.meta.name, dialect.meta.schema):
         return False
     noted = {row.name: row.value for row in connection.execute(sa.select(dialect.meta))}

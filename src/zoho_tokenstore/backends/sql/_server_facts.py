@@ -100,7 +100,6 @@ def _lost_by_mysql(flush: int) -> str | None:
 
 
 def _pooler(connection: sa.Connection, pid: int) -> str | None:
-    """Return `transaction` if a pooler answers: it hides the server's process. Session pooling looks so, "
-    "too."""
+    """Return `transaction` if a pooler answers: it hides the server's process. Session pooling looks so."""
     driver: Any = connection.connection.dbapi_connection
     return None if driver.info.backend_pid == pid else "transaction"

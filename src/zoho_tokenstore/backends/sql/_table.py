@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -155,11 +155,11 @@ class SQLTable(SupportsRehearsal, SupportsCount, SupportsWriteMany):
         While a server is read-only, its rows are served.
         """
         with contextlib.suppress(failures.ReadOnlyError):
-            self._connections.run(self._do_try, self._try_tables)
+            self._connections.run(self._do_try)
 
-    def _do_try(self, connection: sa.Connection, trial: Callable[[sa.Connection], None]) -> None:
+    def _do_try(self, connection: sa.Connection) -> None:
         with self._dialect.transaction(connection, keep=False):
-            trial(connection)
+            self._try_tables(connection)
 
     def _try_tables(self, connection: sa.Connection) -> None:
         self.retired.try_out(connection)

@@ -182,12 +182,8 @@ class SQLiteConnections:
     SQLite's own knowledge of its locks must not be carried into a child
     (https://www.sqlite.org/howtocorrupt.html, 2.6).
 
-    Arguments:
-        connect: makes a connection.
-        location: the database's name, for messages.
-        timeout: how long to wait for other connections' locks, in seconds.
-        files: identifies the files at the database's path and next to it, to notice replacements.
-        shared: one connection for all threads, kept across a fork (a database in memory).
+    `files` identifies the files at the database's path and next to it, to notice replacements. One that is
+    `shared` has one connection for all threads, kept across a fork (a database in memory).
     """
 
     def __init__(
@@ -215,10 +211,6 @@ class SQLiteConnections:
         """Return what `work` returns for this thread's handle.
 
         `work` is at most one transaction, and is called again while others hold a lock.
-
-        Raises:
-            BackendTimeoutError: the database stayed locked for longer than the timeout.
-            BackendError: SQLite failed, or the store has been closed.
         """
         try:  # not in its own function: this runs before nearly every API call
             handle: SQLiteHandle = self._shared or self._local.handle
@@ -234,9 +226,8 @@ class SQLiteConnections:
     def commit(self, work: Callable[[SQLiteHandle, *Ts], T], *args: *Ts) -> T:
         """Return what `run` returns for work that changes something, if it was made where it belongs.
 
-        Raises:
-            BackendUnavailableError: the change went to a file no longer at its path. All
-                connections to it are closed: none answers from it.
+        If the change went to a file no longer at its path, all connections to that are closed: none answers
+        from it.
         """
         try:
             return self.run(_run_in_place, work, *args)

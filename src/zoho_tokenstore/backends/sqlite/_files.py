@@ -35,15 +35,8 @@ _STRAY_AGE: Final = 600.0
 def prepare(path: Path, build: Callable[[Path], None], *, timeout: float) -> None:
     """Ensure that there is a database at `path`.
 
-    Arguments:
-        path: where the database is, or should be.
-        build: makes a new database in the empty file it receives.
-        timeout: how long an empty file may be one that somebody else is creating, in seconds.
-
-    Raises:
-        ConfigurationError: the path is not a file's, or its folder does not exist.
-        BackendError: the file is too small for a database. It was left as it is.
-        BackendUnavailableError: the file cannot be created or written.
+    `build` makes a new database in the empty file it receives. For `timeout` seconds, an empty file may be
+    one that somebody else is creating.
     """
     with map_os_errors(path, KIND):
         if not path.parent.is_dir():

@@ -32,12 +32,7 @@ def inspect(parts: SplitResult, timeout: float) -> SQLiteInspection:
 
 
 class SQLiteInspection:
-    """A look at a database file.
-
-    Arguments:
-        path: the file.
-        timeout: how long one statement may take, in seconds.
-    """
+    """A look at a database file."""
 
     def __init__(self, path: Path, timeout: float) -> None:
         self.location = str(path)

@@ -85,12 +85,7 @@ _MARK: Final = (
 
 
 def upgrades(connection: sqlite3.Connection, location: str) -> list[str]:
-    """Return the statements that bring an empty, a published or a damaged schema to this one.
-
-    Raises:
-        BackendError: the database was written by a newer release, or its `oauthtoken` table cannot
-            keep every token. It was left as it is.
-    """
+    """Return the statements that bring an empty, a published or a damaged schema to this one."""
     version = _schema_version(connection, location)
     if version > SCHEMA_VERSION:
         raise BackendError(
