@@ -20,7 +20,7 @@ from zoho_tokenstore.cli._tables import Table
 from zoho_tokenstore.cli._texts import listed, visible
 from zoho_tokenstore.cli._times import in_words, rfc3339
 from zoho_tokenstore.errors import TokenNotFoundError
-from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow
+from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow, is_user
 from zoho_tokenstore.tokens import Tokens
 
 _NONE: Final = "No login was found. If that is a surprise, check the URL of the store."
@@ -146,8 +146,7 @@ def report_unreadable(rows: Sequence[UnreadableRow]) -> None:
 
 
 def _is_wanted(record: TokenRecord, user: str | None, client: str | None) -> bool:
-    name = record.user_name or ""
-    return user in (None, name, name.partition(":")[0]) and client in (None, record.client_id)
+    return is_user(user, record.user_name) and client in (None, record.client_id)
 
 
 def _columns(record: TokenRecord, table: Table) -> tuple[str | None, ...]:
