@@ -123,6 +123,12 @@ def _is_clock(value: Any) -> bool:
     return callable(value) and isinstance(value(), int)  # time.time returns seconds, and fractions
 
 
+def _is_observer(value: Any) -> bool:
+    from inspect import iscoroutinefunction  # only where somebody observes
+
+    return callable(value) and not any(map(iscoroutinefunction, (value, type(value).__call__)))
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
@@ -156,7 +162,7 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     ),
     "spool": (_or_none(_is_path), "the path of a folder or None"),
     "spent_codes": (lambda value: value in get_args(SpentCodes), "'self-client', 'find' or 'refuse'"),
-    "on_event": (_or_none(callable), "a function that takes an Event, or None"),
+    "on_event": (_or_none(_is_observer), "a function that takes an Event (not an async def), or None"),
     "audit": (_or_none(_is_switch), "True, False or None"),
     "clock": (_is_clock, "a function that returns whole milliseconds since the epoch"),
     "timeout": (_is_duration, "a number of seconds above zero"),

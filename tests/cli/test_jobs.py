@@ -47,7 +47,7 @@ def test_cleanup_deletes_nothing_by_a_slip(site: Site, wrong: tuple[str, ...]) -
 
 @pytest.mark.parametrize("named_by", ["name", "address"])
 def test_revoke_by_user(site: Site, named_by: str) -> None:
-    """By the name, or the address that `list` takes, too. Theirs end, all others stay; a dry run ends nothing."""
+    """By the name, or the address as in `list`. Theirs end, all others stay; a dry run ends nothing."""
     mine = site.zoho.default_users[0].user_name
     mine = mine if named_by == "name" else mine.partition(":")[0]
     site.log_in(0)
