@@ -213,6 +213,18 @@ def test_a_rehearsal(site: Site) -> None:
     assert rows(site.url) == ROWS[:1]
 
 
+def test_a_rehearsal_for_a_store_that_is_not_there_yet(site: Site) -> None:
+    """As with `copy`: it says what would be done, and creates nothing; in both formats."""
+    line = json.dumps({"user_name": "ann", "refresh_token": "r"})
+    done = site.run("import", "-", "--dry-run", text=line)
+    assert (done.status, "1 would be copied, 0 would be overwritten" in done.out) == (0, True)
+    assert "tokens.db (not there yet)" in done.out
+    site.put(ROWS[0], url=f"csv:///{site.folder}/old.txt")
+    done = site.run("import", "old.txt", "--format", "csv", "--dry-run")
+    assert (done.status, "tokens.db (not there yet)" in done.out) == (0, True)
+    assert not (site.folder / "tokens.db").exists()
+
+
 def test_a_file_that_cannot_be_read(site: Site) -> None:
     """Is an error in a sentence."""
     done = site.run("import", "nowhere.jsonl")

@@ -95,7 +95,7 @@ def run(
             raise ConfigurationError("A store's URL is empty. Name the source, then the destination.")
         _refuse_to_unseal(source_keys, destination_keys)
         from_url = store_url(source_url)
-        to_url, place = _destination_url(destination_url, dry_run=dry_run)
+        to_url, place = url_to_fill(destination_url, dry_run=dry_run)
         # First, as opening the source may change its form, perhaps for nothing.
         destination = stack.enter_context(_endpoint(to_url, destination_keys, "--dst-keys"))
         source = stack.enter_context(_endpoint(from_url, source_keys, "--src-keys"))
@@ -148,8 +148,8 @@ def _copy(source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, d
         raise
 
 
-def _destination_url(given: str, *, dry_run: bool) -> tuple[str, str]:
-    """Return the URL to open, and what to call it if that differs."""
+def url_to_fill(given: str | None, *, dry_run: bool) -> tuple[str, str]:
+    """Return the URL to open for what an option says, and what to call it if that differs."""
     url = store_url(given, may_create=True)
     path = file_of(url)
     if dry_run and path is not None and not exists(path) and path.parent.is_dir():
