@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import stat
+import subprocess
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from tests.cli.conftest import Site
 from tests.copying.support import in_order, numbered, rows_of
 from tests.support.processes import public_folder, without_rights
-from tests.support.terminal import Terminal
+from tests.support.terminal import COMMAND, Terminal
 from zoho_tokenstore import Keyset
 from zoho_tokenstore.cli._app import app
 from zoho_tokenstore.records import Row
@@ -88,15 +89,32 @@ def test_a_file_that_exists_is_left_alone(site: Site) -> None:
     assert site.run("export", "--unsealed", "no/folder/there").status == 1
 
 
-def test_a_stopped_export_leaves_nothing(site: Site) -> None:
-    """The file is there whole or not at all."""
+@pytest.mark.parametrize(("kind", "begun"), [("jsonl", ".logins.*"), ("csv", "logins")])
+def test_a_stopped_export_leaves_nothing(site: Site, kind: str, begun: str) -> None:
+    """The file is there whole or not at all, and so another run isn't refused because of it."""
     site.put(*map(numbered, range(5000)))
-    with Terminal(["export", "--unsealed", "logins.jsonl"], env=site.env, cwd=site.folder) as terminal:
-        while not list(site.folder.glob(".logins.jsonl.*")):
+    command = ["export", "--unsealed", "logins", "--format", kind]
+    with Terminal(command, env=site.env, cwd=site.folder) as terminal:
+        while not list(site.folder.glob(begun)):
             pass
         terminal.type("\x03")
-        assert terminal.end().status == 130
-    assert not [path for path in site.folder.iterdir() if "logins" in path.name]
+        shown = terminal.end()
+    assert shown.status == 130
+    assert "The export is not complete; run it again." in shown.text
+    assert not [path for path in site.folder.iterdir() if "logins" in path.name and path.stat().st_size]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="it knows no such limit")
+def test_a_failed_export_leaves_nothing(site: Site) -> None:
+    """A token file with some of the logins would be taken for all of them."""
+    site.put(*map(numbered, range(500)))
+    line = f"ulimit -f 40; trap '' XFSZ; {' '.join(COMMAND)} export --unsealed logins --format csv"
+    done = subprocess.run(
+        ["bash", "-c", line], env=site.env, cwd=site.folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "run it again to continue" not in done.stderr
+    assert not (site.folder / "logins").exists()
 
 
 BAD = {

@@ -78,6 +78,7 @@ def run(
     on_conflict: OnConflict,
     *,
     dry_run: bool,
+    goes_on: bool = True,
 ) -> None:
     """Copy all tokens, and say what was done.
 
@@ -86,6 +87,7 @@ def run(
         source_keys, destination_keys: where the keys of each are, or `clear`.
         on_conflict: which version stays if there are two.
         dry_run: write nothing.
+        goes_on: whether another run continues one that failed.
 
     Raises:
         typer.Exit: something was not copied.
@@ -100,7 +102,7 @@ def run(
         destination = stack.enter_context(_endpoint(to_url, destination_keys, "--dst-keys"))
         source = stack.enter_context(_endpoint(from_url, source_keys, "--src-keys"))
         refuse_one_store(source, destination)
-        if not copy_between(source, destination, on_conflict, to=place, dry_run=dry_run):
+        if not copy_between(source, destination, on_conflict, to=place, dry_run=dry_run, goes_on=goes_on):
             raise typer.Exit(FAILED)
 
 
@@ -112,6 +114,7 @@ def copy_between(
     from_: str = "",
     to: str = "",
     dry_run: bool,
+    goes_on: bool = True,
 ) -> bool:
     """Copy all tokens from one open store to another, say what was done, and return whether that is all.
 
@@ -121,15 +124,18 @@ def copy_between(
         on_conflict: which version stays if there are two.
         from_, to: what to call the two, if not by their locations.
         dry_run: write nothing.
+        goes_on: whether another run continues one that failed.
     """
-    done = _copy(source, destination, on_conflict, dry_run=dry_run)
+    done = _copy(source, destination, on_conflict, dry_run=dry_run, goes_on=goes_on)
     say(f"{done.rows:,} rows in {from_ or source.backend.location}")
     _sum_up(done, to or destination.backend.location, dry_run=dry_run)
     _explain(done)
     return done.is_complete
 
 
-def _copy(source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, dry_run: bool) -> CopyReport:
+def _copy(
+    source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, dry_run: bool, goes_on: bool
+) -> CopyReport:
     now = CopyReport()
 
     def tell(state: CopyReport) -> None:
@@ -141,10 +147,11 @@ def _copy(source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, d
         with Progress("rows") as progress:
             return copy_rows(source, destination, on_conflict=on_conflict, dry_run=dry_run, on_progress=tell)
     except TokenStoreError:
-        say(
-            f"Not finished. The {now.copied:,} rows that were copied stay; run it again to continue.",
-            err=True,
-        )
+        if goes_on:
+            say(
+                f"Not finished. The {now.copied:,} rows that were copied stay; run it again to continue.",
+                err=True,
+            )
         raise
 
 
