@@ -17,7 +17,7 @@ from zoho_tokenstore.cli._masks import masked
 from zoho_tokenstore.cli._opening import opened
 from zoho_tokenstore.cli._shared import FAILED, LOGIN_NEEDED, say
 from zoho_tokenstore.cli._tables import Table
-from zoho_tokenstore.cli._texts import listed, visible
+from zoho_tokenstore.cli._texts import counted, listed, visible
 from zoho_tokenstore.cli._times import in_words, rfc3339
 from zoho_tokenstore.errors import TokenNotFoundError
 from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow, is_user
@@ -137,10 +137,7 @@ def report_unreadable(rows: Sequence[UnreadableRow]) -> None:
     """
     if not rows:
         return
-    were = "row was" if len(rows) == 1 else "rows were"
-    say(
-        f"{len(rows):,} {were} left out, as they cannot be read: {listed([row.id for row in rows])}", err=True
-    )
+    say(f"{counted(len(rows), 'row')} cannot be read: {listed([row.id for row in rows])}", err=True)
     say(f"The first: {rows[0].reason}.", err=True)
     raise typer.Exit(FAILED)
 
