@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from tests.cli.conftest import Site
 from tests.copying.support import in_order, numbered, rows_of
+from tests.support import wait_until
 from tests.support.processes import public_folder, without_rights
-from tests.support.terminal import COMMAND, Terminal
+from tests.support.terminal import COMMAND, Terminal, environment
 from zoho_tokenstore import Keyset
 from zoho_tokenstore.cli._app import app
 from zoho_tokenstore.records import Row
@@ -115,6 +118,28 @@ def test_a_failed_export_leaves_nothing(site: Site) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "run it again to continue" not in done.stderr
     assert not (site.folder / "logins").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_stops_it_like_ctrl_c(number: signal.Signals, tmp_path: Path) -> None:
+    """In order: what is half done is undone, such as a file of an export with secrets in it."""
+    store = tmp_path / "tokens.db"
+    process = subprocess.Popen(
+        [*COMMAND, "import", "-", "--store", f"sqlite:///{store}"],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(store.exists)
+        process.send_signal(number)
+        assert process.stderr is not None
+        assert process.stderr.read() == "Stopped. What was done stays done; run it again to continue.\n"
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.communicate()
 
 
 BAD = {

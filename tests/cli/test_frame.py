@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.test_command_line import COMMANDS
-from tests.support import wait_until
-from tests.support.terminal import COMMAND, environment, on_terminal, through_pipes
+from tests.support.terminal import environment, on_terminal, through_pipes
 from zoho_tokenstore.records import Row
 from zoho_tokenstore.registry import open_backend
 
@@ -194,25 +192,3 @@ def test_interrupted_before_it_has_begun() -> None:
 def _python(code: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code]
     return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_end_stops_it_like_ctrl_c(number: signal.Signals, tmp_path: Path) -> None:
-    """In order: what is half done is undone, such as a file of an export with secrets in it."""
-    store = tmp_path / "tokens.db"
-    process = subprocess.Popen(
-        [*COMMAND, "import", "-", "--store", f"sqlite:///{store}"],
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        wait_until(store.exists)
-        process.send_signal(number)
-        assert process.stderr is not None
-        assert process.stderr.read() == "Stopped. What was done stays done; run it again to continue.\n"
-        assert process.wait(60) == 130
-    finally:
-        process.kill()
-        process.communicate()
