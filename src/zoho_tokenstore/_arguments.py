@@ -12,6 +12,7 @@ from zoho_tokenstore._matching import SpentCodes
 from zoho_tokenstore._policies import RefreshPolicy, SessionPolicy
 from zoho_tokenstore._util.urls import taken_out
 from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.events import OBSERVER, is_observer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -148,7 +149,7 @@ _CHECKS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     ),
     "spool": (_or_none(_is_path), "the path of a folder or None"),
     "spent_codes": (lambda value: value in get_args(SpentCodes), "'self-client', 'find' or 'refuse'"),
-    "on_event": (_or_none(callable), "a function that takes an Event, or None"),
+    "on_event": (is_observer, OBSERVER),
     "audit": (_or_none(_is_switch), "True, False or None"),
     "clock": (_is_clock, "a function that returns whole milliseconds since the epoch"),
     "timeout": (_is_duration, "a number of seconds above zero"),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol, TypedDict, Unpack
+from typing import Any, Final, Protocol, TypedDict, Unpack
 
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import TokenRecord, UnreadableRow
@@ -136,6 +136,18 @@ LOGGED: Final = frozenset({EventKind.SAVE_FAILED, EventKind.SAVE_REFUSED, EventK
 
 OnEvent = Callable[[Event], object]
 """A function that is called with every event, in the thread in which it happened."""
+
+
+OBSERVER: Final = "a function that takes an Event (not an async def), or None"
+
+
+def is_observer(value: Any) -> bool:
+    """Return whether events can be passed to it; nobody would await a coroutine."""
+    from inspect import iscoroutinefunction  # only where somebody observes
+
+    if value is None:
+        return True
+    return callable(value) and not any(map(iscoroutinefunction, (value, type(value).__call__)))
 
 
 class EventDetails(TypedDict, total=False):

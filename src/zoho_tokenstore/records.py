@@ -154,6 +154,15 @@ def check_id(token_id: object, method: str) -> None:
     check_text("id", token_id)
 
 
+def is_user(wanted: str | None, user_name: str | None) -> bool:
+    """Return whether a user is wanted, by their name or the e-mail address at its beginning.
+
+    Zoho's answer names a user `<e-mail>:<zgid>`. Without a wanted one, everybody is.
+    """
+    name = user_name or ""
+    return wanted in (None, name) or ("@" in (wanted or "") and wanted == name.partition(":")[0])
+
+
 def check_record(record: object, method: str) -> None:
     """Raise an `InvalidTokenError` if what was passed to a method is not a record."""
     if not isinstance(record, TokenRecord):

@@ -10,7 +10,8 @@ import time
 from typing import Final
 
 from zoho_tokenstore._util.packages import needed_by
-from zoho_tokenstore.events import Event, EventKind, OnEvent
+from zoho_tokenstore.errors import ConfigurationError
+from zoho_tokenstore.events import OBSERVER, Event, EventKind, OnEvent, is_observer
 
 with needed_by("Telemetry", "OpenTelemetry's API", "telemetry"):
     from opentelemetry import metrics, trace
@@ -34,6 +35,9 @@ class Telemetry:
         also: called with every event as well, as `on_event` would.
         meter_provider: where the metrics go; the global one by default.
         tracer_provider: where the spans go; the global one by default.
+
+    Raises:
+        ConfigurationError: `also` cannot be called with an event.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class Telemetry:
         meter_provider: metrics.MeterProvider | None = None,
         tracer_provider: trace.TracerProvider | None = None,
     ) -> None:
+        if not is_observer(also):
+            raise ConfigurationError(f"Telemetry: also must be {OBSERVER}.")
         meter = metrics.get_meter(_SCOPE, meter_provider=meter_provider)
         self._tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
         self._also = also

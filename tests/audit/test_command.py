@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
@@ -18,7 +19,7 @@ from typer.testing import CliRunner, Result
 
 from tests.audit.support import ALICE, entries_of, execute, opened, trail_of
 from tests.support.processes import ROOT
-from zoho_tokenstore import Keyset, on_behalf_of, open_repository
+from zoho_tokenstore import Keyset, TokenRecord, on_behalf_of, open_repository
 from zoho_tokenstore.cli._app import app
 from zoho_tokenstore.cli._shared import user_name
 from zoho_tokenstore.registry import URL_VARIABLE
@@ -76,6 +77,8 @@ def test_programs_read_json_lines(url: str, tmp_path: Path) -> None:
 
 def test_filters(url: str) -> None:
     """By login, user, actor, kind and time; several together."""
+    with contextlib.closing(open_repository(url)) as repository:
+        repository.save(TokenRecord(user_name="bob@zylker.example:1", access_token="a"))
     every = shown("-s", url)
 
     def numbers(*arguments: str) -> list[int]:
@@ -85,9 +88,10 @@ def test_filters(url: str) -> None:
     assert numbers("--login", login) == numbers("--login", str(every[1]["login"])) == [2, 3, 4]
     assert numbers("--actor", "rajesh") == [2, 3]
     assert numbers("--user", "alice", "--what", "renewed", "--what", "deleted") == [3, 4]
-    assert numbers("--since", "1h") == [1, 2, 3, 4]
+    assert numbers("--user", "bob@zylker.example") == numbers("--user", "bob@zylker.example:1") == [5]
+    assert numbers("--since", "1h") == [1, 2, 3, 4, 5]
     assert numbers("--until", "1h") == numbers("--since", "2100-01-01") == numbers("--login", "x") == []
-    assert numbers("--since", every[2]["at"], "--until", "2100-01-01T00:00:00+02:00")[-2:] == [3, 4]
+    assert numbers("--since", every[2]["at"], "--until", "2100-01-01T00:00:00+02:00")[-3:] == [3, 4, 5]
 
 
 @pytest.mark.parametrize(

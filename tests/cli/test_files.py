@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import stat
+import subprocess
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from tests.cli.conftest import Site
 from tests.copying.support import in_order, numbered, rows_of
+from tests.support import wait_until
 from tests.support.processes import public_folder, without_rights
-from tests.support.terminal import Terminal
+from tests.support.terminal import COMMAND, Terminal, environment
 from zoho_tokenstore import Keyset
 from zoho_tokenstore.cli._app import app
 from zoho_tokenstore.records import Row
@@ -88,15 +92,54 @@ def test_a_file_that_exists_is_left_alone(site: Site) -> None:
     assert site.run("export", "--unsealed", "no/folder/there").status == 1
 
 
-def test_a_stopped_export_leaves_nothing(site: Site) -> None:
-    """The file is there whole or not at all."""
+@pytest.mark.parametrize(("kind", "begun"), [("jsonl", ".logins.*"), ("csv", "logins")])
+def test_a_stopped_export_leaves_nothing(site: Site, kind: str, begun: str) -> None:
+    """The file is there whole or not at all, and so another run isn't refused because of it."""
     site.put(*map(numbered, range(5000)))
-    with Terminal(["export", "--unsealed", "logins.jsonl"], env=site.env, cwd=site.folder) as terminal:
-        while not list(site.folder.glob(".logins.jsonl.*")):
+    command = ["export", "--unsealed", "logins", "--format", kind]
+    with Terminal(command, env=site.env, cwd=site.folder) as terminal:
+        while not list(site.folder.glob(begun)):
             pass
         terminal.type("\x03")
-        assert terminal.end().status == 130
-    assert not [path for path in site.folder.iterdir() if "logins" in path.name]
+        shown = terminal.end()
+    assert shown.status == 130
+    assert "The export is not complete; run it again." in shown.text
+    assert not [path for path in site.folder.iterdir() if "logins" in path.name and path.stat().st_size]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="it knows no such limit")
+def test_a_failed_export_leaves_nothing(site: Site) -> None:
+    """A token file with some of the logins would be taken for all of them."""
+    site.put(*map(numbered, range(500)))
+    line = f"ulimit -f 40; trap '' XFSZ; {' '.join(COMMAND)} export --unsealed logins --format csv"
+    done = subprocess.run(
+        ["bash", "-c", line], env=site.env, cwd=site.folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "run it again to continue" not in done.stderr
+    assert not (site.folder / "logins").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_stops_it_like_ctrl_c(number: signal.Signals, tmp_path: Path) -> None:
+    """In order: what is half done is undone, such as a file of an export with secrets in it."""
+    store = tmp_path / "tokens.db"
+    process = subprocess.Popen(
+        [*COMMAND, "import", "-", "--store", f"sqlite:///{store}"],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(store.exists)
+        process.send_signal(number)
+        assert process.stderr is not None
+        assert process.stderr.read() == "Stopped. What was done stays done; run it again to continue.\n"
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.communicate()
 
 
 BAD = {
@@ -211,6 +254,18 @@ def test_a_rehearsal(site: Site) -> None:
     done = site.run("import", "-", "--dry-run", text=line)
     assert (done.status, "1 would be copied" in done.out) == (0, True)
     assert rows(site.url) == ROWS[:1]
+
+
+def test_a_rehearsal_for_a_store_that_is_not_there_yet(site: Site) -> None:
+    """As with `copy`: it says what would be done, and creates nothing; in both formats."""
+    line = json.dumps({"user_name": "ann", "refresh_token": "r"})
+    done = site.run("import", "-", "--dry-run", text=line)
+    assert (done.status, "1 would be copied, 0 would be overwritten" in done.out) == (0, True)
+    assert "tokens.db (not there yet)" in done.out
+    site.put(ROWS[0], url=f"csv:///{site.folder}/old.txt")
+    done = site.run("import", "old.txt", "--format", "csv", "--dry-run")
+    assert (done.status, "tokens.db (not there yet)" in done.out) == (0, True)
+    assert not (site.folder / "tokens.db").exists()
 
 
 def test_a_file_that_cannot_be_read(site: Site) -> None:

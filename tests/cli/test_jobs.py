@@ -45,11 +45,13 @@ def test_cleanup_deletes_nothing_by_a_slip(site: Site, wrong: tuple[str, ...]) -
     assert len(site.records()) == 1
 
 
-def test_revoke_by_user(site: Site) -> None:
-    """Theirs end, all others stay; a dry run ends nothing."""
+@pytest.mark.parametrize("named_by", ["name", "address"])
+def test_revoke_by_user(site: Site, named_by: str) -> None:
+    """By the name, or the address as in `list`. Theirs end, all others stay; a dry run ends nothing."""
+    mine = site.zoho.default_users[0].user_name
+    mine = mine if named_by == "name" else mine.partition(":")[0]
     site.log_in(0)
     other = site.log_in(1)
-    mine = next(record.user_name or "" for record in site.records() if record.id != other)
     assert site.run("revoke", "--user", mine, "--dry-run").out == "1 login would be revoked\n"
     assert len(site.records()) == 2
     done = site.run("revoke", "--user", mine, "--yes")

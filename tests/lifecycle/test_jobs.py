@@ -132,6 +132,13 @@ class TestCleanUp:
         clean_up(tokens, on_progress=lambda report: told.append(report.logins))
         assert told == [1000, 2000]
 
+    def test_a_rejection_is_not_remembered_for_ever(self, site: Site) -> None:
+        """An age that none reaches is refused: every run would succeed, and remove nothing."""
+        tokens = site.open()
+        with pytest.raises(ConfigurationError, match="rejected_for must be less than 60 days"):
+            clean_up(tokens, rejected_for=timedelta(days=60))
+        assert clean_up(tokens, rejected_for=timedelta(days=59)) == CleanUpReport()
+
     @pytest.mark.parametrize("name", ["rejected_for", "nameless_for", "retired_for"])
     @pytest.mark.parametrize("value", [7, timedelta(days=-1), "7 days"])
     def test_a_bad_duration_is_refused(self, site: Site, name: str, value: Any) -> None:

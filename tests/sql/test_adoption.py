@@ -12,6 +12,7 @@ from tests.sql.conftest import Open
 from tests.sqlite.test_adoption import keys_of, ten_fields
 from zoho_tokenstore import TokenRecord, TokenRepository
 from zoho_tokenstore._util.clock import now_ms
+from zoho_tokenstore.backends.sql import SQLBackend
 from zoho_tokenstore.errors import BackendError, RowChangedError
 from zoho_tokenstore.records import COLUMNS, Row
 
@@ -74,6 +75,15 @@ def test_tables_of_old_servers_are_brought_up(url: str, open_: Open, declared: s
     assert [row.id for row in backend.find("user_name", "\U0001f393" * 300)] == [found.id]
     ((_, declaration),) = support.query(url, "SHOW CREATE TABLE oauthtoken")
     assert "ENGINE=InnoDB" in declaration
+
+
+def test_a_server_with_another_storage_engine_by_default(url: str) -> None:
+    """All tables are InnoDB: others know no transactions, and a deletion retires its id in one."""
+    SQLBackend(f"{url}?init_command=SET%20default_storage_engine%3DMyISAM").close()
+    asked = "SELECT table_name, engine, row_format FROM information_schema.tables"
+    found = support.query(url, f"{asked} WHERE table_schema = DATABASE()")
+    assert len(found) == 5
+    assert {(engine, form) for _, engine, form in found} == {("InnoDB", "Dynamic")}
 
 
 def test_long_values_are_kept_whole_and_read_by_the_published_code(legacy: str, open_: Open) -> None:

@@ -43,6 +43,17 @@ def test_nothing_is_acknowledged_into_a_file_that_is_gone(
             assert tokens.get(saved.id or "") == saved
 
 
+def test_a_file_with_several_names_is_refused(tmp_path: Path) -> None:
+    """As in the SQLite store: after a crash, who opens it by another name misses the journal."""
+    file = tmp_path / "tokens.db"
+    open_repository(f"sql+sqlite:///{file}").close()
+    file.with_name("copy.db").hardlink_to(file)
+    with pytest.raises(BackendUnavailableError, match=r"has 2 names \(hard links\).*find / -samefile"):
+        open_repository(f"sql+sqlite:///{file}")
+    file.with_name("copy.db").unlink()
+    open_repository(f"sql+sqlite:///{file}").close()
+
+
 def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store on a relative path goes on with its file after a change of the folder."""
     monkeypatch.chdir(tmp_path)

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,16 @@ from zoho_tokenstore.registry import open_backend
 from zoho_tokenstore.testing import make_token
 
 AWS = {"region": "eu-central-1", "endpoint_url": "http://127.0.0.1:1"}
+
+
+async def _observe(event: z.Event, reason: str | None = None) -> None:
+    """Nobody would await it."""
+
+
+class _Observer:
+    async def __call__(self, event: z.Event) -> None:
+        """Nobody would await it."""
+
 
 OPENERS: dict[str, Callable[..., Any]] = {
     "SQLiteStore": lambda **o: z.SQLiteStore(**{"path": "tokens.db", **o}),
@@ -55,7 +66,7 @@ BAD: dict[str, list[Any]] = {
     "sessions": [False, True, 60, timedelta(hours=1), {}, SessionPolicy],
     "spool": [17, b"spool", "", "a\0b", "sqlite:///a.db", object()],
     "spent_codes": [None, "", "refused", True, b"find", ["find"]],
-    "on_event": ["print", 17, [], True],
+    "on_event": ["print", 17, [], True, _observe, partial(_observe, reason=None), _Observer()],
     "audit": [0, 1, "yes", []],
     "clock": [None, 17, "now", time.time, lambda: None],
     "timeout": [None, "30", True, False, 0, -1, math.nan, math.inf, -math.inf, 10**400, [], object()],

@@ -26,7 +26,7 @@ MAY_IMPORT: Final = {
     "_policies": "errors",
     "events": "errors _util records",
     "_matching": "errors records",
-    "_arguments": "errors _matching _policies _util",
+    "_arguments": "errors events _matching _policies _util",
     "backend": "errors records",
     "audit": "errors _util records events backend",
     "_local_leases": "_util backend",
@@ -46,7 +46,7 @@ MAY_IMPORT: Final = {
     "login.django": (
         "errors _util records events _policies lifecycle renewal tokens login registry doctor sdk cli"
     ),
-    "telemetry": "_util events",
+    "telemetry": "_util errors events",
     "registry": (
         "errors _util sealing _matching events _options _policies _arguments backend _inspection repository "
         "renewal lifecycle tokens"

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.docs.pages import DOCS
-from zoho_tokenstore import Event, EventKind
+from zoho_tokenstore import ConfigurationError, Event, EventKind
 from zoho_tokenstore.telemetry import Telemetry
 
 
@@ -55,6 +55,17 @@ def collected() -> Iterator[Collected]:
     yield told
     told.meters.shutdown()
     told.tracers.shutdown()
+
+
+async def _observe(event: Event) -> None:
+    """Nobody would await it."""
+
+
+@pytest.mark.parametrize("also", [_observe, "print"])
+def test_what_takes_no_events_is_refused(also: Any) -> None:
+    """As it is as a store's `on_event`."""
+    with pytest.raises(ConfigurationError, match="also must be a function that takes an Event"):
+        Telemetry(also)
 
 
 def event(kind: EventKind, **fields: Any) -> Event:

@@ -37,6 +37,21 @@ def check_mount(path: Path) -> None:
         )
 
 
+def check_names(path: Path) -> None:
+    """Refuse a database with several names: SQLite keeps a log or journal beside each of them.
+
+    Raises:
+        BackendUnavailableError: it has hard links, with the command that finds them.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if (names := path.stat().st_nlink) > 1:
+            raise BackendUnavailableError(
+                f"The token database {path} has {names} names (hard links). Programs that open it by "
+                "different names do not see each other's log, and lose tokens. Remove the others; find them "
+                f"with: find / -samefile '{path}'"
+            )
+
+
 def check_place(path: Path, *beside: Path) -> None:
     """Refuse a file that somebody else may have put there, or may replace.
 

@@ -32,6 +32,7 @@ from zoho_tokenstore.errors import (
     forget_values,
 )
 from zoho_tokenstore.events import Event, EventKind, OnEvent, current_actor, emit
+from zoho_tokenstore.records import is_user
 
 _APPEND_TIMEOUT: Final = 5.0
 """For how many seconds an entry is tried again while others append theirs."""
@@ -103,7 +104,7 @@ class AuditTrail:
 
         Arguments:
             login: only those about the login with this id, or with this digest.
-            user: only those about this user name.
+            user: only those about this user: the name, or the e-mail address at its beginning.
             actor: only those of this actor.
             what: only those of these kinds, as ``"renewed"``.
             since_ms, until_ms: only those from then on, and before then, in epoch milliseconds.
@@ -119,7 +120,7 @@ class AuditTrail:
         def is_meant(entry: AuditEntry) -> bool:
             return (
                 login in (None, entry.token_id, entry.login, entry.former_login)
-                and user in (None, entry.user_name)
+                and is_user(user, entry.user_name)
                 and actor in (None, entry.actor)
                 and (not what or entry.what in what)
             )

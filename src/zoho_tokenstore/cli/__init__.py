@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it: neither an SDK nor a driver
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,7 @@ _INTERRUPTED = 130
 def main() -> None:
     """Run the command line and exit."""
     _open_closed_streams()
+    _end_in_order()
     try:
         from zoho_tokenstore.cli._app import app
     except ModuleNotFoundError as missing:
@@ -28,6 +30,13 @@ def main() -> None:
     except KeyboardInterrupt:  # nothing has begun
         sys.exit(_INTERRUPTED)
     app(prog_name=_NAME)
+
+
+def _end_in_order() -> None:
+    """Let a closed terminal, `kill` and systemd stop a command as Ctrl+C does, with nothing half written."""
+    for number in filter(None, (signal.SIGTERM, getattr(signal, "SIGHUP", None))):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores one
+            signal.signal(number, signal.default_int_handler)
 
 
 def _open_closed_streams() -> None:

@@ -78,19 +78,20 @@ def run(
     on_conflict: OnConflict,
     *,
     dry_run: bool,
+    goes_on: bool = True,
 ) -> None:
-    """Copy all tokens, and say what was done."""
+    """Copy all tokens, and say what was done; `goes_on` says whether another run continues one that failed."""
     with contextlib.ExitStack() as stack:
         if not (source_url and destination_url):
             raise ConfigurationError("A store's URL is empty. Name the source, then the destination.")
         _refuse_to_unseal(source_keys, destination_keys)
         from_url = store_url(source_url)
-        to_url, place = _destination_url(destination_url, dry_run=dry_run)
+        to_url, place = url_to_fill(destination_url, dry_run=dry_run)
         # First, as opening the source may change its form, perhaps for nothing.
         destination = stack.enter_context(_endpoint(to_url, destination_keys, "--dst-keys"))
         source = stack.enter_context(_endpoint(from_url, source_keys, "--src-keys"))
         refuse_one_store(source, destination)
-        if not copy_between(source, destination, on_conflict, to=place, dry_run=dry_run):
+        if not copy_between(source, destination, on_conflict, to=place, dry_run=dry_run, goes_on=goes_on):
             raise typer.Exit(FAILED)
 
 
@@ -102,19 +103,22 @@ def copy_between(
     from_: str = "",
     to: str = "",
     dry_run: bool,
+    goes_on: bool = True,
 ) -> bool:
     """Copy all tokens from one open store to another, say what was done, and return whether that is all.
 
-    `from_` and `to` are what to call the two, if not by their locations.
+    `from_` and `to` are what to call the two, if not by their locations; `goes_on` as in `run`.
     """
-    done = _copy(source, destination, on_conflict, dry_run=dry_run)
+    done = _copy(source, destination, on_conflict, dry_run=dry_run, goes_on=goes_on)
     say(f"{done.rows:,} rows in {from_ or source.backend.location}")
     _sum_up(done, to or destination.backend.location, dry_run=dry_run)
     _explain(done)
     return done.is_complete
 
 
-def _copy(source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, dry_run: bool) -> CopyReport:
+def _copy(
+    source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, dry_run: bool, goes_on: bool
+) -> CopyReport:
     now = CopyReport()
 
     def tell(state: CopyReport) -> None:
@@ -126,15 +130,16 @@ def _copy(source: Endpoint, destination: Endpoint, on_conflict: OnConflict, *, d
         with Progress("rows") as progress:
             return copy_rows(source, destination, on_conflict=on_conflict, dry_run=dry_run, on_progress=tell)
     except TokenStoreError:
-        say(
-            f"Not finished. The {now.copied:,} rows that were copied stay; run it again to continue.",
-            err=True,
-        )
+        if goes_on:
+            say(
+                f"Not finished. The {now.copied:,} rows that were copied stay; run it again to continue.",
+                err=True,
+            )
         raise
 
 
-def _destination_url(given: str, *, dry_run: bool) -> tuple[str, str]:
-    """Return the URL to open, and what to call it if that differs."""
+def url_to_fill(given: str | None, *, dry_run: bool) -> tuple[str, str]:
+    """Return the URL to open for what an option says, and what to call it if that differs."""
     url = store_url(given, may_create=True)
     path = file_of(url)
     if dry_run and path is not None and not exists(path) and path.parent.is_dir():

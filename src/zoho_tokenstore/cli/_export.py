@@ -34,7 +34,7 @@ def export(
     ] = False,
 ) -> None:
     """Write all logins to a new file, with their secrets. Exits with 1 if rows cannot be read."""
-    with told():
+    with told("Stopped. The export is not complete; run it again."):
         from zoho_tokenstore.cli import _exporting as exporting
 
         exporting.run(path, store, keys, as_csv=as_format is Format.CSV, unsealed=unsealed)

@@ -19,7 +19,7 @@ from zoho_tokenstore.cli._showing import report_unreadable
 from zoho_tokenstore.cli._texts import counted
 from zoho_tokenstore.copying import OnConflict
 from zoho_tokenstore.copying._opening import CLEAR
-from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
+from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError, TokenStoreError
 from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord
 
 _STANDARD_OUTPUT: Final = Path("-")
@@ -52,7 +52,11 @@ def _as_csv(path: Path, store: str | None, keys: str | None) -> None:
     if path == _STANDARD_OUTPUT:
         raise ConfigurationError("The token file of Zoho's SDKs cannot go to standard output. Name a file.")
     url = f"csv:///{quote(str(path.absolute()))}"
-    copying.run(store_url(store), url, keys, CLEAR, OnConflict.FAIL, dry_run=False)
+    try:
+        copying.run(store_url(store), url, keys, CLEAR, OnConflict.FAIL, dry_run=False, goes_on=False)
+    except (TokenStoreError, KeyboardInterrupt):
+        path.unlink(missing_ok=True)  # what looks like all logins is not left, as no other file is
+        raise
 
 
 def _write(path: Path, records: Iterable[TokenRecord]) -> int:

@@ -36,10 +36,10 @@ def run(
     path: Path, store: str | None, keys: str | None, on_conflict: OnConflict, *, as_csv: bool, dry_run: bool
 ) -> None:
     """Import the file, and say what was done."""
-    url = store_url(store, may_create=not dry_run)
     if as_csv:
-        _from_csv(path, url, keys, on_conflict, dry_run=dry_run)
+        _from_csv(path, store_url(store, may_create=True), keys, on_conflict, dry_run=dry_run)
         return
+    url, there = copying.url_to_fill(store, dry_run=dry_run)
     ring = None if keys is None else ring_of(keys)
     with open_endpoint(url, ring) as destination, open_endpoint(_ASIDE, CLEAR) as aside:
         with _opened(path) as file:
@@ -47,7 +47,9 @@ def run(
         place = "standard input" if path == _STANDARD_INPUT else str(path)
         is_complete = True
         if good:
-            is_complete = copying.copy_between(aside, destination, on_conflict, from_=place, dry_run=dry_run)
+            is_complete = copying.copy_between(
+                aside, destination, on_conflict, from_=place, to=there, dry_run=dry_run
+            )
         else:
             say(f"There is no login in {place}.", err=True)
     if bad or not is_complete:

@@ -16,10 +16,10 @@ from zoho_tokenstore.cli._json import login_of, say_json, status_object
 from zoho_tokenstore.cli._opening import opened
 from zoho_tokenstore.cli._shared import FAILED, LOGIN_NEEDED, say
 from zoho_tokenstore.cli._tables import Table
-from zoho_tokenstore.cli._texts import listed, masked, visible
+from zoho_tokenstore.cli._texts import counted, listed, masked, visible
 from zoho_tokenstore.cli._times import in_words, rfc3339
 from zoho_tokenstore.errors import TokenNotFoundError
-from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow
+from zoho_tokenstore.records import SECRET_COLUMNS, TokenRecord, UnreadableRow, is_user
 from zoho_tokenstore.tokens import Tokens
 
 _NONE: Final = "No login was found. If that is a surprise, check the URL of the store."
@@ -120,17 +120,13 @@ def report_unreadable(rows: Sequence[UnreadableRow]) -> None:
     """Say which rows were left out, and exit if there are some."""
     if not rows:
         return
-    were = "row was" if len(rows) == 1 else "rows were"
-    say(
-        f"{len(rows):,} {were} left out, as they cannot be read: {listed([row.id for row in rows])}", err=True
-    )
+    say(f"{counted(len(rows), 'row')} cannot be read: {listed([row.id for row in rows])}", err=True)
     say(f"The first: {rows[0].reason}.", err=True)
     raise typer.Exit(FAILED)
 
 
 def _is_wanted(record: TokenRecord, user: str | None, client: str | None) -> bool:
-    name = record.user_name or ""
-    return user in (None, name, name.partition(":")[0]) and client in (None, record.client_id)
+    return is_user(user, record.user_name) and client in (None, record.client_id)
 
 
 def _columns(record: TokenRecord, table: Table) -> tuple[str | None, ...]:

@@ -13,6 +13,7 @@ from zoho_tokenstore.lifecycle._ending import Ending
 from zoho_tokenstore.lifecycle._lifecycle import HasLifecycle, Lifecycle
 from zoho_tokenstore.lifecycle._sessions import Limit, Sessions
 from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.renewal._lease_entry import KEPT_REJECTED
 
 _BATCH: Final = 1000
 """After how many logins progress is reported, and owed revocations are paid."""
@@ -73,8 +74,8 @@ def clean_up(
 
     Arguments:
         tokens: the logins, opened with the session policy of the application.
-        rejected_for: removes logins that Zoho has rejected for longer than this. That is remembered for 60
-            days.
+        rejected_for: removes logins that Zoho has rejected for longer than this, at most 59 days: that is
+            remembered for 60.
         nameless_for: removes logins without a user name that were last saved longer ago than this. Only for
             stores in which every login has a user.
         retired_for: forgets the ids of logins deleted longer ago than this; see
@@ -85,7 +86,7 @@ def clean_up(
         on_progress: called with the report so far, every thousand logins.
 
     Raises:
-        ConfigurationError: a duration is of the wrong kind or negative.
+        ConfigurationError: a duration is of the wrong kind, negative or too long.
         BackendError: the storage failed. What was done stays done.
     """
     durations = {
@@ -97,6 +98,11 @@ def clean_up(
     for name, value in durations.items():
         if value is not None and (not isinstance(value, timedelta) or value < timedelta(0)):
             raise ConfigurationError(f"clean_up: {name} must be a timedelta, not negative.")
+    if rejected_for is not None and rejected_for >= KEPT_REJECTED:
+        raise ConfigurationError(
+            f"clean_up: rejected_for must be less than {KEPT_REJECTED.days} days. A rejection is not "
+            "remembered for longer, so nothing would ever be removed."
+        )
     job = _Job(tokens.lifecycle, rejected_for, nameless_for, dry_run=dry_run)
     report = job.report
     scan = job.repository.scan()

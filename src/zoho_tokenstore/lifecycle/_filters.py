@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from zoho_tokenstore.errors import ConfigurationError
-from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.records import TokenRecord, is_user
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,7 @@ class LoginFilter:
 
     Arguments:
         token_ids: their ids.
-        user_name: the user's name, as stored.
+        user_name: the user's name, or the e-mail address at its beginning.
         client_id: the OAuth client.
         api_domain: the API domain.
         organization: the id of a Zoho organisation (`zgid`). It is part of the user name that Zoho's answer
@@ -53,7 +53,7 @@ class LoginFilter:
         ends = (f":{self.organization}", f".{self.organization}")
         return (
             (self.token_ids is None or record.id in self.token_ids)
-            and self.user_name in (None, record.user_name)
+            and is_user(self.user_name, record.user_name)
             and self.client_id in (None, record.client_id)
             and self.api_domain in (None, record.api_domain)
             and (self.organization is None or (record.user_name or "").endswith(ends))

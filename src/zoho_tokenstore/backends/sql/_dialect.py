@@ -54,6 +54,9 @@ class Dialect:
 
     own_columns: ClassVar[tuple[str, ...]] = (*OWN_COLUMNS, *KEY_COLUMNS.values())
 
+    table_options: ClassVar[str] = ""
+    """What follows the columns where a table is created."""
+
     key_name: str | None = None
     """The name of the primary key's constraint, as the table has it."""
 
@@ -286,7 +289,8 @@ class Dialect:
         prepare = connection.dialect.identifier_preparer
         lines = [f"{prepare.quote(name)} {self.type_of(connection, table.c[name])}" for name in columns]
         lines.append(f"PRIMARY KEY ({prepare.quote(columns[0])})")
-        connection.exec_driver_sql(f"CREATE TABLE {prepare.format_table(table)} ({', '.join(lines)})")
+        name, text = prepare.format_table(table), ", ".join(lines)
+        connection.exec_driver_sql(f"CREATE TABLE {name} ({text}) {self.table_options}")
 
     def adopt(self, connection: sa.Connection, missing: Sequence[str]) -> None:
         """Upgrade a table with the published columns to ours, which follow them."""

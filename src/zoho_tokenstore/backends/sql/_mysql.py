@@ -104,6 +104,7 @@ class MySQL(Dialect):
     extra: ClassVar[str] = "mysql"
     is_plain: ClassVar[bool] = True
     own_columns: ClassVar[tuple[str, ...]] = (*OWN_COLUMNS, "changed_at", *KEY_COLUMNS.values())
+    table_options: ClassVar[str] = "ENGINE = InnoDB ROW_FORMAT = DYNAMIC"  # old servers have other defaults
 
     def __init__(self, table: str) -> None:
         self._is_mariadb = False
@@ -302,7 +303,7 @@ class MySQL(Dialect):
             for index, column in KEY_COLUMNS.items()
             if column in missing
         ]
-        changes += ["ENGINE = InnoDB", "ROW_FORMAT = DYNAMIC"]
+        changes.append(self.table_options)
         name = connection.dialect.identifier_preparer.format_table(table)
         connection.exec_driver_sql(f"ALTER TABLE {name} {', '.join(changes)}")
 

@@ -24,6 +24,7 @@ class SQLite(Dialect):
         if file.parent.is_dir():  # otherwise SQLite says that it cannot open it
             file_rights.check_place(*_files(file))
             file_rights.check_mount(file)
+            file_rights.check_names(file)
         connection: Any = dialect.connect(*args, **options)
         connection.text_factory = text_or_raw  # SQLite's own way ends the query at text that is not UTF-8
         return connection

@@ -18,7 +18,7 @@ from typing import Final
 
 from zoho_tokenstore._util import forks
 from zoho_tokenstore._util.atomic_files import OWNER_ONLY, strays, sync
-from zoho_tokenstore._util.file_rights import check_mount, check_place
+from zoho_tokenstore._util.file_rights import check_mount, check_names, check_place
 from zoho_tokenstore._util.os_errors import map_os_errors
 from zoho_tokenstore.errors import BackendError, BackendUnavailableError, ConfigurationError
 
@@ -121,13 +121,8 @@ def _check(path: Path, timeout: float) -> None:
         raise ConfigurationError(f"{path} is a folder; the token database needs the path of a file.")
     if not stat.S_ISREG(mode):
         raise ConfigurationError(f"{path} is not a regular file; the token database needs one.")
-    size, names = _wait_for_content(path, time.monotonic() + timeout)
-    if names > 1:
-        raise BackendUnavailableError(
-            f"The token database {path} has {names} names (hard links). Programs that open it by different "
-            "names do not see each other's log, and lose tokens. Remove the others; find them with: "
-            f"find / -samefile '{path}'"
-        )
+    size = _wait_for_content(path, time.monotonic() + timeout)
+    check_names(path)
     if not size:
         raise BackendError(
             f"The token database {path} is empty (0 bytes), which a database never is: its content was "
@@ -146,10 +141,10 @@ def _check(path: Path, timeout: float) -> None:
         )
 
 
-def _wait_for_content(path: Path, deadline: float) -> tuple[int, int]:
-    """Return the file's size and number of names, giving a program that is creating it time to finish."""
+def _wait_for_content(path: Path, deadline: float) -> int:
+    """Return the file's size, giving a program that is creating it time to finish."""
     while True:
         known = path.stat()
         if (known.st_size and known.st_nlink <= 1) or time.monotonic() >= deadline:
-            return known.st_size, known.st_nlink
+            return known.st_size
         time.sleep(0.01)

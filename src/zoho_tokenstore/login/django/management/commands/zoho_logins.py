@@ -13,7 +13,7 @@ from zoho_tokenstore.cli._times import rfc3339
 from zoho_tokenstore.errors import TokenNotFoundError
 from zoho_tokenstore.login.django import tokens
 from zoho_tokenstore.login.django._commands import StoreCommand
-from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.records import TokenRecord, is_user
 
 
 class Command(StoreCommand):
@@ -52,5 +52,4 @@ def _lines(records: Iterator[TokenRecord]) -> Iterator[str]:
 
 
 def _is_wanted(record: TokenRecord, user: str | None, client: str | None) -> bool:
-    name = record.user_name or ""
-    return user in (None, name, name.partition(":")[0]) and client in (None, record.client_id)
+    return is_user(user, record.user_name) and client in (None, record.client_id)
