@@ -80,7 +80,7 @@ def run(
     dry_run: bool,
     goes_on: bool = True,
 ) -> None:
-    """Copy all tokens, and say what was done; `goes_on` says whether another run continues one that failed."""
+    """Copy all tokens, and say what was done; `goes_on`: another run continues one that failed."""
     with contextlib.ExitStack() as stack:
         if not (source_url and destination_url):
             raise ConfigurationError("A store's URL is empty. Name the source, then the destination.")
