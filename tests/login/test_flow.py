@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.accounts.support import texts_of
 from tests.login.support import CALLBACK, SECURE, Browser, Site, consent, failure_of
 from tests.support.leaseless import LeaselessBackend
 from zoho_tokenstore import (
@@ -177,6 +178,7 @@ class TestFailure:
         failed = failure_of(lambda: browser.come_back(answer))
         assert failed.kind == "refused"
         assert "invalid_client" in str(failed)
+        assert zoho.default_client.client_secret not in " ".join(texts_of(failed))
 
     def test_zoho_is_down(self, browser: Browser, zoho: Emulator, patricia: str) -> None:
         answer = consent(zoho, browser.start(), patricia)
