@@ -256,6 +256,12 @@ def test_what_cannot_be_used_is_told_at_once(site: Site) -> None:
                 LoginFlow(site.tokens, site.client, CALLBACK, **{name: cast("Any", duration)})
     with pytest.raises(ConfigurationError, match="'EU' in clients"):
         LoginFlow(site.tokens, site.client, CALLBACK, clients={"EU": site.client})
+    pair = cast("Any", ("1000.ID", "secret"))
+    for clients in ({"client": pair}, {"client": site.client, "clients": {"eu": pair}}):
+        with pytest.raises(ConfigurationError, match="must be a Client, not tuple"):
+            LoginFlow(site.tokens, redirect_url=CALLBACK, **clients)
+    with pytest.raises(ConfigurationError, match="LoginFlow needs Tokens, not TokenRepository"):
+        LoginFlow(cast("Any", site.tokens.lifecycle.renewer.repository), site.client, CALLBACK)
 
 
 def test_a_scheme_has_no_case(site: Site) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.lifecycle._ending import Ending
-from zoho_tokenstore.lifecycle._lifecycle import HasLifecycle, Lifecycle
+from zoho_tokenstore.lifecycle._lifecycle import HasLifecycle, Lifecycle, lifecycle_of
 from zoho_tokenstore.lifecycle._sessions import Limit, Sessions
 from zoho_tokenstore.records import TokenRecord
 
@@ -97,7 +97,7 @@ def clean_up(
     for name, value in durations.items():
         if value is not None and (not isinstance(value, timedelta) or value < timedelta(0)):
             raise ConfigurationError(f"clean_up: {name} must be a timedelta, not negative.")
-    job = _Job(tokens.lifecycle, rejected_for, nameless_for, dry_run=dry_run)
+    job = _Job(lifecycle_of(tokens, "clean_up"), rejected_for, nameless_for, dry_run=dry_run)
     report = job.report
     scan = job.repository.scan()
     for report.logins, record in enumerate(scan, 1):
