@@ -193,8 +193,8 @@ class Tokens(Opened):
                 grant = renewer.ask(base, wait)
             case ClientCredentials(scopes, soid):
                 accounts = self._renewer.accounts(origin.accounts_url or "")
-                request = partial(accounts.client_credentials, client.id, client.secret, scopes, soid=soid)
-                grant = self._renewer.ask(base, request)
+                ask = accounts.client_credentials  # no partial of it: its repr would show the secret
+                grant = self._renewer.ask(base, lambda: ask(client.id, client.secret, scopes, soid=soid))
                 base, origin = base.changed(user_name=user_name or soid), origin._replace(crm_version=None)
         return self._renewer.keep(base, grant, origin)
 

@@ -9,6 +9,7 @@ import ssl
 import struct
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -150,3 +151,14 @@ def _server_context(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context
+
+
+def texts_of(error: BaseException) -> Iterator[str]:
+    """Yield what an error and its causes show: texts, attributes, and the variables of our frames."""
+    each: BaseException | None = error
+    while each is not None:
+        yield f"{each!r} {each} {vars(each)!r}"
+        for frame, _ in traceback.walk_tb(each.__traceback__):
+            if frame.f_globals["__name__"].startswith("zoho_tokenstore"):
+                yield repr(frame.f_locals)
+        each = each.__cause__ or each.__context__

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from tests.accounts.conftest import Serve
-from tests.accounts.support import answering, hang, http
+from tests.accounts.support import answering, hang, http, texts_of
+from zoho_tokenstore import Client, ClientCredentials, Code, RefreshToken, open_tokens
 from zoho_tokenstore.errors import AccountsError, AccountsUnavailableError
 from zoho_tokenstore.renewal._accounts import Accounts
 from zoho_tokenstore.renewal._transport import Transport
@@ -40,17 +40,6 @@ def calls(accounts: Accounts) -> list[Callable[[], object]]:
     ]
 
 
-def texts_of(error: BaseException) -> Iterator[str]:
-    """Yield what an error and its causes show: texts, attributes, and the variables of our frames."""
-    each: BaseException | None = error
-    while each is not None:
-        yield f"{each!r} {each} {vars(each)!r}"
-        for frame, _ in traceback.walk_tb(each.__traceback__):
-            if frame.f_globals["__name__"].startswith("zoho_tokenstore"):
-                yield repr(frame.f_locals)
-        each = each.__cause__ or each.__context__
-
-
 FAILING = {
     "refused": http({"error": "invalid_code", "error_description": SECRETS["answer"]}),
     "echoed": http(
@@ -73,6 +62,21 @@ def test_no_error_shows_a_secret(serve: Serve, name: str) -> None:
         shown = " ".join(texts_of(caught.value))
         assert [secret for secret in SECRETS.values() if secret in shown] == []
     assert server.connections == len(calls(Accounts(server.url)))
+
+
+def test_no_login_shows_the_clients_secret(serve: Serve) -> None:
+    """Not in what is made of the call on its way to Zoho, either."""
+    server = serve(answering(FAILING["refused"]))
+    client = Client("1000.CLIENT", SECRETS["client_secret"])
+    with open_tokens("memory://", accounts_url=server.url) as tokens:
+        for credentials in (
+            Code("1000.c"),
+            RefreshToken("1000.r"),
+            ClientCredentials(("A.b.READ",), "ZohoCRM.1"),
+        ):
+            with pytest.raises(AccountsError) as caught:
+                tokens.log_in(client, credentials)
+            assert SECRETS["client_secret"] not in " ".join(texts_of(caught.value))
 
 
 def test_no_error_shows_a_secret_without_an_answer(serve: Serve) -> None:

@@ -16,8 +16,9 @@ import pytest
 from tests.copying.support import in_order, make_backend, numbered, put, row, rows_of, run
 from tests.copying.test_processes import command, keys_in
 from zoho_tokenstore.backends.sqlite import SQLiteBackend
+from zoho_tokenstore.copying import copy
 from zoho_tokenstore.copying._endpoints import Endpoint
-from zoho_tokenstore.errors import BackendUnavailableError
+from zoho_tokenstore.errors import BackendUnavailableError, ConfigurationError
 from zoho_tokenstore.records import Row
 from zoho_tokenstore.sealing import Keyset, count_by_key
 from zoho_tokenstore.sealing._cipher import AESGCMCipher
@@ -214,6 +215,8 @@ def test_a_source_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """Nor is its destination."""
     for source in ("sqlite:///missing.db", "csv:///missing.txt", "sqlite:////missing/tokens.db"):
         assert "There is no store" in failed(source, DESTINATION)
+        with pytest.raises(ConfigurationError, match="There is no store"):
+            copy(source, DESTINATION)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -80,6 +81,13 @@ def test_every_block_names_a_language_that_is_checked() -> None:
     """No block escapes by a missing or unusual language."""
     found = {(page.name, block.line): block.language for page in all_pages() for block in page.blocks()}
     assert {place: language for place, language in found.items() if language not in LANGUAGES} == {}
+
+
+def test_no_shown_block_imports_what_is_private() -> None:
+    """What a reader copies is public: no part of a module's name has an underscore in front."""
+    private = re.compile(r"^ *(?:from|import) +zoho_tokenstore[\w.]*(?:\.| +import +)_\w+", re.MULTILINE)
+    shown = [(page.name, block) for page in all_pages() for block in page.blocks("python")]
+    assert [(name, block.line) for name, block in shown if private.search(block.source)] == []
 
 
 @pytest.mark.parametrize(("language", "parse"), [("json", json.loads), ("toml", tomllib.loads)])

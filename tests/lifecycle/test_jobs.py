@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -138,6 +139,14 @@ class TestCleanUp:
         with pytest.raises(ConfigurationError, match="rejected_for must be less than 60 days"):
             clean_up(tokens, rejected_for=timedelta(days=60))
         assert clean_up(tokens, rejected_for=timedelta(days=59)) == CleanUpReport()
+
+    def test_a_store_instead_of_its_tokens_is_refused(self, site: Site) -> None:
+        """Jobs work on `Tokens`, and say so."""
+        store: Any = site.limited(idle=timedelta(days=1)).lifecycle.renewer.repository
+        everything = LoginFilter(everything=True)
+        for job in (clean_up, partial(revoke, which=everything)):
+            with pytest.raises(ConfigurationError, match="needs Tokens, not TokenRepository"):
+                job(store)
 
     @pytest.mark.parametrize("name", ["rejected_for", "nameless_for", "retired_for"])
     @pytest.mark.parametrize("value", [7, timedelta(days=-1), "7 days"])

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.accounts.support import texts_of
 from tests.login.support import CALLBACK, SECURE, Browser, Site, consent, failure_of
 from tests.support.leaseless import LeaselessBackend
 from zoho_tokenstore import (
@@ -184,6 +185,7 @@ class TestFailure:
         failed = failure_of(lambda: browser.come_back(answer))
         assert failed.kind == "refused"
         assert "invalid_client" in str(failed)
+        assert zoho.default_client.client_secret not in " ".join(texts_of(failed))
 
     def test_zoho_is_down(self, browser: Browser, zoho: Emulator, patricia: str) -> None:
         answer = consent(zoho, browser.start(), patricia)
@@ -261,6 +263,12 @@ def test_what_cannot_be_used_is_told_at_once(site: Site) -> None:
                 LoginFlow(site.tokens, site.client, CALLBACK, **{name: cast("Any", duration)})
     with pytest.raises(ConfigurationError, match="'EU' in clients"):
         LoginFlow(site.tokens, site.client, CALLBACK, clients={"EU": site.client})
+    pair = cast("Any", ("1000.ID", "secret"))
+    for clients in ({"client": pair}, {"client": site.client, "clients": {"eu": pair}}):
+        with pytest.raises(ConfigurationError, match="must be a Client, not tuple"):
+            LoginFlow(site.tokens, redirect_url=CALLBACK, **clients)
+    with pytest.raises(ConfigurationError, match="LoginFlow needs Tokens, not TokenRepository"):
+        LoginFlow(cast("Any", site.tokens.lifecycle.renewer.repository), site.client, CALLBACK)
 
 
 def test_a_scheme_has_no_case(site: Site) -> None:

@@ -242,6 +242,15 @@ def test_the_sdk_uses_another_store(office: Office, tmp_path: Path) -> None:
             pytest.fail("somebody acts")
 
 
+def test_what_is_no_environment(office: Office) -> None:
+    """The SDK would keep it, and fail at every call: refused, and the store goes on with the one it has."""
+    ann = office.log_in("ann")
+    for wrong in ("us", app.environment):  # a function that was not called, as `EUDataCenter.PRODUCTION`
+        with pytest.raises(ConfigurationError, match="one of the SDK's"):
+            office.store.initialize_sdk(wrong)
+    assert office.tokens.act_as(ann, lambda: "acts") == "acts"
+
+
 def test_another_store_in_memory(office: Office) -> None:
     """Two of them have one name, and their ids may be the same: those of other people."""
     with InMemoryStore() as mine, InMemoryStore() as other:

@@ -277,6 +277,11 @@ def test_the_table_has_no_circle() -> None:
             del left[part]
 
 
+def test_every_folder_of_modules_is_a_package() -> None:
+    """What is in a folder without an `__init__.py` is unknown to `pyright --verifytypes`."""
+    assert [path for path in {path.parent for path in MODULES} if not (path / "__init__.py").exists()] == []
+
+
 def test_a_module_holds_one_thing() -> None:
     """More than 350 lines are probably two."""
     assert [dotted(path) for path in MODULES if len(path.read_text("utf-8").splitlines()) > 350] == []

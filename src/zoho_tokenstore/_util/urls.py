@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
 
+from zoho_tokenstore._util.os_errors import exists
 from zoho_tokenstore.errors import ConfigurationError
 
 URL_VARIABLE: Final = "ZOHO_TOKENSTORE_URL"
@@ -21,6 +23,8 @@ SAME: Final = {
 }
 """Other names of a scheme, and its name here."""
 
+_IN_FILES: Final = ("csv", "sqlite")
+
 _LONGEST: Final = 1e9
 """In seconds; waiting calls accept no longer times (see `arguments`)."""
 
@@ -33,6 +37,25 @@ def parts_of(url: str) -> SplitResult | None:
         return urlsplit(url)
     except ValueError:
         return None
+
+
+def file_of(url: str) -> Path | None:
+    """Return a file store's file, to be looked for before it is opened, which would create it."""
+    parts = parts_of(url)
+    if parts is None or parts.scheme not in _IN_FILES or not parts.path[1:]:
+        return None  # opening it says what is wrong with it
+    return Path(unquote(parts.path[1:]))
+
+
+def check_there(url: str) -> None:
+    """Refuse a file store without its file: opening it would create an empty one, which would mislead.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    path = file_of(url)
+    if path is not None and not exists(path):
+        raise ConfigurationError(f"There is no store: {path} does not exist. It was not created.")
 
 
 def canonical(url: str) -> str:

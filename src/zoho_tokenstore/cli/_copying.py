@@ -10,7 +10,8 @@ from typing import Final
 import typer
 
 from zoho_tokenstore._util.os_errors import exists
-from zoho_tokenstore.cli._shared import FAILED, Progress, file_of, ring_of, say, store_url
+from zoho_tokenstore._util.urls import file_of
+from zoho_tokenstore.cli._shared import FAILED, Progress, ring_of, say, store_url
 from zoho_tokenstore.cli._texts import shown_id
 from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome, Tally
 from zoho_tokenstore.copying._endpoints import Endpoint

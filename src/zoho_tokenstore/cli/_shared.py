@@ -11,12 +11,10 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Self
-from urllib.parse import unquote
 
 import typer
 
-from zoho_tokenstore._util.os_errors import exists
-from zoho_tokenstore._util.urls import URL_VARIABLE, parts_of
+from zoho_tokenstore._util.urls import URL_VARIABLE, check_there
 from zoho_tokenstore.cli._texts import visible
 from zoho_tokenstore.errors import ConfigurationError, InvalidGrantError, TokenStoreError
 from zoho_tokenstore.sealing._sources import VARIABLE
@@ -36,7 +34,6 @@ ACCOUNTS_VARIABLE: Final = "ZOHO_ACCOUNTS_URL"
 STOPPED: Final = "Stopped. What was done stays done; run it again to continue."
 
 _NAMED: Final = "env:"
-_IN_FILES: Final = ("csv", "sqlite")
 _IN_A_PROCESS: Final = ("list", "memory")
 _REPORTED_ANYWAY: Final = ("events", "_reporting")
 """The modules whose warnings are about what a command reports itself."""
@@ -149,18 +146,9 @@ def store_url(given: str | None, *, may_create: bool = False) -> str:
     url = named_url(os.environ.get(URL_VARIABLE, "") if given is None else given)
     if url.partition("://")[0] in _IN_A_PROCESS:
         raise ConfigurationError("A list or memory store exists only in its own process. Name another one.")
-    path = file_of(url)
-    if path is not None and not may_create and not exists(path):
-        raise ConfigurationError(f"There is no store: {path} does not exist. It was not created.")
+    if not may_create:
+        check_there(url)
     return url
-
-
-def file_of(url: str) -> Path | None:
-    """Return a file store's file, to be looked for before it is opened, which would create it."""
-    parts = parts_of(url)
-    if parts is None or parts.scheme not in _IN_FILES or not parts.path[1:]:
-        return None  # opening it says what is wrong with it
-    return Path(unquote(parts.path[1:]))
 
 
 def parse_keys(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoho_tokenstore._util.clock import Clock, now_ms
+from zoho_tokenstore._util.urls import check_there
 from zoho_tokenstore.copying._report import CopyReport, OnConflict, Outcome, Tally
 from zoho_tokenstore.events import OnEvent
 
@@ -45,13 +46,15 @@ def copy(
         clock: the time in milliseconds since the epoch; for tests.
 
     Raises:
-        ConfigurationError: a URL or key cannot be used, or both are the same store.
+        ConfigurationError: a URL or key cannot be used, the source's file is not there, or both are the same
+            store.
         SealingError: the rows of one are under other keys.
         BackendError: one of them failed. What was copied stays; run it again.
     """
     from zoho_tokenstore.copying._opening import open_endpoint, refuse_one_store
     from zoho_tokenstore.copying._passes import copy_rows
 
+    check_there(source)
     with (  # the destination first: opening the source may change its form, perhaps for nothing
         open_endpoint(destination, destination_keys) as to,
         open_endpoint(source, source_keys) as from_,

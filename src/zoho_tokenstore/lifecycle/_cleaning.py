@@ -10,7 +10,7 @@ from typing import Final
 from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.lifecycle._ending import Ending
-from zoho_tokenstore.lifecycle._lifecycle import HasLifecycle, Lifecycle
+from zoho_tokenstore.lifecycle._lifecycle import HasLifecycle, Lifecycle, lifecycle_of
 from zoho_tokenstore.lifecycle._sessions import Limit, Sessions
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal._lease_entry import KEPT_REJECTED
@@ -103,7 +103,7 @@ def clean_up(
             f"clean_up: rejected_for must be less than {KEPT_REJECTED.days} days. A rejection is not "
             "remembered for longer, so nothing would ever be removed."
         )
-    job = _Job(tokens.lifecycle, rejected_for, nameless_for, dry_run=dry_run)
+    job = _Job(lifecycle_of(tokens, "clean_up"), rejected_for, nameless_for, dry_run=dry_run)
     report = job.report
     scan = job.repository.scan()
     for report.logins, record in enumerate(scan, 1):

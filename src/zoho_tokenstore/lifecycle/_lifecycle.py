@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from zoho_tokenstore._policies import SessionPolicy
+from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.events import EventKind
 from zoho_tokenstore.lifecycle._ending import Ending
 from zoho_tokenstore.lifecycle._sessions import Sessions
@@ -56,3 +57,14 @@ class HasLifecycle(Protocol):
     @property
     def lifecycle(self) -> Lifecycle:
         """The life of its logins."""
+
+
+def lifecycle_of(tokens: HasLifecycle, caller: str) -> Lifecycle:
+    """Return that of `Tokens`, or say that it is them who are needed."""
+    lifecycle = getattr(tokens, "lifecycle", None)
+    if not isinstance(lifecycle, Lifecycle):
+        raise ConfigurationError(
+            f"{caller} needs Tokens, not {type(tokens).__name__}: what open_tokens returns, or a store's "
+            "attribute tokens."
+        )
+    return lifecycle

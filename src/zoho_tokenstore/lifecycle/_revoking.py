@@ -20,7 +20,7 @@ from zoho_tokenstore.errors import (
 )
 from zoho_tokenstore.lifecycle._ending import Ending, Revoked
 from zoho_tokenstore.lifecycle._filters import LoginFilter
-from zoho_tokenstore.lifecycle._lifecycle import HasLifecycle, Lifecycle
+from zoho_tokenstore.lifecycle._lifecycle import HasLifecycle, Lifecycle, lifecycle_of
 from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.repository import TokenRepository
 
@@ -98,8 +98,9 @@ def revoke(
     Raises:
         BackendError: the storage failed. What was done stays done.
     """
-    tokens.lifecycle.renewer.pending_saves.save(at_once=True)  # what waits here is meant, too
-    job = _Job(tokens.lifecycle, owe=owe, dry_run=dry_run)
+    lifecycle = lifecycle_of(tokens, "revoke")
+    lifecycle.renewer.pending_saves.save(at_once=True)  # what waits here is meant, too
+    job = _Job(lifecycle, owe=owe, dry_run=dry_run)
     with ThreadPoolExecutor(max(1, workers), thread_name_prefix="zoho-tokenstore-revoke") as pool:
         try:
             _revoke_all(job, pool, _chosen(job, which), workers * 2, on_progress)

@@ -54,16 +54,10 @@ class Exchange:
         )
         domain = environment_like(self._lifecycle.origin().api_domain, center)
         origin = Origin(accounts_url=server, api_domain=domain, crm_version=CRM_VERSION)
-        exchange = partial(
-            self._renewer.accounts(server).exchange,
-            client.id,
-            client.secret,
-            code,
-            redirect_url=self._redirect_url,
-            code_verifier=begun.verifier,
-        )
-        try:
-            grant = self._renewer.ask(base, exchange)
+        ask = self._renewer.accounts(server).exchange
+        options = {"redirect_url": self._redirect_url, "code_verifier": begun.verifier}
+        try:  # no partial: its repr would show the client's secret
+            grant = self._renewer.ask(base, lambda: ask(client.id, client.secret, code, **options))
         except InvalidGrantError as error:
             raise LoginFailedError(
                 "expired" if error.error_code in _USED_UP else "refused", str(error)

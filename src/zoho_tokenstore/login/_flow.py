@@ -18,6 +18,7 @@ from zoho_tokenstore.errors import (
     TokenNotFoundError,
     TokenStoreError,
 )
+from zoho_tokenstore.lifecycle._lifecycle import lifecycle_of
 from zoho_tokenstore.login._addresses import exchange_server, safe_path
 from zoho_tokenstore.login._arguments import check
 from zoho_tokenstore.login._begun_logins import Begun, Kept, kept_of, parse_kept
@@ -77,14 +78,16 @@ class LoginFlow:
         time_limit: timedelta = timedelta(minutes=10),
         session_lifetime: timedelta = timedelta(days=14),
     ) -> None:
-        check(redirect_url, scopes, clients or {}, time_limit=time_limit, session_lifetime=session_lifetime)
+        lifecycle = lifecycle_of(tokens, "LoginFlow")
+        limits = {"time_limit": time_limit, "session_lifetime": session_lifetime}
+        check(redirect_url, scopes, client, clients or {}, **limits)
         self.tokens: Final = tokens
         self.scopes: Final = with_identity(scopes)
         self._client = client
         self._accounts_url = accounts_url or tokens.accounts_url or DATA_CENTERS[0].accounts_url
         self._access_type: AccessType = access_type
         self._limit_ms = int(time_limit.total_seconds() * 1000)
-        self._renewer = tokens.lifecycle.renewer
+        self._renewer = lifecycle.renewer
         self._repository = self._renewer.repository
         if not self._repository.shares_leases:
             raise ConfigurationError(

@@ -30,7 +30,7 @@ from zoho_tokenstore.errors import (
     TokenStoreError,
 )
 from zoho_tokenstore.events import EventKind, current_actor, on_behalf_of
-from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.records import TokenRecord, check_id
 from zoho_tokenstore.renewal._spool import Spool, SpooledSave
 from zoho_tokenstore.repository import TokenRepository
 
@@ -170,6 +170,7 @@ class PendingSaves:
 
     def get(self, token_id: str) -> TokenRecord | None:
         """Return the kept token with this id."""
+        check_id(token_id, "get")  # `None` is the id of every login that has none yet
         return self._unless_deleted([kept for kept in self.kept if kept.record.id == token_id])
 
     def find(self, query: TokenRecord) -> TokenRecord | None:

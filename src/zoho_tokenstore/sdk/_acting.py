@@ -128,7 +128,13 @@ class ActingAs:
 def initialize_sdk(store: Any, environment: Any = None, **options: Any) -> None:
     """Initialize the SDK with a store, and with nobody as its user; see `RepositoryStore.initialize_sdk`."""
     nobody = Nobody("Nobody acts here. Call the SDK in a block: with store.tokens.acting_as(login_id): ...")
-    place = environment or USDataCenter.PRODUCTION()
+    usual = USDataCenter.PRODUCTION()
+    place = usual if environment is None else environment
+    if not isinstance(place, type(usual)):  # the SDK would keep it, and fail at every call
+        raise ConfigurationError(
+            "initialize_sdk: the environment must be one of the SDK's, such as EUDataCenter.PRODUCTION(), "
+            f"not {type(place).__name__}."
+        )
     Initializer.initialize(environment=place, token=nobody, store=store, **options)
     with suppress(AttributeError):  # SDK 6 and 7 also set the user of this thread
         del Initializer.LOCAL.init

@@ -23,8 +23,7 @@ class SQLStore(OpeningStore):
         table: the name of the tokens' table.
         timeout: how long to wait for a connection, a lock or an answer, in seconds; 10 by default.
         pool_size: the maximum number of connections per process.
-        keys, refresh, spool, spent_codes, on_event, audit, clock: as in every store; docs/reference/
-            stores.md.
+        keys, refresh, sessions, spool, spent_codes, on_event, audit, clock: docs/reference/stores.md.
 
     Raises:
         MissingDependencyError: the extra of the database is not installed.
@@ -72,8 +71,7 @@ class RedisStore(OpeningStore):
         ssl_ca_certs, ssl_ca_path, ssl_certfile, ssl_keyfile, ssl_password, ssl_cert_reqs,
             ssl_check_hostname: redis-py options for TLS.
         sentinel_username, sentinel_password: the login of the Sentinels, if they have their own.
-        keys, refresh, spool, spent_codes, on_event, audit, clock: as in every store; docs/reference/
-            stores.md.
+        keys, refresh, sessions, spool, spent_codes, on_event, audit, clock: docs/reference/stores.md.
 
     Raises:
         MissingDependencyError: the extra `redis` is not installed.
@@ -124,8 +122,7 @@ class DynamoDBStore(OpeningStore):
             assumed role; by default boto3's own.
         create: create the table if there is none, billed on demand, and wait until it can be used.
         timeout: how long one call may take, with all its requests and retries, in seconds.
-        keys, refresh, spool, spent_codes, on_event, audit, clock: as in every store; docs/reference/
-            stores.md.
+        keys, refresh, sessions, spool, spent_codes, on_event, audit, clock: docs/reference/stores.md.
 
     Raises:
         MissingDependencyError: the extra `dynamodb` is not installed.
@@ -172,8 +169,7 @@ class SecretsManagerStore(OpeningStore):
             assumed role; by default boto3's own.
         kms_key_id: the key that encrypts new secrets; by default ``aws/secretsmanager``.
         timeout: how long one call may take, with all its requests and retries, in seconds.
-        keys, refresh, spool, spent_codes, on_event, audit, clock: as in every store; docs/reference/
-            stores.md.
+        keys, refresh, sessions, spool, spent_codes, on_event, audit, clock: docs/reference/stores.md.
 
     Raises:
         MissingDependencyError: the extra `secretsmanager` is not installed.

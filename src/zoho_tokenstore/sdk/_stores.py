@@ -49,8 +49,7 @@ class SQLiteStore(OpeningStore):
         path: the database; created if there is none, adopted in place if Zoho's published
             SQLite sample wrote it.
         timeout: how long to wait for other connections' locks, in seconds.
-        keys, refresh, spool, spent_codes, on_event, audit, clock: as in every store; docs/reference/
-            stores.md.
+        keys, refresh, sessions, spool, spent_codes, on_event, audit, clock: docs/reference/stores.md.
 
     Raises:
         ConfigurationError: the path is a folder, or its folder does not exist; or an argument is
@@ -73,8 +72,7 @@ class InMemoryStore(OpeningStore):
     """Tokens in SQLite's memory mode, for all threads of one process; gone when it ends.
 
     Arguments:
-        keys, refresh, spool, spent_codes, on_event, audit, clock: as in every store; docs/reference/
-            stores.md.
+        keys, refresh, sessions, spool, spent_codes, on_event, audit, clock: docs/reference/stores.md.
     """
 
     @checked
@@ -86,8 +84,7 @@ class ListStore(OpeningStore):
     """Tokens in a plain list, for all threads of one process; for a handful, and for tests.
 
     Arguments:
-        keys, refresh, spool, spent_codes, on_event, audit, clock: as in every store; docs/reference/
-            stores.md.
+        keys, refresh, sessions, spool, spent_codes, on_event, audit, clock: docs/reference/stores.md.
     """
 
     @checked
@@ -101,8 +98,7 @@ class CSVStore(OpeningStore):
     Arguments:
         path: the file; created if there is none, adopted in place if `FileStore` wrote it.
         timeout: how long to wait for another process that is writing, in seconds.
-        keys, refresh, spool, spent_codes, on_event, audit, clock: as in every store; docs/reference/
-            stores.md.
+        keys, refresh, sessions, spool, spent_codes, on_event, audit, clock: docs/reference/stores.md.
 
     Raises:
         MissingDependencyError: the extra `csv` is not installed.

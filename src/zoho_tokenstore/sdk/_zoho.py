@@ -24,7 +24,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingDependencyError(
         "Zoho's CRM SDK for Python (5.0 or newer) is not installed. Install the one you use, for example "
-        "with: pip install zohocrmsdk8-0. Without it, use zoho_tokenstore.open_repository()."
+        "with: pip install zohocrmsdk8-0. Without it, use zoho_tokenstore.open_tokens()."
     ) from error
 
 __all__ = [

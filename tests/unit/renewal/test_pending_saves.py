@@ -10,9 +10,16 @@ import pytest
 
 from tests.unit.renewal.support import CREDENTIALS, ORIGIN, PRODUCTION, Fleet, Running, wait_until
 from zoho_tokenstore import BackendUnavailableError, ConflictError, TokenRecord, TokenRepository
-from zoho_tokenstore.errors import AccountsUnavailableError, InvalidGrantError, UnreadableRowError
+from zoho_tokenstore.errors import (
+    AccountsUnavailableError,
+    InvalidGrantError,
+    InvalidTokenError,
+    UnreadableRowError,
+)
+from zoho_tokenstore.lifecycle._lifecycle import Lifecycle
 from zoho_tokenstore.records import Row
 from zoho_tokenstore.renewal._renewer import Renewer
+from zoho_tokenstore.tokens import Tokens
 
 BY_BROWSER: dict[str, Any] = {**CREDENTIALS, "redirect_url": "https://portal.example/back"}
 QUERY = TokenRecord(**BY_BROWSER, grant_token="1000.code", api_domain=PRODUCTION)
@@ -123,6 +130,21 @@ def test_a_code_whose_login_could_not_be_saved(fleet: Fleet) -> None:
     fleet.first.close()
     assert fleet.stored().refresh_token == new.refresh_token == "1000.refresh.1"
     assert fleet.zoho.sent == 1
+
+
+def test_no_id_finds_no_login_that_waits(fleet: Fleet) -> None:
+    """A login that waits for its first save has no id yet: who has none either is not let into it."""
+    fleet.storage.broken = {"write"}
+    new = fleet.first.find(QUERY, lambda: ORIGIN)
+    assert new is not None
+    assert new.id is None
+    tokens = Tokens(Lifecycle(fleet.first, None, lambda: ORIGIN))
+    nobody: Any = None
+    for use in (tokens.access_token, tokens.status, tokens.refresh, tokens.invalidate, tokens.log_out):
+        with pytest.raises(InvalidTokenError, match="None was passed"):
+            use(nobody)
+    with pytest.raises(InvalidTokenError, match="None was passed"), tokens.acting_as(nobody):
+        pass
 
 
 def test_a_spent_code_finds_no_token_that_waits(fleet: Fleet) -> None:

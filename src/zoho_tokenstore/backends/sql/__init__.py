@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, Final, Self
 from urllib.parse import SplitResult
 
@@ -33,14 +32,6 @@ __all__ = ["SQLBackend"]
 DEFAULT_TABLE: Final = "oauthtoken"
 DEFAULT_TIMEOUT: Final = 10.0
 DEFAULT_POOL_SIZE: Final = 5
-
-_DIALECTS: Final = {
-    "postgresql": "_postgresql:PostgreSQL",
-    "mysql": "_mysql:MySQL",
-    "mariadb": "_mysql:MySQL",
-    "sqlite": "_sqlite:SQLite",
-}
-"""Modules and classes by SQLAlchemy's name of the database, imported when needed: each knows a driver."""
 
 
 class SQLBackend(SQLTable, SupportsLeases, SupportsAudit):
@@ -112,14 +103,18 @@ class SQLBackend(SQLTable, SupportsLeases, SupportsAudit):
 
 
 def _dialect(address: DatabaseAddress) -> Dialect:
-    target = _DIALECTS.get(address.url.get_backend_name())
-    if target is None:
-        return Dialect(address.table)
-    module, _, name = target.partition(":")
+    """Return what knows the kind of server; each imports a driver, and so is imported when it is needed."""
+    name = address.url.get_backend_name()
+    kind = Dialect
     try:
-        kind: type[Dialect] = getattr(import_module(f"zoho_tokenstore.backends.sql.{module}"), name)
+        if name == "postgresql":
+            from zoho_tokenstore.backends.sql._postgresql import PostgreSQL as kind
+        elif name in ("mysql", "mariadb"):
+            from zoho_tokenstore.backends.sql._mysql import MySQL as kind
+        elif name == "sqlite":
+            from zoho_tokenstore.backends.sql._sqlite import SQLite as kind
     except ImportError as error:
-        raise _missing(module.removeprefix("_")) from error
+        raise _missing("postgresql" if name == "postgresql" else "mysql") from error
     return kind(address.table)
 
 

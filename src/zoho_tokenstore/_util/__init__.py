@@ -1,0 +1,1 @@
+"""Clock, forks, deadlines, files, locks, caches, URLs: what every part may use."""
