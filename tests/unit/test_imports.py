@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import zoho_tokenstore
-from zoho_tokenstore.registry import _INSPECTIONS
 
 DRIVERS = {
     *("sqlite3", "filelock", "sqlalchemy", "psycopg", "pymysql", "mysql", "redis", "boto3", "botocore"),
@@ -73,11 +72,11 @@ def test_a_repository_loads_its_own_driver_only() -> None:
 def test_a_bundler_finds_the_backends() -> None:
     """PyInstaller follows import statements: they lead to all of a store's modules, but to no inspection."""
     source = Path(zoho_tokenstore.__file__).parents[1]
-    finder = ModuleFinder(path=[str(source)])
-    for name in ("zoho_tokenstore", *set(_INSPECTIONS.values())):
-        finder.import_hook(name)
     files = (source / "zoho_tokenstore" / "backends").rglob("*.py")
     names = {".".join(file.relative_to(source).with_suffix("").parts) for file in files}
+    finder = ModuleFinder(path=[str(source)])
+    for name in ("zoho_tokenstore", *(name for name in names if name.endswith("._inspection"))):
+        finder.import_hook(name)
     assert sorted({name.removesuffix(".__init__") for name in names} - set(finder.modules)) == []
 
 
