@@ -36,6 +36,7 @@ class RedisConnections:
         self._client: RedisClient | None = None
         self._closed = False
         self._lock = threading.Lock()
+        self._owner = forks.Owner(location)
         forks.reset_in_child(self)
 
     def run(
@@ -94,6 +95,7 @@ class RedisConnections:
             self._source.disown(client)
 
     def _attempt(self, work: Callable[[RedisClient, *Ts], Any], *args: *Ts) -> Any:
+        self._owner.check()
         client = self._client or self._open()
         try:
             return work(client, *args)

@@ -208,6 +208,7 @@ class SQLiteConnections:
         self._paused: list[SQLiteHandle] = []
         self._local = threading.local()
         self._closed = False
+        self._owner = forks.Owner(location)
         self._shared = self._new_handle() if shared else None
         forks.pause_around_fork(self)
 
@@ -220,6 +221,7 @@ class SQLiteConnections:
             BackendTimeoutError: the database stayed locked for longer than the timeout.
             BackendError: SQLite failed, or the store has been closed.
         """
+        self._owner.check()
         try:  # not in its own function: this runs before nearly every API call
             handle: SQLiteHandle = self._shared or self._local.handle
         except AttributeError:
