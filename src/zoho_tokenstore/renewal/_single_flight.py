@@ -102,12 +102,12 @@ class SingleFlight:
 
     def join(self, name: str, work: Callable[[PendingRenewal], TokenRecord | None]) -> PendingRenewal:
         """Return the pending renewal of this name, or start one."""
-        with self._lock:
-            pending = self._in_progress.get(name)
-            if pending is not None:
-                return pending
-            pending = self._in_progress[name] = PendingRenewal(name, work)
+        pending = PendingRenewal(name, work)
         try:
+            with self._lock:
+                in_progress = self._in_progress.setdefault(name, pending)
+            if in_progress is not pending:
+                return in_progress
             # In the context of whoever asked for it: that is who acts.
             run = contextvars.copy_context().run
             threading.Thread(
@@ -115,10 +115,17 @@ class SingleFlight:
             ).start()
         except RuntimeError:  # no more threads, or the interpreter is ending
             self._run(pending)
+        except BaseException:  # of a signal's handler: it may run or not, so nobody waits for it
+            pending.is_final = False
+            self._end(pending)
+            raise
         return pending
 
     def _run(self, pending: PendingRenewal) -> None:
         pending.run()
+        self._end(pending)
+
+    def _end(self, pending: PendingRenewal) -> None:
         with self._lock:
             if self._in_progress.get(pending.name) is pending:
                 del self._in_progress[pending.name]
