@@ -99,6 +99,13 @@ class RedisConnections:
         client = self._client or self._open()
         try:
             return work(client, *args)
+        except failures.DRIVER_ERRORS:
+            raise
+        except (
+            BaseException
+        ):  # of a signal's handler: an answer that nobody has read may wait on a connection
+            self._source.close(client)
+            raise
         finally:
             if self._closed:  # meanwhile
                 self._source.close(client)
