@@ -16,6 +16,8 @@ from zoho_tokenstore.records import TokenRecord
 THE_STORE: Final = "the token store"
 _STEP_GRACE_S: Final = 1.0
 _MAX_NOTES: Final = 1000
+_MOST_AHEAD: Final = 32
+"""How many renewals may be pending before none begins ahead of time: each has a thread, and saves."""
 
 
 class PendingRenewal:
@@ -147,5 +149,10 @@ class SingleFlight:
             self._postponed[name] = time.monotonic() + seconds
 
     def is_postponed(self, name: str) -> bool:
-        """Return whether that was remembered, or a renewal of this name is pending."""
-        return name in self._in_progress or self._postponed.get(name, 0.0) > time.monotonic()
+        """Return whether that was remembered, or a renewal of this name or too many others are pending."""
+        pending = self._in_progress
+        return (
+            name in pending
+            or len(pending) >= _MOST_AHEAD
+            or self._postponed.get(name, 0.0) > time.monotonic()
+        )

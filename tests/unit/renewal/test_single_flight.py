@@ -208,6 +208,19 @@ def test_holding_off_ends() -> None:
     wait_until(lambda: not flights.is_postponed("a"))
 
 
+def test_not_all_are_renewed_ahead_at_once() -> None:
+    """While many renewals are pending, those who can do without begin no other; the rest still do."""
+    flights, gate = SingleFlight(), Gate()
+    running = [flights.join(str(number), gate) for number in range(31)]
+    assert not flights.is_postponed("a")
+    running.append(flights.join("needed", gate))
+    assert flights.is_postponed("a")
+    running.append(flights.join("needed too", gate))
+    gate.open.set()
+    assert all(flight.wait(PATIENCE) for flight in running)
+    assert not flights.is_postponed("a")
+
+
 def test_all_are_waited_for_at_the_end() -> None:
     """As long as it is said, and no longer."""
     flights, gates = SingleFlight(), [Gate(), Gate()]
