@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from redis import Connection
 
 from tests.redis.conftest import Open
 from tests.redis.proxy import Proxy
@@ -160,3 +161,21 @@ def test_a_lease_that_others_have_replaced_meanwhile(
     proxy.lose_answer(meanwhile=lambda: direct.leases.replace("b", "one", "two", TTL))
     assert store.leases.replace("b", "", "one", TTL) is False
     assert direct.leases.read("b").text == "two"
+
+
+def test_an_answer_that_nobody_read_is_read_by_nobody(
+    store: RedisBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl+C between a command and its answer, the next command gets its own answer."""
+    store.write(Row(id="2", user_name="bob"), expect=None)
+    send: Any = Connection.send_packed_command
+
+    def interrupted(connection: Any, *_: Any, **__: Any) -> None:
+        send(connection, connection.pack_command("BLPOP", "nothing", "0.3"))  # its answer comes late
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "send_packed_command", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.load("1")
+    assert (store.load("2") or Row("")).user_name == "bob"

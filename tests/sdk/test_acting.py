@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
+import greenlet  # type: ignore[import-untyped]
 import pytest
 
 from tests.sdk import app
@@ -195,6 +197,41 @@ def test_a_block_that_is_left_in_another_thread(office: Office) -> None:
     left.set()
     thread.join()
     assert seen == [False]
+    assert not acts()
+
+
+class GreenletLocal:
+    """What `threading.local` is once gevent or eventlet has patched it."""
+
+    def __init__(self) -> None:
+        vars(self)["_of"] = WeakKeyDictionary()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._of[greenlet.getcurrent()][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self._of.setdefault(greenlet.getcurrent(), {})[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del self._of[greenlet.getcurrent()][name]
+
+
+def test_greenlets_that_share_a_local_are_refused(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one would act as the block's user. Where each has a local of its own, it acts."""
+
+    def work(login_id: str) -> bool:
+        with office.tokens.acting_as(login_id):
+            return acts()
+
+    ann = office.log_in("ann")
+    with pytest.raises(ConfigurationError, match=r"in a greenlet.*don't use --preload"):
+        greenlet.greenlet(work).switch(ann)
+    assert not acts()
+    monkeypatch.setattr(Initializer, "LOCAL", GreenletLocal())
+    assert greenlet.greenlet(work).switch(ann)
     assert not acts()
 
 

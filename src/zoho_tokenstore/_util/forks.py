@@ -14,6 +14,8 @@ import weakref
 from collections.abc import Iterator
 from typing import Protocol
 
+from zoho_tokenstore.errors import ConfigurationError
+
 
 class Pausable(Protocol):
     """Something that can pause for the moment of a fork."""
@@ -49,6 +51,33 @@ def reset_in_child(resettable: Resettable) -> None:
     _resettables.add(resettable)
 
 
+class Owner:
+    """The process that a connection belongs to, also after a fork that Python was not told of, as uWSGI's.
+
+    Nothing was paused or reset there: parent and children would read each other's answers on one socket.
+
+    Arguments:
+        location: the store's name, for messages.
+    """
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+        self.reset()
+        reset_in_child(self)
+
+    def reset(self) -> None:
+        """In a child: belong to it."""
+        self._process = os.getpid()
+
+    def check(self) -> None:
+        """Raise a `ConfigurationError` in any other process."""
+        if os.getpid() != self._process:
+            raise ConfigurationError(
+                f"The store on {self._location} was opened before this process was forked, and Python was "
+                "not told of the fork. Open it in this process: under uWSGI, set lazy-apps = true."
+            )
+
+
 @contextlib.contextmanager
 def no_forks() -> Iterator[None]:
     """Prevent forks in the block: for work with SQLite outside registered objects."""
@@ -71,6 +100,8 @@ def _resume() -> None:
 
 
 def _reset() -> None:
+    if not _lock.locked():  # uWSGI's py-call-osafterfork: nothing was paused, so nothing can continue
+        return
     _resume()
     for resettable in list(_resettables):
         resettable.reset()

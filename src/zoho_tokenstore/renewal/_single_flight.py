@@ -16,6 +16,8 @@ from zoho_tokenstore.records import TokenRecord
 THE_STORE: Final = "the token store"
 _STEP_GRACE_S: Final = 1.0
 _MAX_NOTES: Final = 1000
+_MOST_AHEAD: Final = 32
+"""How many renewals may be pending before none begins ahead of time: each has a thread, and saves."""
 
 
 class PendingRenewal:
@@ -95,12 +97,12 @@ class SingleFlight:
 
     def join(self, name: str, work: Callable[[PendingRenewal], TokenRecord | None]) -> PendingRenewal:
         """Return the pending renewal of this name, or start one."""
-        with self._lock:
-            pending = self._in_progress.get(name)
-            if pending is not None:
-                return pending
-            pending = self._in_progress[name] = PendingRenewal(name, work)
+        pending = PendingRenewal(name, work)
         try:
+            with self._lock:
+                in_progress = self._in_progress.setdefault(name, pending)
+            if in_progress is not pending:
+                return in_progress
             # In the context of whoever asked for it: that is who acts.
             run = contextvars.copy_context().run
             threading.Thread(
@@ -108,10 +110,17 @@ class SingleFlight:
             ).start()
         except RuntimeError:  # no more threads, or the interpreter is ending
             self._run(pending)
+        except BaseException:  # of a signal's handler: it may run or not, so nobody waits for it
+            pending.is_final = False
+            self._end(pending)
+            raise
         return pending
 
     def _run(self, pending: PendingRenewal) -> None:
         pending.run()
+        self._end(pending)
+
+    def _end(self, pending: PendingRenewal) -> None:
         with self._lock:
             if self._in_progress.get(pending.name) is pending:
                 del self._in_progress[pending.name]
@@ -133,5 +142,10 @@ class SingleFlight:
             self._postponed[name] = time.monotonic() + seconds
 
     def is_postponed(self, name: str) -> bool:
-        """Return whether that was remembered, or a renewal of this name is pending."""
-        return name in self._in_progress or self._postponed.get(name, 0.0) > time.monotonic()
+        """Return whether that was remembered, or a renewal of this name or too many others are pending."""
+        pending = self._in_progress
+        return (
+            name in pending
+            or len(pending) >= _MOST_AHEAD
+            or self._postponed.get(name, 0.0) > time.monotonic()
+        )

@@ -7,6 +7,7 @@ whoever came before in this thread. Here a block switches, and restores; outside
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from contextlib import suppress
 from typing import Any, Final
@@ -82,6 +83,7 @@ class ActingAs:
         _refuse_event_loop()
         record = self._tokens.get(self._token_id)
         current = self._initializer(record)
+        _refuse_shared_local()
         self._thread, self._before = threading.get_ident(), getattr(Initializer.LOCAL, "init", None)
         Initializer.LOCAL.init = self._mine = current
         _blocks.entered.append(self)
@@ -149,6 +151,24 @@ def _refuse_event_loop() -> None:
         "acting_as was called in the thread of an event loop: other tasks would act as this user at the next "
         "await. Use: await tokens.run_as(login_id, function, ...)"
     )
+
+
+def _refuse_shared_local() -> None:
+    """Refuse a greenlet, as gevent and eventlet have, that shares the SDK's thread-local with others."""
+    greenlets = sys.modules.get("greenlet")
+    if greenlets is None or greenlets.getcurrent().parent is None:
+        return
+    Initializer.LOCAL.probe = mine = object()
+    try:
+        is_shared = greenlets.greenlet(lambda: getattr(Initializer.LOCAL, "probe", None) is mine).switch()
+    finally:
+        del Initializer.LOCAL.probe
+    if is_shared:
+        raise ConfigurationError(
+            "acting_as was called in a greenlet that shares its thread with others, and they would act as "
+            "this user whenever it waits: the SDK was imported before gevent or eventlet patched threading. "
+            "Patch first: under gunicorn, don't use --preload."
+        )
 
 
 def _environment(record: TokenRecord, current: Any) -> Any:

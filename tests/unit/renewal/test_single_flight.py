@@ -182,12 +182,43 @@ def test_without_another_thread_it_is_made_in_the_callers(monkeypatch: pytest.Mo
     assert threads == [threading.get_ident()]
 
 
+def test_a_renewal_whose_start_a_signal_interrupts_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether its thread runs is unknown: the next caller starts another, as do those who have joined it."""
+    flight = SingleFlight()
+    joined: list[PendingRenewal] = []
+
+    def start(self: threading.Thread) -> None:
+        joined.append(flight.join("a", lambda _: None))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises(KeyboardInterrupt):
+            flight.join("a", lambda _: None)
+    assert joined[0].wait(0)
+    assert (joined[0].result(), joined[0].is_final) == (None, False)
+    assert _result(flight, "a", lambda _: TOKEN) is TOKEN
+
+
 def test_holding_off_ends() -> None:
     """For as long as it was said, those who can go without do not try."""
     flights = SingleFlight()
     flights.postpone("a", 0.05)
     assert flights.is_postponed("a")
     wait_until(lambda: not flights.is_postponed("a"))
+
+
+def test_not_all_are_renewed_ahead_at_once() -> None:
+    """While many renewals are pending, those who can do without begin no other; the rest still do."""
+    flights, gate = SingleFlight(), Gate()
+    running = [flights.join(str(number), gate) for number in range(31)]
+    assert not flights.is_postponed("a")
+    running.append(flights.join("needed", gate))
+    assert flights.is_postponed("a")
+    running.append(flights.join("needed too", gate))
+    gate.open.set()
+    assert all(flight.wait(PATIENCE) for flight in running)
+    assert not flights.is_postponed("a")
 
 
 def test_all_are_waited_for_at_the_end() -> None:

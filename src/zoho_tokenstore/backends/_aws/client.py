@@ -59,6 +59,7 @@ class AWSClient:
         self._client: Any = None
         self._closed = False
         self._lock = threading.Lock()
+        self._owner = forks.Owner(endpoint.service)
         forks.reset_in_child(self)
 
     @property
@@ -96,6 +97,7 @@ class AWSClient:
         self._client = None
 
     def _open(self) -> Any:
+        self._owner.check()
         client = self._client
         if client is not None:
             return client

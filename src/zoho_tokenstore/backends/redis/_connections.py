@@ -32,6 +32,7 @@ class RedisConnections:
         self._client: RedisClient | None = None
         self._closed = False
         self._lock = threading.Lock()
+        self._owner = forks.Owner(location)
         forks.reset_in_child(self)
 
     def run(
@@ -82,9 +83,17 @@ class RedisConnections:
             self._source.disown(client)
 
     def _attempt(self, work: Callable[[RedisClient, *Ts], Any], *args: *Ts) -> Any:
+        self._owner.check()
         client = self._client or self._open()
         try:
             return work(client, *args)
+        except failures.DRIVER_ERRORS:
+            raise
+        except (
+            BaseException
+        ):  # of a signal's handler: an answer that nobody has read may wait on a connection
+            self._source.close(client)
+            raise
         finally:
             if self._closed:  # meanwhile
                 self._source.close(client)

@@ -63,6 +63,7 @@ class SQLConnections:
         self._engine = engine
         self._driver = self._engine.dialect.loaded_dbapi
         self._driver_error = self._driver.Error
+        self._owner = forks.Owner(location)
         forks.reset_in_child(self)
 
     def run(self, work: Callable[[sa.Connection, *Ts], T], *args: *Ts, repeatable: bool = True) -> T:
@@ -178,6 +179,7 @@ class SQLConnections:
         return pool
 
     def _check_open(self) -> None:
+        self._owner.check()
         if self._closed:
             raise BackendError(f"The store on {self.location} has been closed.")
 

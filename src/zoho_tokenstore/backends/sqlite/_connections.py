@@ -204,6 +204,7 @@ class SQLiteConnections:
         self._paused: list[SQLiteHandle] = []
         self._local = threading.local()
         self._closed = False
+        self._owner = forks.Owner(location)
         self._shared = self._new_handle() if shared else None
         forks.pause_around_fork(self)
 
@@ -212,6 +213,7 @@ class SQLiteConnections:
 
         `work` is at most one transaction, and is called again while others hold a lock.
         """
+        self._owner.check()
         try:  # not in its own function: this runs before nearly every API call
             handle: SQLiteHandle = self._shared or self._local.handle
         except AttributeError:
