@@ -89,10 +89,8 @@ class RedisConnections:
             return work(client, *args)
         except failures.DRIVER_ERRORS:
             raise
-        except (
-            BaseException
-        ):  # of a signal's handler: an answer that nobody has read may wait on a connection
-            self._source.close(client)
+        except BaseException:  # of a signal's handler
+            self._source.close(client)  # an answer that nobody has read may wait on a connection
             raise
         finally:
             if self._closed:  # meanwhile
