@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from zoho_tokenstore.renewal._datacenters import (
     DATA_CENTERS,
     DataCenter,
+    environment_like,
     of_accounts_server,
     of_api_domain,
     of_location,
@@ -60,6 +61,15 @@ def test_each_is_found_by_all_of_its_addresses(location: str) -> None:
 def test_an_api_domain_is_known_in_its_usual_spellings(text: str) -> None:
     """Case, a slash at the end and a missing scheme make no difference."""
     assert of_api_domain(text) is EU
+
+
+@pytest.mark.parametrize(
+    "text", ["https://sandbox.zohoapis.com", "sandbox.zohoapis.com", "https://SANDBOX.ZohoAPIs.com/"]
+)
+def test_an_environment_is_known_in_its_usual_spellings(text: str) -> None:
+    """Otherwise, users of another data centre would act in production."""
+    assert environment_like(text, EU) == "https://sandbox.zohoapis.eu"
+    assert environment_like("www.zohoapis.com", EU) is None
 
 
 @pytest.mark.parametrize(

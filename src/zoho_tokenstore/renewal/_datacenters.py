@@ -56,8 +56,7 @@ def of_api_domain(api_domain: str) -> DataCenter | None:
 
     It may be a URL, a host without a scheme, or a short code, which Zoho's SDKs accept as well.
     """
-    url = api_domain if "://" in api_domain else f"https://{api_domain}"
-    return of_location(api_domain) or _BY_API_DOMAIN.get(_canonical(url))
+    return of_location(api_domain) or _BY_API_DOMAIN.get(_with_scheme(api_domain))
 
 
 def environment_like(api_domain: str | None, center: DataCenter | None) -> str | None:
@@ -65,7 +64,9 @@ def environment_like(api_domain: str | None, center: DataCenter | None) -> str |
     known = of_api_domain(api_domain or "")
     if known is None or center is None:
         return None
-    return {known.sandbox: center.sandbox, known.developer: center.developer}.get(api_domain or "")
+    return {known.sandbox: center.sandbox, known.developer: center.developer}.get(
+        _with_scheme(api_domain or "")
+    )
 
 
 def of_accounts_server(url: str) -> DataCenter | None:
@@ -75,6 +76,10 @@ def of_accounts_server(url: str) -> DataCenter | None:
     there, and would receive the code and the client's secret. Use the data centre's own `accounts_url`.
     """
     return _BY_ACCOUNTS_URL.get(_canonical(url))
+
+
+def _with_scheme(api_domain: str) -> str:
+    return _canonical(api_domain if "://" in api_domain else f"https://{api_domain}")
 
 
 def _canonical(url: str) -> str:
