@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, unquote_plus, urlsplit
@@ -23,6 +24,8 @@ SAME: Final = {
 }
 """Other names of a scheme, and its name here."""
 
+_SEVERAL_HOSTS: Final = re.compile(r"([^:/?#]+://)([^/?#]*,[^/?#]*)(.*)", re.DOTALL)
+
 _IN_FILES: Final = ("csv", "sqlite")
 
 _LONGEST: Final = 1e9
@@ -33,8 +36,13 @@ _DURATION_HINT: Final = "a number of seconds above zero"
 
 def parts_of(url: str) -> SplitResult | None:
     """Return the parts of a URL, or `None` if it is none: the exception would show it, password and all."""
+    several = _SEVERAL_HOSTS.fullmatch(url)
     try:
-        return urlsplit(url)
+        if several is None:
+            return urlsplit(url)
+        scheme, hosts, rest = several.groups()  # newer releases of Python refuse brackets amid a list
+        each = [urlsplit(f"//{host}").netloc for host in hosts.split(",")]
+        return urlsplit(scheme + rest)._replace(netloc=",".join(each))
     except ValueError:
         return None
 
