@@ -48,8 +48,8 @@ def check_names(path: Path) -> None:
         if stat.S_ISREG(found.st_mode) and found.st_nlink > 1:
             raise BackendUnavailableError(
                 f"The token database {path} has {found.st_nlink} names (hard links). Programs that open it "
-                "by different names do not see each other's log, and lose tokens. Remove the others; find them "
-                f"with: find / -samefile '{path}'"
+                "by different names do not see each other's log, and lose tokens. Remove the others; find "
+                f"them with: find / -samefile '{path}'"
             )
 
 
