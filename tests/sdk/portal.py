@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -153,7 +154,8 @@ class Portal:
 
     def process(self, **task: Any) -> subprocess.CompletedProcess[str]:
         """Run the application as a process of its own, on the store at the task's `url`."""
-        task |= {"urls": self.zoho.environment_args(), "resources": str(self._resources())}
+        resources = mkdtemp(dir=self._resources())  # the SDK's processes disturb each other in a shared one
+        task |= {"urls": self.zoho.environment_args(), "resources": resources}
         return subprocess.run(
             [sys.executable, "-m", "tests.sdk.app"],
             input=json.dumps(task),
