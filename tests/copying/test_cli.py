@@ -213,7 +213,7 @@ def test_strange_ids_are_shown_as_python_writes_them() -> None:
 
 def test_a_source_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """Nor is its destination."""
-    for source in ("sqlite:///missing.db", "csv:///missing.txt", "sqlite:////missing/tokens.db"):
+    for source in ("sqlite:///missing.db", "csv:///missing.txt", "sql+sqlite:////missing/tokens.db"):
         assert "There is no store" in failed(source, DESTINATION)
         with pytest.raises(ConfigurationError, match="There is no store"):
             copy(source, DESTINATION)

@@ -331,3 +331,36 @@ def test_the_command_ends_with_1_for_a_later_login(tmp_path: Path) -> None:
     told = run(source, destination)
     assert told.exit_code == 1
     assert "deleted id is never used again: 1. Let these users log in there." in told.output
+
+
+class Visited(ListBackend):
+    """A destination in which somebody does something just before a row is deleted."""
+
+    def __init__(self, visit: Callable[[Backend], object]) -> None:
+        super().__init__()
+        self._visits = [visit]
+
+    def remove(self, row_id: str, *, expect: object = None) -> bool:
+        for visit in self._visits[:1]:
+            self._visits.clear()
+            visit(self)
+        return super().remove(row_id, expect=expect)
+
+
+@pytest.mark.parametrize(
+    ("changes", "removed"), [({"refresh_token": "another-login"}, 0), ({"access_token": "renewed"}, 1)]
+)
+def test_a_login_saved_just_before_a_copy_is_deleted_stays(changes: dict[str, Any], removed: int) -> None:
+    """Only the copied login is deleted in the destination, also if it has been renewed meanwhile."""
+
+    def change(store: Backend) -> None:
+        stored = store.load(ONE.id)
+        assert isinstance(stored, Row)
+        store.write(stored._replace(**changes), expect=stored.etag)
+
+    source, destination = ListBackend(), Visited(change)
+    put(source, [ONE])
+    done = copy_rows(side(source), side(destination), on_progress=at(1, 1, lambda: source.remove(ONE.id)))
+    assert done.removed == removed
+    assert (destination.load(ONE.id) is None) == bool(removed)
+    assert (ONE.id in retired(destination)) == bool(removed)

@@ -287,3 +287,20 @@ def test_threads_read_a_change_once(path: Path, backend: CSVBackend, monkeypatch
     for thread in threads:
         thread.join()
     assert len(parsed) == 1
+
+
+@pytest.mark.timeout(10)
+def test_a_look_up_amid_another_one(path: Path, backend: CSVBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal's handler may look a token up while its own thread reads the file."""
+    settle(backend)
+    support.edit(path, "access-1", "access-2")
+    seen: list[Any] = []
+
+    def interrupted(*arguments: Any) -> Any:
+        monkeypatch.setattr(tokenfile, "parse", content.parse)
+        seen.append(backend.load("1"))
+        return content.parse(*arguments)
+
+    monkeypatch.setattr(tokenfile, "parse", interrupted)
+    seen.append(backend.load("1"))
+    assert [row and row.access_token for row in seen] == ["access-2"] * 2

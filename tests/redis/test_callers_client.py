@@ -236,3 +236,23 @@ def test_a_child_uses_the_client(client: redis.Redis, backend: RedisBackend, tmp
     row = store.load("1")
     assert row is not None
     assert row.user_name != str(client.client_id())
+
+
+def test_an_answer_that_nobody_read_is_read_by_nobody(
+    client: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl+C between a command and its answer, the next command gets its own, and the client lives."""
+    with closing(RedisBackend(client=client, prefix=prefix_of(tmp_path))) as store:
+        store.write(Row(id="2", user_name="bob"), expect=None)
+        send: Any = redis.Connection.send_packed_command
+
+        def interrupted(connection: Any, *_: Any, **__: Any) -> None:
+            send(connection, connection.pack_command("BLPOP", "nothing", "0.3"))  # its answer comes late
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(redis.Connection, "send_packed_command", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.load("1")
+        assert (store.load("2") or Row("")).user_name == "bob"
+    assert client.ping()

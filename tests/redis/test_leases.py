@@ -40,6 +40,14 @@ def test_a_lease_is_pinned(leases: RedisLeases, driver: Any, key: str) -> None:
     assert leases.replace("a", "", "three", KEEP_MS) is True
 
 
+def test_what_is_owed_to_zoho_does_not_expire(leases: RedisLeases, driver: Any, key: str) -> None:
+    """A server whose memory is full may evict keys that expire: what is kept for years is none of them."""
+    leases.replace("a", "", "one", 365 * 86_400_000)
+    assert driver.pttl(key) == -1
+    leases.replace("a", "one", "two", KEEP_MS)
+    assert driver.pttl(key) > 0
+
+
 def test_the_time_is_the_servers(leases: RedisLeases, driver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host whose clock is off reads the server's time."""
     monkeypatch.setattr(time, "time", lambda: 1.0)

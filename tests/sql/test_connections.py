@@ -176,3 +176,39 @@ def test_waiting_for_a_turn_has_an_end(own: Local, own_kind: str, place: str) ->
             assert 0.4 < time.monotonic() - began < 5  # no try begins that could end too late
     finally:
         own.admin(LIMIT[own_kind].format(-1 if own_kind == support.POSTGRESQL else 0))
+
+
+def test_a_call_succeeds_where_no_thread_can_begin(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What closes idle connections is tried again after a later call, and does not fail this one."""
+    backend = SQLBackend(place)
+    pool = backend._connections._pool
+
+    def has_timer() -> bool:
+        return pool._timer is not None
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    assert pool._timer is not None
+    pool._timer.cancel()
+    pool._timer = None
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        backend.write(Row("1"), expect=None)
+        assert not has_timer()
+    assert backend.load("1") is not None
+    assert has_timer()
+    backend.close()
+
+
+@pytest.mark.parametrize("own", [support.MARIADB], indirect=True)
+def test_the_isolation_is_not_the_servers_default(own: Local, place: str) -> None:
+    """With READ COMMITTED, an id that is being deleted could be saved again at that moment."""
+    own.admin("SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    try:
+        backend = SQLBackend(place)
+        with backend._connections._engine.connect() as connection:
+            assert connection.exec_driver_sql("SELECT @@tx_isolation").scalar() == "REPEATABLE-READ"
+        backend.close()
+    finally:
+        own.admin("SET GLOBAL TRANSACTION ISOLATION LEVEL REPEATABLE READ")

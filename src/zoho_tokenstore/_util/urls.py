@@ -26,7 +26,7 @@ SAME: Final = {
 
 _SEVERAL_HOSTS: Final = re.compile(r"([^:/?#]+://)([^/?#]*,[^/?#]*)(.*)", re.DOTALL)
 
-_IN_FILES: Final = ("csv", "sqlite")
+_IN_FILES: Final = ("csv", "sqlite", "sql+sqlite")
 
 _LONGEST: Final = 1e9
 """In seconds; waiting calls accept no longer times (see `arguments`)."""

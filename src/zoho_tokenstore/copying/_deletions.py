@@ -11,9 +11,11 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple
 
-from zoho_tokenstore.copying._endpoints import Endpoint, is_same_user
+from zoho_tokenstore._util.deadlines import Deadline
+from zoho_tokenstore.copying._endpoints import CONFLICT_TIMEOUT, Endpoint, is_same_user
 from zoho_tokenstore.copying._report import Outcome
-from zoho_tokenstore.records import RetiredId, Row
+from zoho_tokenstore.errors import BackendError
+from zoho_tokenstore.records import Found, RetiredId, Row
 
 
 class Changes(NamedTuple):
@@ -64,17 +66,17 @@ class Deletions:
         """Delete the copies of rows that the source has deleted since, and retire all ids that it retired."""
         now = _retired_in(self._source)
         new = {row_id for row_id in now.keys() - self._ours.keys() if self._source.load(row_id) is None}
-        copies = {} if self._dry_run else self._copies_with(new)
-        removed = sum(map(self._destination.backend.remove, copies))
+        copies = [] if self._dry_run else self._copies_with(new)
+        removed = {row.id for row in copies if self._remove(row)}
         gone = [
             RetiredId(row_id, at_ms)
             for row_id, at_ms in now.items()
-            if row_id not in self._theirs and row_id not in copies and self._is_gone(row_id, new)
+            if row_id not in self._theirs and row_id not in removed and self._is_gone(row_id, new)
         ]
         self._ours = now
         if not self._dry_run and gone:
-            return Changes(self._destination.backend.retired.add(gone), removed)
-        return Changes(len(gone), removed)
+            return Changes(self._destination.backend.retired.add(gone), len(removed))
+        return Changes(len(gone), len(removed))
 
     def _is_gone(self, row_id: str, new: set[str]) -> bool:
         """Return whether neither store has a row with this id: a living row keeps its id."""
@@ -82,11 +84,23 @@ class Deletions:
             return row_id not in self._living
         return row_id in new and self._destination.load(row_id) is None
 
-    def _copies_with(self, ids: set[str]) -> list[str]:
-        """Return those of the ids under which the destination still has the login that was copied."""
+    def _copies_with(self, ids: set[str]) -> list[Row]:
+        """Return the rows under the ids that still hold the login that was copied."""
         rows = map(self._destination.load, sorted(ids))
-        marks = {_mark_of(row): row.id for row in rows if isinstance(row, Row)}
+        marks = {_mark_of(row): row for row in rows if isinstance(row, Row)}
         return [marks[mark] for mark in set(marks).intersection(self._copies)] if marks else []
+
+    def _remove(self, row: Row) -> bool:
+        """Delete a copy, also if it is renewed meanwhile; another login of that user stays."""
+        mark, deadline = _mark_of(row), Deadline(CONFLICT_TIMEOUT)
+        found: Found | None = row
+        while isinstance(found, Row) and _mark_of(found) == mark:
+            if self._destination.backend.remove(found.id, expect=found.etag):
+                return True
+            if not deadline.delay():
+                raise BackendError(f"Others kept changing row {row.id!r} in the destination. Run it again.")
+            found = self._destination.load(row.id)
+        return False
 
 
 def _retired_in(side: Endpoint) -> dict[str, int]:

@@ -38,6 +38,9 @@ Content = tuple[str | None, ...]
 DOES_NOT_OPEN: Final = "it does not open with the keys of its store"
 """The reason for a row refused because of its seal."""
 
+CONFLICT_TIMEOUT: Final = 10.0
+"""For how many seconds a row is tried again while others keep changing it."""
+
 _PAGE: Final = 500
 """How many rows are read ahead."""
 

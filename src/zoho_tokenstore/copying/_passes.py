@@ -19,6 +19,7 @@ from zoho_tokenstore._util.deadlines import Deadline
 from zoho_tokenstore.copying._bulk import Batch, Written, in_batches, write_ahead, write_new
 from zoho_tokenstore.copying._deletions import Deletions
 from zoho_tokenstore.copying._endpoints import (
+    CONFLICT_TIMEOUT,
     Endpoint,
     KnownVersions,
     best_of,
@@ -50,9 +51,6 @@ from zoho_tokenstore.records import Found, Row, UnreadableRow
 
 MAX_PASSES: Final = 5
 """How many passes are made while others continue writing to the source."""
-
-CONFLICT_TIMEOUT: Final = 10.0
-"""For how many seconds a row is tried again while others keep changing it."""
 
 RECENT_MS: Final = 3_600_000
 """For how long before the copy a row of the destination counts as new; clocks may differ."""

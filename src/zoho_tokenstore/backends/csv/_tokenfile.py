@@ -73,12 +73,12 @@ class TokenFile:
         self._timeout = timeout
         self._known: FileVersion | None = None
         self._closed = False
-        self._reading = threading.Lock()
+        self._reading = threading.RLock()  # a signal's handler may come while this thread reads
         forks.reset_in_child(self)
 
     def reset(self) -> None:
         """In a child, drop what threads of its parent held."""
-        self._reading = threading.Lock()
+        self._reading = threading.RLock()
 
     def open(self) -> None:
         """Ensure that there is a file of ours: create one, or adopt one of the SDK's."""

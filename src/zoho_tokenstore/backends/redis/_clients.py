@@ -55,8 +55,7 @@ class OwnClients:
 
     def close(self, client: RedisClient) -> None:
         """Close the connections that no thread is using."""
-        for server in servers_of(client):
-            server.connection_pool.disconnect(inuse_connections=False)
+        close_idle(client)
 
     def disown(self, client: RedisClient) -> None:
         """Let go of a parent's client in a child.
@@ -66,6 +65,12 @@ class OwnClients:
         """
         for owned in (client, *servers_of(client)):
             setattr(owned, "close", _do_nothing)  # noqa: B010  # what `__del__` calls
+
+
+def close_idle(client: RedisClient) -> None:
+    """Close the connections that no thread is using; it makes new ones when needed."""
+    for server in servers_of(client):
+        server.connection_pool.disconnect(inuse_connections=False)
 
 
 def node_options(client: RedisClient, key: str) -> dict[str, Any]:

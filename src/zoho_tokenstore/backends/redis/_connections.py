@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVarTuple
 from zoho_tokenstore._util import forks
 from zoho_tokenstore.backends.redis import _failures as failures
 from zoho_tokenstore.backends.redis._callers_client import CallersClient
-from zoho_tokenstore.backends.redis._clients import OwnClients, RedisClient
+from zoho_tokenstore.backends.redis._clients import OwnClients, RedisClient, close_idle
 from zoho_tokenstore.errors import BackendError
 
 ClientSource = OwnClients | CallersClient
@@ -90,7 +90,7 @@ class RedisConnections:
         except failures.DRIVER_ERRORS:
             raise
         except BaseException:  # of a signal's handler
-            self._source.close(client)  # an answer that nobody has read may wait on a connection
+            close_idle(client)  # an answer that nobody has read may wait on a connection
             raise
         finally:
             if self._closed:  # meanwhile

@@ -17,10 +17,15 @@ return {redis.call('GET', KEYS[1]) or '', redis.call('TIME')}
 
 REPLACE_LEASE: Final = lua_script("""
 -- KEYS: the lease. ARGV: the text to replace ('' for none), the new one, how long to keep it (in ms).
+-- What is kept for a year does not expire: a server whose memory is full may evict what does.
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored ~= ARGV[1] and stored ~= ARGV[2] then return 0 end
 if stored ~= '' then redis.call('DEL', KEYS[1]) end  -- first, because it needs no memory
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+if tonumber(ARGV[3]) < 31536000000 then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+else
+  redis.call('SET', KEYS[1], ARGV[2])
+end
 return 1
 """)
 """What is stored already counts: the answer to an earlier try may have been lost."""

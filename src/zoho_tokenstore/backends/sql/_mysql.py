@@ -195,13 +195,15 @@ class MySQL(Dialect):
 
     def prepare(self, engine: sa.Engine, timeout: float) -> None:
         wait = max(1, math.ceil(timeout))
-        # A strict mode, so that nothing is truncated, in which quotes mean what we mean.
-        # SQLAlchemy reads it once, so it comes first.
+        # A strict mode, so that nothing is truncated, in which quotes mean what we mean; and an isolation in
+        # which a row and the ids of deleted ones are judged at one moment, whatever the server's default.
+        # SQLAlchemy reads the mode once, so it comes first.
         settings = (
             "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
             f"lock_wait_timeout = {wait}, innodb_lock_wait_timeout = {wait}"
-            f" /*M!100101 , max_statement_time = {wait + 0.5} */"
-            f" /*!80000 , max_execution_time = {wait * 1000 + 500} */"
+            f" /*M!100101 , max_statement_time = {wait + 0.5}, tx_isolation = 'REPEATABLE-READ' */"
+            f" /*!80000 , max_execution_time = {wait * 1000 + 500}"
+            ", transaction_isolation = 'REPEATABLE-READ' */"
         )
         begin_with(engine, settings, first=True)
 

@@ -181,9 +181,11 @@ class IdleClosingPool(sa.Pool):
     def _watch(self) -> None:
         with self._returned:
             if self._timer is None:
-                self._timer = threading.Timer(_MAX_IDLE, self._tidy)
-                self._timer.daemon = True
-                self._timer.start()
+                timer = threading.Timer(_MAX_IDLE, self._tidy)
+                timer.daemon = True
+                with contextlib.suppress(RuntimeError):  # no more threads, or the interpreter is ending
+                    timer.start()
+                    self._timer = timer
 
     def _tidy(self) -> None:
         self._timer = None
