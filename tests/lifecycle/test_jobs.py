@@ -65,7 +65,7 @@ class TestCleanUp:
         assert clean_up(tokens) == CleanUpReport(logins=2)
         week = timedelta(days=7)
         assert clean_up(tokens, rejected_for=week, dry_run=True) == CleanUpReport(logins=2, rejected=1)
-        assert clean_up(tokens, rejected_for=week) == CleanUpReport(logins=2, rejected=1)
+        assert clean_up(tokens, rejected_for=week) == CleanUpReport(logins=2, rejected=1, already_dead=1)
         assert ids(tokens) == {"unasked"}
 
     def test_a_rejected_user_who_has_logged_in_again_stays(self, site: Site) -> None:
@@ -89,8 +89,22 @@ class TestCleanUp:
         site.clock.pass_(DAY)
         repository.save(TokenRecord(refresh_token="r2", client_id="c", client_secret="s"))
         assert clean_up(tokens) == CleanUpReport(logins=3)
-        assert clean_up(tokens, nameless_for=timedelta(hours=1)) == CleanUpReport(logins=3, nameless=1)
+        done = clean_up(tokens, nameless_for=timedelta(hours=1))
+        assert done == CleanUpReport(logins=3, nameless=1, already_dead=1)
         assert ids(tokens) == {"patricia", ""}
+
+    def test_what_is_removed_is_revoked(self, site: Site) -> None:
+        """Zoho was not asked, or has refused the client: the login may be alive, or one it has replaced."""
+        tokens = site.open()
+        repository = tokens.lifecycle.renewer.repository
+        first = TokenRecord(
+            refresh_token=site.zoho.mint_refresh_token(), client_id="c", client_secret="s", user_name=None
+        )
+        login_id = repository.save(first).id
+        repository.save(first.changed(id=login_id, refresh_token=site.zoho.mint_refresh_token()))
+        site.clock.pass_(DAY)
+        done = clean_up(tokens, nameless_for=timedelta(hours=1))
+        assert done == CleanUpReport(logins=1, nameless=1, revoked=2)
 
     def test_old_retired_ids_are_forgotten(self, site: Site) -> None:
         """On request."""
@@ -406,3 +420,14 @@ def _fails(*_: object, **__: object) -> Any:
     from zoho_tokenstore.errors import BackendUnavailableError
 
     raise BackendUnavailableError("The disk is full.")
+
+
+def test_two_codes_are_two_logins(site: Site) -> None:
+    """Where neither has a token yet, a new code is a new login, and is not removed for the old one."""
+    tokens = site.open()
+    repository = tokens.lifecycle.renewer.repository
+    old = TokenRecord(user_name="ann", client_id="c", client_secret="s", grant_token="old")
+    saved = repository.save(old)
+    repository.save(saved.changed(grant_token="new"))
+    assert tokens.lifecycle.ending.remove(saved) is False
+    assert tokens.lifecycle.ending.remove(saved.changed(grant_token="new")) is True

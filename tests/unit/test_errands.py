@@ -24,3 +24,17 @@ def test_a_job_that_fails_ends_no_other(error: BaseException, caplog: pytest.Log
     assert errands.wait(PATIENCE)
     assert done == ["waiting", "later"]
     assert [record.message for record in caplog.records] == ["A job beside the look-ups failed."]
+
+
+def test_a_job_that_is_left_while_one_with_its_key_runs_is_done_after_it() -> None:
+    """The running one may have looked at what there is to do before there was more."""
+    errands, done = Errands(), []
+
+    def first() -> None:
+        errands.leave("debts", lambda: done.append("second"))
+        errands.leave("debts", lambda: done.append("third"))  # one is waiting
+        done.append("first")
+
+    errands.leave("debts", first)
+    assert errands.wait(PATIENCE)
+    assert done == ["first", "second"]

@@ -63,10 +63,8 @@ class Errands:
                     self._changed.notify_all()
                     return
                 key = next(iter(self._jobs))
-                job = self._jobs[key]
+                job = self._jobs.pop(key)  # now: what is left under its key from here on is not yet done
             try:
                 job()
             except BaseException:  # noqa: BLE001  # even an observer that exits must not end the others
                 _log.exception("A job beside the look-ups failed.")
-            with self._changed:
-                self._jobs.pop(key, None)

@@ -41,4 +41,6 @@ def is_entry(event: Event) -> bool:
         return event.reason != LOGIN  # which `logged_in` or `replaced` reports
     if event.kind is EventKind.RENEWAL_STARTED:
         return event.token_id is not None  # the credentials of a stored login are used
+    if event.kind is EventKind.LOGIN_EXPIRED and event.error is not None:
+        return False  # it could not be removed yet, and is still there
     return is_audited(event.kind)

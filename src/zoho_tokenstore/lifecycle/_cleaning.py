@@ -173,9 +173,15 @@ class _Job:
     def _removed(self, record: TokenRecord, is_meant: Callable[[TokenRecord, int], bool]) -> bool:
         if self._dry_run:
             return True
-        return self.repository.delete_if(
+        # Zoho may have refused the client, so that the login is alive; and so may be those it has replaced.
+        debts = self._ending.owe(record)
+        is_gone = self.repository.delete_if(
             record.id or "", lambda stored: is_meant(stored, self.repository.clock())
         )
+        if not is_gone:
+            self.repository.remembered.drop(debts)
+        self._unpaid = True
+        return is_gone
 
     def _is_rejected(self, record: TokenRecord, now_ms: int) -> bool:
         if self._rejected_ms is None or (record.expires_at_ms or 0) > now_ms:

@@ -196,6 +196,8 @@ class Ending:
 
 def _is_still(record: TokenRecord, stored: TokenRecord) -> bool:
     """Return whether a stored login is the one that ends: a renewal keeps its refresh token."""
-    if record.refresh_token != stored.refresh_token:
-        return False
-    return record.refresh_token is not None or record.access_token == stored.access_token
+    for name in ("refresh_token", "access_token", "grant_token"):
+        token = getattr(record, name)
+        if token is not None or getattr(stored, name) is not None:
+            return bool(token == getattr(stored, name))
+    return True
