@@ -33,7 +33,7 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}|[A-Z][A-Z0-9_]{0,63}")
 _OF_CLIENT: Final = frozenset({"invalid_client", "invalid_client_secret", "unauthorized_client"})
 _OF_GRANT: Final = frozenset({"invalid_code", "invalid_grant", "invalid_redirect_uri", "access_denied"})
 _OF_DEAD_TOKEN: Final = frozenset({"invalid_code", "invalid_grant", "invalid_token"})
-_OF_SERVER: Final = frozenset({"server_error", "temporarily_unavailable"})
+_OF_SERVER: Final = frozenset({"server_error", "temporarily_unavailable", "general_error", "internal_error"})
 _REFUSALS: Final = frozenset({200, 400, 401})
 
 
