@@ -54,7 +54,7 @@ def status_of(lifecycle: Lifecycle, token_id: str) -> Status:
     record = renewer.current(token_id)
     if record is None:
         raise TokenNotFoundError(f"There is no token with the id {token_id!r}.")
-    entry = renewer.entry_of(record)
+    entry = renewer.entry_of(record, lifecycle.origin())
     failure, renewed = entry.failure, entry.renewed
     if any(kept.record.id == token_id for kept in renewer.pending_saves.kept):
         state: State = "unsaved"

@@ -300,6 +300,32 @@ def test_a_token_to_revoke_that_zoho_does_not_know(serve: Serve) -> None:
         Accounts(serve(answering(http(throttled, status=400))).url, transport=QUICK).revoke("t")
 
 
+@pytest.mark.parametrize("word", ["invalid_code", "invalid_grant", "invalid_token"])
+def test_a_token_to_revoke_that_is_called_dead(serve: Serve, word: str) -> None:
+    """Zoho's words for a token that it does not know."""
+    with pytest.raises(InvalidGrantError):
+        Accounts(serve(answering(http({"error": word}))).url, transport=QUICK).revoke("t")
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("general_error", 200),
+        ("internal_error", 200),
+        ("access_denied", 200),
+        ("something_new", 200),
+        ("invalid_request", 400),
+        ("unauthorized", 401),
+    ],
+)
+def test_a_refused_revocation_that_says_nothing_of_the_token(serve: Serve, word: str, status: int) -> None:
+    """The token may be alive: it is not taken for dead."""
+    accounts = Accounts(serve(answering(http({"error": word}, status=status))).url, transport=QUICK)
+    with pytest.raises(AccountsUnavailableError) as caught:
+        accounts.revoke("t")
+    assert (caught.value.kind, caught.value.error_code) == ("transient", word)
+
+
 DEVICE = {"device_code": "d", "user_code": "u", "verification_url": "https://accounts.zoho.eu/device"}
 
 

@@ -251,6 +251,8 @@ UNUSABLE: list[tuple[object, int]] = [
     ({"error": "x" * 100}, 400),
     ({"error": "server_error"}, 200),
     ({"error": "temporarily_unavailable"}, 400),
+    ({"error": "general_error"}, 200),
+    ({"error": "internal_error", "status": "failure"}, 400),
     ({"error": "not_found"}, 404),
     ({}, 400),
     ({}, 401),

@@ -188,6 +188,15 @@ def revoked_then_logged_in_again(folder: Path) -> str:
 
 
 @local
+def refused_elsewhere(folder: Path) -> str:
+    with open_repository(sqlite(folder), keys=KEY) as repository:
+        (ann,) = save(repository, login("ann"))
+        failure = RecordedFailure("rejected", "invalid_code", 0, now_ms(), 1, "https://accounts.zoho.com")
+        note(repository, ann, LeaseEntry(failure=failure))
+    return sqlite(folder)
+
+
+@local
 def invalidated_token(folder: Path) -> str:
     with open_tokens(fill(sqlite(folder), login("ann")), keys=KEY) as tokens:
         (ann,) = tokens.scan()

@@ -85,6 +85,20 @@ def test_revoke_keeps_what_zoho_could_not_be_asked_about(site: Site) -> None:
     assert owed(tokens) == []
 
 
+@pytest.mark.parametrize("word", ["general_error", "invalid_request"])
+def test_a_refusal_that_says_nothing_of_the_login(site: Site, word: str) -> None:
+    """It is no sign that the login is dead: it stays, or its revocation is owed."""
+    tokens = site.open()
+    record = site.log_in(tokens)
+    site.zoho.fault("revoke", "error", error=word)
+    with pytest.raises(AccountsUnavailableError):
+        tokens.revoke(record.id or "")
+    assert tokens.log_out(record.id or "") is Revoked.OWED
+    site.zoho.clear_faults()
+    assert clean_up(tokens).revoked == 1
+    assert not site.is_alive(record)
+
+
 def test_what_a_login_has_replaced_ends_with_it(site: Site) -> None:
     """Zoho keeps the refresh tokens of earlier logins alive: each is remembered until it is revoked."""
     tokens = site.open()

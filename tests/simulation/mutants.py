@@ -100,8 +100,8 @@ MUTANTS: Final = {
     ),
     "a request that failed is not counted": Mutant(
         lease_entry,
-        "return self._next(owner=None, until_ms=0, failure=RecordedFailure(kind",
-        "return self._next(owner=None, until_ms=0, sent=self.sent[:-1], failure=RecordedFailure(kind",
+        "return self._next(owner=None, until_ms=0, failure=failure)",
+        "return self._next(owner=None, until_ms=0, sent=self.sent[:-1], failure=failure)",
     ),
     "a rejection holds off for a while only": Mutant(
         lease_entry, 'if failure is None or failure.kind == "rejected":', "if failure is None:"

@@ -29,6 +29,7 @@ from zoho_tokenstore.errors import BackendTimeoutError, TokenStoreError, forget_
 from zoho_tokenstore.records import Found
 from zoho_tokenstore.registry import URL_VARIABLE, inspector_of
 from zoho_tokenstore.renewal._lease_entry import LeaseEntry
+from zoho_tokenstore.renewal._steps import Origin
 from zoho_tokenstore.renewal._task import names_of
 
 if TYPE_CHECKING:
@@ -285,6 +286,11 @@ def _logins(batch: Sequence[Found], inspection: Inspection, subject: Subject) ->
         login.record.api_domain for login in logins if login.record and login.record.api_domain
     }
     return [
-        login._replace(entry=LeaseEntry.parse(entries.get(name, "")), now_ms=subject.storage_ms)
+        login._replace(entry=_entry(login, entries.get(name, "")), now_ms=subject.storage_ms)
         for login, name in zip(logins, names, strict=True)
     ]
+
+
+def _entry(login: Login, text: str) -> LeaseEntry:
+    entry = LeaseEntry.parse(text)
+    return entry if login.record is None else entry.at(Origin().server_of(login.record))

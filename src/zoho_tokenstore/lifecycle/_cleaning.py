@@ -186,7 +186,7 @@ class _Job:
     def _is_rejected(self, record: TokenRecord, now_ms: int) -> bool:
         if self._rejected_ms is None or (record.expires_at_ms or 0) > now_ms:
             return False  # while its access token is good, nobody has asked
-        failure = self._lifecycle.renewer.entry_of(record).failure
+        failure = self._lifecycle.renewer.entry_of(record, self._lifecycle.origin()).failure
         return (
             failure is not None
             and failure.kind == "rejected"

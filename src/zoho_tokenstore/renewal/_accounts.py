@@ -6,9 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from zoho_tokenstore.errors import AccountsError, InvalidGrantError, forget_values
+from zoho_tokenstore.errors import AccountsError, forget_values
 from zoho_tokenstore.renewal._addresses import accounts_server
-from zoho_tokenstore.renewal._answers import TokenResponse, failure_of, fields_of, parse_token_response
+from zoho_tokenstore.renewal._answers import (
+    TokenResponse,
+    fields_of,
+    parse_token_response,
+    revocation_failure_of,
+)
 from zoho_tokenstore.renewal._authorization import joined
 from zoho_tokenstore.renewal._device import DeviceCode, Pending, device_code_of, poll_of
 from zoho_tokenstore.renewal._transport import HTTPAnswer, Transport
@@ -111,11 +116,8 @@ class Accounts:
         An `InvalidGrantError` means that Zoho does not know the token; it may have been revoked before.
         """
         answer = self._post("/oauth/v2/token/revoke", {"token": token})
-        values = fields_of(answer)
-        if answer.status == 400 and values.get("status") == "failure" and not values.get("error"):
-            raise InvalidGrantError("Zoho does not know the token to revoke.")  # Zoho's pages name no error
-        if answer.status != 200 or values.get("status") != "success":
-            raise failure_of(answer, "the token to revoke")
+        if answer.status != 200 or fields_of(answer).get("status") != "success":
+            raise revocation_failure_of(answer)
 
     @_forgetting
     def start_device(self, client_id: str, scopes: Sequence[str]) -> DeviceCode:

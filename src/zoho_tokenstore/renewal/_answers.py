@@ -32,7 +32,8 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}|[A-Z][A-Z0-9_]{0,63}")
 
 _OF_CLIENT: Final = frozenset({"invalid_client", "invalid_client_secret", "unauthorized_client"})
 _OF_GRANT: Final = frozenset({"invalid_code", "invalid_grant", "invalid_redirect_uri", "access_denied"})
-_OF_SERVER: Final = frozenset({"server_error", "temporarily_unavailable"})
+_OF_DEAD_TOKEN: Final = frozenset({"invalid_code", "invalid_grant", "invalid_token"})
+_OF_SERVER: Final = frozenset({"server_error", "temporarily_unavailable", "general_error", "internal_error"})
 _REFUSALS: Final = frozenset({200, 400, 401})
 
 
@@ -95,6 +96,21 @@ def failure_of(answer: HTTPAnswer, subject: str, *, once: bool = False) -> Accou
         if name in _OF_GRANT or answer.status in _REFUSALS:
             return InvalidGrantError(f"Zoho refuses {subject} ({name}). Log in again.", error_code=name)
     return _unusable(answer, subject, name, once=once)
+
+
+def revocation_failure_of(answer: HTTPAnswer) -> AccountsError:
+    """Return the error for an answer that confirms no revocation: `InvalidGrantError` if the token is dead.
+
+    By Zoho's pages, a dead token is a status of 400, with no word for it. Any other word than those of a
+    dead token says nothing about this one: whoever took it for dead would forget a login that lives on.
+    """
+    subject, values = "the token to revoke", fields_of(answer)
+    if answer.status == 400 and values.get("status") == "failure" and not values.get("error"):
+        return InvalidGrantError("Zoho does not know the token to revoke.")
+    failure = failure_of(answer, subject)
+    if isinstance(failure, InvalidGrantError) and failure.error_code not in _OF_DEAD_TOKEN:
+        return _unusable(answer, subject, failure.error_code, once=False)
+    return failure
 
 
 def fields_of(answer: HTTPAnswer) -> dict[str, Any]:

@@ -37,7 +37,8 @@ class RecordedFailure(NamedTuple):
     """A renewal that failed.
 
     `code` is Zoho's word for it, `until_ms` when the next one may be sent (0: never with these credentials),
-    `since_ms` when the first of `tries` consecutive failures was.
+    `since_ms` when the first of `tries` consecutive failures was, `server` the accounts server that was
+    asked, if known.
     """
 
     kind: FailureKind
@@ -45,6 +46,7 @@ class RecordedFailure(NamedTuple):
     until_ms: int
     since_ms: int
     tries: int
+    server: str | None = None
 
 
 class Renewed(NamedTuple):
@@ -99,6 +101,17 @@ class LeaseEntry:
         }
         return json.dumps({name: value for name, value in values.items() if value}, separators=(",", ":"))
 
+    def at(self, server: str | None) -> LeaseEntry:
+        """Return the entry as it matters at an accounts server: without a rejection by another one.
+
+        Each data centre knows its own users and clients only, and rejects all others. If either server is
+        not known, they count as the same.
+        """
+        failure = self.failure
+        if failure is None or failure.kind != "rejected" or None in (server, failure.server):
+            return self
+        return self if failure.server == server else replace(self, failure=None)
+
     def is_held(self, now_ms: int, policy: RefreshPolicy) -> bool:
         """Return whether somebody is renewing.
 
@@ -149,7 +162,14 @@ class LeaseEntry:
         return self._next(owner=None, until_ms=0, failure=None, renewed=renewed)
 
     def failed(
-        self, kind: FailureKind, code: str | None, now_ms: int, policy: RefreshPolicy, *, jitter: float
+        self,
+        kind: FailureKind,
+        code: str | None,
+        now_ms: int,
+        policy: RefreshPolicy,
+        *,
+        jitter: float,
+        server: str | None = None,
     ) -> LeaseEntry:
         """Return the entry after a renewal that failed.
 
@@ -162,7 +182,8 @@ class LeaseEntry:
             "rejected": 0,
             "throttled": now_ms + ms(policy.window),
         }.get(kind, now_ms + int(pause * (1 - jitter / 2)))
-        return self._next(owner=None, until_ms=0, failure=RecordedFailure(kind, code, until, since, tries))
+        failure = RecordedFailure(kind, code, until, since, tries, server)
+        return self._next(owner=None, until_ms=0, failure=failure)
 
     def keep_ms(self) -> int:
         """Return how long to keep the entry, in milliseconds."""
@@ -173,12 +194,13 @@ class LeaseEntry:
         return replace(self, mark=secrets.token_hex(6), **changes)
 
 
-def _failure(kind: Any, code: Any, until_ms: Any, since_ms: Any, tries: Any) -> RecordedFailure:
+def _failure(
+    kind: Any, code: Any, until_ms: Any, since_ms: Any, tries: Any, server: Any = None
+) -> RecordedFailure:
     if kind not in get_args(FailureKind):
         raise ValueError(kind)
-    return RecordedFailure(
-        kind, None if code is None else str(code), int(until_ms), int(since_ms), int(tries)
-    )
+    code, server = (None if text is None else str(text) for text in (code, server))
+    return RecordedFailure(kind, code, int(until_ms), int(since_ms), int(tries), server)
 
 
 def _renewed(at_ms: Any, token_id: Any, saved_ms: Any, scopes: Any) -> Renewed:

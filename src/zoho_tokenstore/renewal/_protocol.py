@@ -114,6 +114,8 @@ class Ask:
         is_stored: the token was stored; if it has been deleted, nothing is renewed.
         is_ahead: the token is still valid; then half of the budget is left to those that are not.
         is_own: says whether a stored token has the lease's credential.
+        server_of: the accounts server that a stored token, or else the one requested, is sent to; `None` if a
+            rejection by any server counts.
         wait: how long to wait for somebody else, in seconds.
     """
 
@@ -125,6 +127,7 @@ class Ask:
     is_stored: bool = False
     is_ahead: bool = False
     is_own: Callable[[TokenRecord], bool] = lambda _record: True
+    server_of: Callable[[TokenRecord | None], str | None] = lambda _record: None
     wait: float = 0.0
 
 
@@ -156,6 +159,7 @@ def renewal(ask: Ask, policy: RefreshPolicy, clock: TimeSource) -> Renewal:
             found: TokenRecord | None = record
             return found
         if not entry.is_held(kept.now_ms, policy):
+            entry = entry.at(ask.server_of(record))
             _check(entry, ask, policy, kept.now_ms)
             if ask.is_ahead and entry.is_half_used(kept.now_ms, policy):
                 return None
@@ -201,7 +205,8 @@ def _renewed(
         kind, code = error.kind, error.error_code
         if ask.is_code and kind == "uncertain":
             kind, code = "rejected", UNKNOWN_OUTCOME
-        failed = mine.failed(kind, code, now_ms, policy, jitter=clock.random())
+        server = ask.server_of(record)
+        failed = mine.failed(kind, code, now_ms, policy, jitter=clock.random(), server=server)
         if (yield from _end(mine, failed)) is False:
             raise _OvertakenError from error
         if failed.failure is not None:

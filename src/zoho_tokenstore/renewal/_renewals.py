@@ -117,6 +117,7 @@ class Renewals:
             is_stored=task.is_stored,
             is_ahead=state is TokenState.DUE,
             is_own=task.is_of,
+            server_of=lambda record: task.origin.server_of(record or asked),
             wait=wait,
         )
 

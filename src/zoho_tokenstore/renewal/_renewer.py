@@ -219,10 +219,11 @@ class Renewer:
         self._closed = True
         self.pending_saves.close()
 
-    def entry_of(self, record: TokenRecord) -> LeaseEntry:
-        """Return what is known of a token's renewals."""
+    def entry_of(self, record: TokenRecord, origin: Origin) -> LeaseEntry:
+        """Return what is known of a token's renewals at its accounts server."""
         names = names_of(record)
-        return LeaseEntry.parse(self._services.leases.read(names[0]).text if names else "")
+        entry = LeaseEntry.parse(self._services.leases.read(names[0]).text if names else "")
+        return entry.at(origin.server_of(record))
 
     def accounts(self, accounts_url: str) -> Accounts:
         """Return the client for an accounts server."""

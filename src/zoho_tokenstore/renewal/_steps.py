@@ -17,6 +17,7 @@ from zoho_tokenstore.records import TokenRecord
 from zoho_tokenstore.renewal import _datacenters as datacenters
 from zoho_tokenstore.renewal import _users as users
 from zoho_tokenstore.renewal._accounts import Accounts
+from zoho_tokenstore.renewal._addresses import accounts_server
 from zoho_tokenstore.renewal._answers import TokenResponse
 from zoho_tokenstore.renewal._pending_saves import PendingSaves, may_pass
 from zoho_tokenstore.renewal._protocol import (
@@ -63,6 +64,18 @@ class Origin(NamedTuple):
                 f"its API domain is {record.api_domain!r}. Pass accounts_url= (--accounts-url)."
             )
         return url
+
+    def server_of(self, record: TokenRecord) -> str | None:
+        """Return the accounts server whose rejection of a token counts; `None` if any server's does.
+
+        A one-time code is sent once, to whichever server.
+        """
+        if record.refresh_token is None:
+            return None
+        try:
+            return accounts_server(self.accounts_url_of(record))
+        except ConfigurationError:  # whoever sends it is told
+            return None
 
     def domain_for(self, record: TokenRecord, granted: str | None) -> str | None:
         """Return the API domain to store: Zoho's answer names production's, whatever it is for.

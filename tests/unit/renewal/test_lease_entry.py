@@ -22,7 +22,8 @@ KINDS: tuple[FailureKind, ...] = ("rejected", "throttled", "transient", "uncerta
 NAMES = ("owner", "until", "sent", "failure", "renewed", "mark")
 times = st.integers(0, 2**53)
 kinds: st.SearchStrategy[FailureKind] = st.sampled_from(KINDS)
-failures = st.builds(RecordedFailure, kinds, st.none() | st.text(), times, times, st.integers(1, 99))
+words = st.none() | st.text()
+failures = st.builds(RecordedFailure, kinds, words, times, times, st.integers(1, 99), words)
 renewals = st.builds(Renewed, times, st.text(), times, st.lists(st.text(), max_size=3).map(tuple))
 entries = st.builds(
     LeaseEntry,
@@ -168,6 +169,23 @@ def test_a_rejection_has_no_end() -> None:
     assert entry.holding_off(NOW + 10**12, POLICY) == RecordedFailure("rejected", "invalid_code", 0, NOW, 1)
     assert (entry.keep_ms(), LeaseEntry().keep_ms()) == (ms(KEPT_REJECTED), ms(KEPT))
     assert entry.succeeded(Renewed(NOW, "1", NOW)).failure is None
+
+
+def test_a_rejection_counts_at_the_server_that_made_it() -> None:
+    """At another it is none, unless either is not known; a failure that passes counts at all."""
+    here, there = "https://accounts.zoho.eu", "https://accounts.zoho.com"
+    for kind in KINDS:
+        failed = LeaseEntry().failed(kind, None, NOW, POLICY, jitter=0.0, server=here)
+        assert failed.at(here) == failed.at(None) == failed
+        assert (failed.at(there).failure is None) is (kind == "rejected")
+        unknown = LeaseEntry().failed(kind, None, NOW, POLICY, jitter=0.0)
+        assert unknown.at(there) == unknown
+
+
+def test_a_failure_without_a_server_can_be_read() -> None:
+    """It was written when none was noted."""
+    entry = LeaseEntry.parse('{"failure":["rejected","invalid_code",0,5,1]}')
+    assert entry.failure == RecordedFailure("rejected", "invalid_code", 0, 5, 1, None)
 
 
 def test_a_pause_holds_on_a_host_whose_clock_is_a_little_behind() -> None:
