@@ -73,8 +73,8 @@ class Origin(NamedTuple):
         if known is None or granted is None:
             return known or granted
         old, new = datacenters.of_api_domain(known), datacenters.of_api_domain(granted)
-        is_production = old is not None and new is not None and known == old.production
-        return granted if self.may_move and is_production else known
+        is_production = old is not None and datacenters.as_listed(known) == old.production
+        return granted if self.may_move and is_production and new not in (None, old) else known
 
 
 class Services(NamedTuple):

@@ -39,6 +39,9 @@ def test_a_token_of_nowhere() -> None:
     [
         (US, US, US),
         (US, EU, EU),  # the user has moved
+        (f"{US}/", EU, EU),
+        ("us", EU, EU),
+        ("us", US, "us"),  # the SDK goes on looking for its own spelling
         (SANDBOX, US, SANDBOX),
         (SANDBOX, EU, SANDBOX),
         (LOCAL, US, LOCAL),
