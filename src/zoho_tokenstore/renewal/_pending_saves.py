@@ -71,7 +71,8 @@ class PendingSaves:
     """The tokens that this process could not save yet, oldest first; the newest 1,000.
 
     After a fork, a child continues with copies of them: its parent may end without having saved.
-    `kept` is read-only: it is checked before nearly every API call.
+    `kept` is read-only: it is checked before nearly every API call. `None` is the id of every login in it
+    that has none yet: so whoever asks for one by an id must have one.
 
     What the spool already holds is taken over.
     """
@@ -139,6 +140,7 @@ class PendingSaves:
 
     def forget(self, token_id: str) -> None:
         """Forget the kept token with this id."""
+        check_id(token_id, "delete")
         self._forget(lambda kept: kept.record.id == token_id)
 
     def clear(self) -> None:
@@ -170,7 +172,7 @@ class PendingSaves:
 
     def get(self, token_id: str) -> TokenRecord | None:
         """Return the kept token with this id."""
-        check_id(token_id, "get")  # `None` is the id of every login that has none yet
+        check_id(token_id, "get")
         return self._unless_deleted([kept for kept in self.kept if kept.record.id == token_id])
 
     def find(self, query: TokenRecord) -> TokenRecord | None:
