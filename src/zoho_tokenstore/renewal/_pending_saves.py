@@ -143,6 +143,11 @@ class PendingSaves:
         check_id(token_id, "delete")
         self._forget(lambda kept: kept.record.id == token_id)
 
+    def forget_meant(self, query: TokenRecord) -> None:
+        """Forget the kept token that a partial one means."""
+        meant = self._meant(query)
+        self._forget(lambda kept: kept in meant)
+
     def clear(self) -> None:
         """Forget all."""
         self._forget(lambda _: True)
@@ -177,15 +182,16 @@ class PendingSaves:
 
     def find(self, query: TokenRecord) -> TokenRecord | None:
         """Return the kept token that a partial one means; a used code finds what it would once stored."""
+        return self._unless_deleted(self._meant(query))
+
+    def _meant(self, query: TokenRecord) -> list[PendingSave]:
         spent_codes = self._repository.spent_codes
         keys, all_kept = matching.keys_of(query, spent_codes), self.kept
         if not keys:
-            return None
+            return []
         stored = [matching.without_spent_code(kept.record, spent_codes) for kept in all_kept]
         found = matching.choose(query, keys[0], stored)
-        return self._unless_deleted(
-            [kept for kept, record in zip(all_kept, stored, strict=True) if record is found]
-        )
+        return [kept for kept, record in zip(all_kept, stored, strict=True) if record is found]
 
     def _save_each(self, at_once: bool) -> None:
         now = time.monotonic()
