@@ -156,7 +156,7 @@ class Tokens(Opened):
             credentials: a `Code`, a `RefreshToken`, a `Device` or `ClientCredentials`.
             user_name: whose login it is; if not given, Zoho is asked, which needs the scopes
                 `ZohoCRM.users.READ` and `ZohoCRM.org.READ`.
-            api_domain: where the user's data is, if Zoho's answer does not say.
+            api_domain: where the user's data is, if Zoho's answer does not say; stored as Zoho spells it.
             accounts_url: the accounts server; by default that of `api_domain`, otherwise
                 ``https://accounts.zoho.com``.
 
@@ -169,7 +169,7 @@ class Tokens(Opened):
             raise ConfigurationError(
                 "log_in needs a Client, and a Code, a RefreshToken, a Device or ClientCredentials."
             )
-        user_name, api_domain = user_name or None, api_domain or None
+        user_name, api_domain = user_name or None, datacenters.as_listed(api_domain or "") or None
         origin = self._origin._replace(
             accounts_url=self._accounts_url_for(api_domain, accounts_url or None),
             api_domain=api_domain,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from zoho_tokenstore.renewal._datacenters import (
     DATA_CENTERS,
     DataCenter,
+    as_listed,
     environment_like,
     of_accounts_server,
     of_api_domain,
@@ -61,6 +62,7 @@ def test_each_is_found_by_all_of_its_addresses(location: str) -> None:
 def test_an_api_domain_is_known_in_its_usual_spellings(text: str) -> None:
     """Case, a slash at the end and a missing scheme make no difference."""
     assert of_api_domain(text) is EU
+    assert as_listed(text) == "https://www.zohoapis.eu"
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,7 @@ def test_an_environment_is_known_in_its_usual_spellings(text: str) -> None:
     """Otherwise, users of another data centre would act in production."""
     assert environment_like(text, EU) == "https://sandbox.zohoapis.eu"
     assert environment_like("www.zohoapis.com", EU) is None
+    assert as_listed(text) == "https://sandbox.zohoapis.com"
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,7 @@ def test_an_environment_is_known_in_its_usual_spellings(text: str) -> None:
 def test_an_unknown_api_domain_is_none(text: str) -> None:
     """A domain that is not in the table belongs to no data centre; none is guessed."""
     assert of_api_domain(text) is None
+    assert as_listed(text) == text
 
 
 @pytest.mark.parametrize(

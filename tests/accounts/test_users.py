@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.accounts.conftest import Serve
 from tests.accounts.support import RawServer, http, taking_at_most
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.renewal._accounts import Accounts
-from zoho_tokenstore.renewal._transport import Transport
+from zoho_tokenstore.renewal._transport import HTTPAnswer, Transport
 from zoho_tokenstore.renewal._users import current_user
 
 QUICK = Transport(timeout=timedelta(seconds=5))
@@ -30,6 +31,25 @@ def test_the_user_of_a_token(version: int) -> None:
         found = current_user(grant.api_domain or "", grant.access_token, version=version, transport=QUICK)
         assert found == f"{user.email}:{user.organization.zgid}"
         assert [entry.endpoint for entry in zoho.journal()][-2:] == ["users", "org"]
+
+
+class Asked(Transport):
+    """Notes the addresses that are asked, and answers nothing."""
+
+    urls: ClassVar[list[str]] = []
+
+    def get(self, url: str, headers: Mapping[str, str]) -> HTTPAnswer:
+        del headers
+        self.urls.append(url)
+        return HTTPAnswer(204, b"")
+
+
+@pytest.mark.parametrize("api_domain", ["eu", "www.zohoapis.eu", "https://www.zohoapis.eu"])
+def test_a_domain_of_zohos_is_asked_in_any_spelling(api_domain: str) -> None:
+    """A short code, say, as Zoho's SDKs take it: the login would have no name."""
+    Asked.urls.clear()
+    assert current_user(api_domain, "t", version=8, transport=Asked()) is None
+    assert Asked.urls == ["https://www.zohoapis.eu/crm/v8/users?type=CurrentUser"]
 
 
 def test_a_token_without_the_scopes() -> None:
@@ -104,7 +124,7 @@ def test_both_requests_share_one_limit(serve: Serve, hangs_at: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "api_domain", ["", "http://www.zohoapis.eu", "www.zohoapis.eu", "file:///etc", "https://a@b.example"]
+    "api_domain", ["", "http://www.zohoapis.eu", "www.zoho.example", "file:///etc", "https://a@b.example"]
 )
 def test_a_token_goes_nowhere_in_clear(api_domain: str) -> None:
     """An API domain without TLS gets no token."""

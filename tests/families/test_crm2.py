@@ -281,6 +281,23 @@ def test_what_is_seen_of_a_newer_program(zoho: Emulator, patricia: User, url: st
     assert (found.get_access_token(), found.get_user_mail()) == ("1000.access", patricia.user_name)
 
 
+def test_a_deleted_login_that_waits_is_not_saved(zoho: Emulator, patricia: User, john: User) -> None:
+    """A login whose save failed has no id yet: it is deleted by its user, and another's is saved late."""
+    backend = FlakyBackend()
+    with RepositoryStore(TokenRepository(backend)) as store:
+        for user in (patricia, john):
+            token = app.token_of(zoho, refresh_token=f"1000.{user.email}")
+            token.set_access_token(f"1000.access.{user.email}")
+            backend.fail(times=1)
+            with pytest.raises(BackendError):
+                store.save_token(app.UserSignature(user.email), token)
+        leaving = app.token_of(zoho, refresh_token=f"1000.{patricia.email}")
+        leaving.set_user_mail(patricia.email)
+        store.delete_token(leaving)
+        store.tokens.lifecycle.renewer.pending_saves.save(at_once=True)
+        assert [record.user_name for record in store.repository.scan()] == [john.email]
+
+
 @pytest.mark.parametrize("is_down", [False, True], ids=["stored", "storage down"])
 def test_a_row_stays_in_its_domain(zoho: Emulator, patricia: User, tmp_path: Path, is_down: bool) -> None:
     """Saving a token by its id, at work in another environment, moves no row; nor does a late save."""

@@ -251,6 +251,15 @@ class TestRevoke:
         assert left == names.keys() - meant
         assert ids(tokens) == {names[key] for key in left}
 
+    @pytest.mark.parametrize("meant", ["eu", "www.zohoapis.eu", "https://www.zohoapis.eu"])
+    @pytest.mark.parametrize("stored", ["EU", "https://www.zohoapis.eu", "https://www.zohoapis.eu/"])
+    def test_an_api_domain_in_any_spelling(self, meant: str, stored: str) -> None:
+        """A login of that domain is meant, and none of another or of an unknown one."""
+        chosen = LoginFilter(api_domain=meant)
+        assert chosen.matches(TokenRecord(api_domain=stored))
+        for other in ("https://sandbox.zohoapis.eu", "https://www.zohoapis.com", None):
+            assert not chosen.matches(TokenRecord(api_domain=other))
+
     def test_by_id(self, site: Site) -> None:
         """An id that is not there is nothing to do."""
         tokens = site.open()

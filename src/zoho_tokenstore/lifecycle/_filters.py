@@ -7,6 +7,7 @@ from typing import Any
 
 from zoho_tokenstore.errors import ConfigurationError
 from zoho_tokenstore.records import TokenRecord, is_user
+from zoho_tokenstore.renewal._datacenters import as_listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class LoginFilter:
         token_ids: their ids.
         user_name: the user's name, or the e-mail address at its beginning.
         client_id: the OAuth client.
-        api_domain: the API domain.
+        api_domain: the API domain, in any spelling; a short code, such as `eu`, names production.
         organization: the id of a Zoho organisation (`zgid`). It is part of the user name that Zoho's answer
             gives a login, `<e-mail>:<zgid>`, and of a self client's, `<service>.<zgid>`; a login named
             otherwise by its application is in no organisation.
@@ -55,7 +56,7 @@ class LoginFilter:
             (self.token_ids is None or record.id in self.token_ids)
             and is_user(self.user_name, record.user_name)
             and self.client_id in (None, record.client_id)
-            and self.api_domain in (None, record.api_domain)
+            and (self.api_domain is None or as_listed(self.api_domain) == as_listed(record.api_domain or ""))
             and (self.organization is None or (record.user_name or "").endswith(ends))
         )
 

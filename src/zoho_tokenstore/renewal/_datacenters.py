@@ -56,7 +56,17 @@ def of_api_domain(api_domain: str) -> DataCenter | None:
 
     It may be a URL, a host without a scheme, or a short code, which Zoho's SDKs accept as well.
     """
-    return of_location(api_domain) or _BY_API_DOMAIN.get(_with_scheme(api_domain))
+    return _BY_API_DOMAIN.get(as_listed(api_domain))
+
+
+def as_listed(api_domain: str) -> str:
+    """Return an API domain as Zoho's answers spell it; one that is not Zoho's, unchanged.
+
+    A short code names production.
+    """
+    center = of_location(api_domain)
+    url = _with_scheme(api_domain) if center is None else center.production
+    return url if url in _BY_API_DOMAIN else api_domain
 
 
 def environment_like(api_domain: str | None, center: DataCenter | None) -> str | None:
@@ -64,9 +74,7 @@ def environment_like(api_domain: str | None, center: DataCenter | None) -> str |
     known = of_api_domain(api_domain or "")
     if known is None or center is None:
         return None
-    return {known.sandbox: center.sandbox, known.developer: center.developer}.get(
-        _with_scheme(api_domain or "")
-    )
+    return {known.sandbox: center.sandbox, known.developer: center.developer}.get(as_listed(api_domain or ""))
 
 
 def of_accounts_server(url: str) -> DataCenter | None:

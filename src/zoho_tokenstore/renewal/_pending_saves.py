@@ -71,7 +71,8 @@ class PendingSaves:
     """The tokens that this process could not save yet, oldest first; the newest 1,000.
 
     After a fork, a child continues with copies of them: its parent may end without having saved.
-    `kept` is read-only: it is checked before nearly every API call.
+    `kept` is read-only: it is checked before nearly every API call. `None` is the id of every login in it
+    that has none yet: so whoever asks for one by an id must have one.
 
     What the spool already holds is taken over.
     """
@@ -139,7 +140,13 @@ class PendingSaves:
 
     def forget(self, token_id: str) -> None:
         """Forget the kept token with this id."""
+        check_id(token_id, "delete")
         self._forget(lambda kept: kept.record.id == token_id)
+
+    def forget_meant(self, query: TokenRecord) -> None:
+        """Forget the kept token that a partial one means."""
+        meant = self._meant(query)
+        self._forget(lambda kept: kept in meant)
 
     def clear(self) -> None:
         """Forget all."""
@@ -170,20 +177,21 @@ class PendingSaves:
 
     def get(self, token_id: str) -> TokenRecord | None:
         """Return the kept token with this id."""
-        check_id(token_id, "get")  # `None` is the id of every login that has none yet
+        check_id(token_id, "get")
         return self._unless_deleted([kept for kept in self.kept if kept.record.id == token_id])
 
     def find(self, query: TokenRecord) -> TokenRecord | None:
         """Return the kept token that a partial one means; a used code finds what it would once stored."""
+        return self._unless_deleted(self._meant(query))
+
+    def _meant(self, query: TokenRecord) -> list[PendingSave]:
         spent_codes = self._repository.spent_codes
         keys, all_kept = matching.keys_of(query, spent_codes), self.kept
         if not keys:
-            return None
+            return []
         stored = [matching.without_spent_code(kept.record, spent_codes) for kept in all_kept]
         found = matching.choose(query, keys[0], stored)
-        return self._unless_deleted(
-            [kept for kept, record in zip(all_kept, stored, strict=True) if record is found]
-        )
+        return [kept for kept, record in zip(all_kept, stored, strict=True) if record is found]
 
     def _save_each(self, at_once: bool) -> None:
         now = time.monotonic()

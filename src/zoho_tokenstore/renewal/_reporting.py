@@ -10,6 +10,7 @@ from zoho_tokenstore.audit._kinds import LOGIN
 from zoho_tokenstore.errors import AccountsError, RateLimitedError, TokenStoreError
 from zoho_tokenstore.events import EventKind, Tell
 from zoho_tokenstore.records import TokenRecord
+from zoho_tokenstore.renewal._task import names_of
 
 _log: Final = logging.getLogger("zoho_tokenstore")
 _REPEAT_INTERVAL: Final = 60.0
@@ -33,7 +34,7 @@ class RenewalReporter:
 
     def recovered(self, record: TokenRecord) -> None:
         """Report that a token which had failed is good again, whoever renewed it."""
-        if self._failing.pop(record.id, None) is not None:
+        if self._failing.pop(_subject_of(record), None) is not None:
             self._tell(EventKind.RECOVERED, record)
 
     def failed(self, record: TokenRecord, error: TokenStoreError, *, has_sent: bool) -> None:
@@ -41,13 +42,13 @@ class RenewalReporter:
 
         If it `has_sent`, Zoho was asked now, not only an earlier outcome repeated.
         """
-        kind = _kind_of(error)
-        told, at = self._failing.get(record.id, ("", 0.0))
+        subject, kind = _subject_of(record), _kind_of(error)
+        told, at = self._failing.get(subject, ("", 0.0))
         is_news = told != kind or time.monotonic() > at + _REPEAT_INTERVAL
         if is_news:
             if len(self._failing) >= _MAX_NOTES:
                 self._failing.clear()
-            self._failing[record.id] = kind, time.monotonic()
+            self._failing[subject] = kind, time.monotonic()
             _log.warning("A token could not be renewed: %s", error)
         if has_sent and kind == "rejected":
             self._tell(EventKind.DENIED, record, reason=getattr(error, "error_code", None), error=error)
@@ -56,6 +57,11 @@ class RenewalReporter:
 
 
 _EVENTS: Final = {"rejected": EventKind.LOGIN_NEEDED, "throttled": EventKind.THROTTLED}
+
+
+def _subject_of(record: TokenRecord) -> str | None:
+    """Return what failures are remembered by: a first login has no id, but its credential."""
+    return record.id or next(iter(names_of(record)), record.user_name)
 
 
 def _kind_of(error: TokenStoreError) -> str:

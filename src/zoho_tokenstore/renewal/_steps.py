@@ -80,14 +80,16 @@ class Origin(NamedTuple):
     def domain_for(self, record: TokenRecord, granted: str | None) -> str | None:
         """Return the API domain to store: Zoho's answer names production's, whatever it is for.
 
-        So it moves nobody out of a sandbox, or away from an address that is not Zoho's.
+        So it moves a token to another data centre, but to no other environment, and none away from an
+        address that is not Zoho's.
         """
         known = record.api_domain or self.api_domain
         if known is None or granted is None:
             return known or granted
         old, new = datacenters.of_api_domain(known), datacenters.of_api_domain(granted)
-        is_production = old is not None and new is not None and known == old.production
-        return granted if self.may_move and is_production else known
+        if not self.may_move or old is None or new in (None, old):
+            return known
+        return datacenters.environment_like(known, new) or granted
 
 
 class Services(NamedTuple):

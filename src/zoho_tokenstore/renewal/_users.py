@@ -9,6 +9,7 @@ from typing import Any
 from zoho_tokenstore.errors import AccountsUnavailableError
 from zoho_tokenstore.renewal._addresses import origin_of
 from zoho_tokenstore.renewal._answers import fields_of
+from zoho_tokenstore.renewal._datacenters import as_listed
 from zoho_tokenstore.renewal._transport import Transport
 
 _LONGEST = 255  # of a name in the published table
@@ -30,7 +31,7 @@ def current_user(api_domain: str, access_token: str, *, version: int, transport:
 
 def named_user(api_domain: str, access_token: str, *, version: int, transport: Transport) -> str | None:
     """Return the same, or raise: for callers that cannot continue without a name."""
-    base = origin_of(api_domain)
+    base = origin_of(as_listed(api_domain))
     if base is None:  # nowhere to send a token
         return None
     ends = time.monotonic() + transport.timeout.total_seconds()

@@ -125,9 +125,14 @@ class RepositoryStore(BaseStore, TokenStore):  # type: ignore[misc]  # the SDK h
 
     @raises_sdk_errors
     def delete_token(self, token: Any) -> None:
-        """Delete the row that a token means, by its id if it has one; if there is none, nothing happens."""
+        """Delete the login that a token means, by its id if it has one; if there is none, nothing happens."""
         query = self.family.record_of(token)
-        found = query if query.id is not None else self.repository.find(query)
+        if query.id is not None:
+            self._delete(query.id)
+            return
+        if self._renewer is not None:  # one that waits for its first save has no id either
+            self._renewer.pending_saves.forget_meant(query)
+        found = self.repository.find(query)
         if found is not None and found.id is not None:
             self._delete(found.id)
 

@@ -147,6 +147,17 @@ def test_no_id_finds_no_login_that_waits(fleet: Fleet) -> None:
         pass
 
 
+def test_no_id_deletes_no_login_that_waits(fleet: Fleet) -> None:
+    """A caller without an id is refused, and the login of somebody else is saved late all the same."""
+    fleet.storage.broken = {"write"}
+    fleet.first.find(QUERY, lambda: ORIGIN)
+    with pytest.raises(InvalidTokenError, match="delete needs the id"):
+        fleet.first.delete(None)  # type: ignore[arg-type]
+    fleet.storage.broken.clear()
+    fleet.first.pending_saves.save(at_once=True)
+    assert fleet.stored().refresh_token == "1000.refresh.1"
+
+
 def test_a_spent_code_finds_no_token_that_waits(fleet: Fleet) -> None:
     """One that came by a redirect URL is no way in while its login waits to be saved, either."""
     fleet.storage.broken = {"write"}

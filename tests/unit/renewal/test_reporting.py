@@ -90,6 +90,16 @@ def test_a_recovery_is_told_once(told: Told) -> None:
     assert told.kinds[1:] == [("renewed", "2"), ("renewed", "1"), ("recovered", "1"), ("renewed", "1")]
 
 
+@pytest.mark.parametrize("credential", ["grant_token", "refresh_token", "user_name"])
+def test_first_logins_are_told_apart(told: Told, credential: str) -> None:
+    """None has an id yet: what is told of one says nothing of another, and no other's success mends it."""
+    one, other = (TokenRecord(**{credential: value}) for value in ("one", "other"))  # type: ignore[arg-type]
+    for record in (one, other, one):
+        told.reports.failed(record, GONE, has_sent=False)
+    told.reports.recovered(TokenRecord(**{credential: "a third"}))  # type: ignore[arg-type]
+    assert told.kinds == [("renewal_failed", None)] * 2
+
+
 def test_another_process_may_bring_the_recovery(told: Told) -> None:
     """A token that is good again is told as such, whoever has renewed it."""
     told.reports.recovered(ALICE)

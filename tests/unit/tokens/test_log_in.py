@@ -254,6 +254,18 @@ def test_which_server_is_asked(options: dict[str, Any], server: str) -> None:
     assert record.api_domain == options.get("api_domain")
 
 
+@pytest.mark.parametrize(
+    "spelling", ["eu", "www.zohoapis.eu", "https://www.zohoapis.eu/", "HTTPS://WWW.ZOHOAPIS.EU"]
+)
+def test_an_api_domain_is_stored_as_zoho_spells_it(spelling: str) -> None:
+    """However it is spelled, a user and client are one login."""
+    fleet = Fleet()
+    tokens = Tokens(Lifecycle(fleet.first))
+    for code, api_domain in (("1000.one", "https://www.zohoapis.eu"), ("1000.two", spelling)):
+        tokens.log_in(Client("1000.C", "s"), Code(code), user_name="patricia", api_domain=api_domain)
+    assert fleet.stored().api_domain == "https://www.zohoapis.eu"
+
+
 def test_a_server_that_is_not_that_of_the_domain_is_refused() -> None:
     """Renewals would go elsewhere than the code; nothing is sent to either."""
     fleet = Fleet()
