@@ -585,6 +585,24 @@ def test_an_invalidated_token_that_cannot_be_renewed(fleet: Fleet) -> None:
         ask(fleet.first, token)
 
 
+@pytest.mark.parametrize("refresh_token", ["1000.refresh", None])
+def test_invalidating_leaves_what_was_saved_meanwhile(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, refresh_token: str | None
+) -> None:
+    """A renewal, or a login by client credentials: the refused token is not the stored one any more."""
+    token = fleet.login(3600, refresh_token=refresh_token)
+    save, other = fleet.first.repository.save, fleet.process()
+
+    def late(record: TokenRecord, **options: Any) -> TokenRecord:
+        other.save(token.changed(access_token="1000.second"))
+        return save(record, **options)
+
+    monkeypatch.setattr(fleet.first.repository, "save", late)
+    assert not fleet.first.invalidate(token.id or "", "1000.first")
+    stored = fleet.stored()
+    assert (stored.access_token, stored.expires_at_ms) == ("1000.second", token.expires_at_ms)
+
+
 # ---- closing
 
 
