@@ -244,6 +244,8 @@ def is_superseded(record: TokenRecord, stored: TokenRecord, start: Generation, n
         return False
     if stored.expires_at_ms is not None and stored.expires_at_ms <= now_ms:
         return False
+    if start.access_token is not None and record.access_token == start.access_token:
+        return True  # it brings no token, only a new expiry
     return record.refresh_token is not None and record.refresh_token == stored.refresh_token
 
 

@@ -6,6 +6,7 @@ compare-and-set like a lease. Each token is sealed like a row, and bound to its 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from zoho_tokenstore._util.deadlines import Deadline
 from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore.backend import Leases
-from zoho_tokenstore.errors import ConflictError
+from zoho_tokenstore.errors import ConflictError, SealingError
 from zoho_tokenstore.records import (
     COLUMNS,
     SECRET_COLUMNS,
@@ -159,9 +160,11 @@ class ReplacedLogins:
         self._remembered = remembered
 
     def note(self, login: TokenRecord) -> None:
-        """Remember a stored login that is about to be replaced."""
-        self._remembered.add(_chain_of(login.id or ""), login)
-        self._remembered.drop(self.of(login.id or "")[:-_MOST_REPLACED])
+        """Remember a stored login that is about to be replaced, once however often its save fails."""
+        earlier = self.of(login.id or "")
+        if not any(self._holds(entry, login) for entry in earlier):
+            self._remembered.add(_chain_of(login.id or ""), login)
+            self._remembered.drop(earlier[: 1 - _MOST_REPLACED])
 
     def of(self, token_id: str) -> list[Entry]:
         """Return those of a row, the oldest first."""
@@ -176,6 +179,11 @@ class ReplacedLogins:
             return
         for number in range(_BUCKETS):
             self._remembered.drop(list(self._remembered.scan(_chain(number))))
+
+    def _holds(self, entry: Entry, login: TokenRecord) -> bool:
+        with contextlib.suppress(SealingError):  # nobody here can compare it
+            return self._remembered.open(entry).refresh_token == login.refresh_token
+        return False
 
 
 def scan_chain(chain: str, read: Callable[[str], str]) -> Iterator[Entry]:

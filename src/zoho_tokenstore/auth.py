@@ -25,8 +25,8 @@ _LACKS_SCOPE: Final = b"SCOPE_MISMATCH"
 """In the code of an answer that a new token would not change: CRM's `OAUTH_SCOPE_MISMATCH`, Desk's, …"""
 
 _NO_RENEWAL_AFTER_REFUSAL_S: Final = 600.0
-"""How many seconds an API that refused even a new token causes no renewal: in that time Zoho makes
-at most ten new tokens, and the login's other users need some."""
+"""How many seconds an API that refused even a new token, or a request that cannot be sent again, causes no
+renewal: in that time Zoho makes at most ten new tokens, and the login's other users need some."""
 
 _MAX_NOTES: Final = 1000
 
@@ -82,23 +82,25 @@ class ZohoAuth:
         """For `Client` of httpx2 and httpx."""
         sent = self._authorize(request, self._tokens.get(self._token_id))
         response = yield request
-        if not self._is_refused(request, response) or _LACKS_SCOPE in response.read():
+        if not self._is_refused(request, response, sent) or _LACKS_SCOPE in response.read():
             return
         self._tokens.invalidate(self._token_id, sent)
         if _can_be_read_again(request):
             self._authorize(request, self._tokens.get(self._token_id))
-            self._note((yield request))
+            response = yield request
+        self._note(response, sent)
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """For `AsyncClient` of httpx2 and httpx."""
         sent = self._authorize(request, await self._async_tokens.get(self._token_id))
         response = yield request
-        if not self._is_refused(request, response) or _LACKS_SCOPE in await response.aread():
+        if not self._is_refused(request, response, sent) or _LACKS_SCOPE in await response.aread():
             return
         await self._async_tokens.invalidate(self._token_id, sent)
         if _can_be_read_again(request):
             self._authorize(request, await self._async_tokens.get(self._token_id))
-            self._note((yield request))
+            response = yield request
+        self._note(response, sent)
 
     def __call__(self, request: R) -> R:
         """For requests."""
@@ -112,16 +114,17 @@ class ZohoAuth:
         request = response.request
         scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
         is_ours = f"{scheme} " == _SCHEME  # a redirect to another host goes without it
-        if not is_ours or not self._is_refused(request, response) or _LACKS_SCOPE in response.content:
+        if not is_ours or not self._is_refused(request, response, sent) or _LACKS_SCOPE in response.content:
             return response
         self._tokens.invalidate(self._token_id, sent)
         if not _is_rewound(request.body, start):
+            self._note(response, sent)
             return response
         self._authorize(request, self._tokens.get(self._token_id))
         response.close()
         again = response.connection.send(request, **options)
         again.history = [*response.history, response]
-        self._note(again)
+        self._note(again, sent)
         return again
 
     def _authorize(self, request: Any, record: TokenRecord) -> str:
@@ -148,20 +151,20 @@ class ZohoAuth:
             host in self._hosts or any(f".{host}".endswith(f".{own}") for own in _domains_of(domain))
         )
 
-    def _is_refused(self, request: Any, response: Any) -> bool:
+    def _is_refused(self, request: Any, response: Any, sent: str) -> bool:
         """Return whether a token was refused, but not by a redirect's server, and a new one may help."""
-        return (
-            response.status_code == _UNAUTHORIZED
-            and response.request is request
-            and _truces.get(self._api_of(response), 0.0) < time.monotonic()
-        )
+        if response.status_code != _UNAUTHORIZED or response.request is not request:
+            return False
+        ends, invalidated = _truces.get(self._api_of(response), (0.0, ""))
+        return ends < time.monotonic() or sent == invalidated
 
-    def _note(self, response: Any) -> None:
-        """Note that even a new token was refused."""
+    def _note(self, response: Any, invalidated: str) -> None:
+        """Note that a new token was refused instead of this one, or could not be tried."""
         if response.status_code == _UNAUTHORIZED:
             if len(_truces) >= _MAX_NOTES:
                 _truces.clear()
-            _truces[self._api_of(response)] = time.monotonic() + _NO_RENEWAL_AFTER_REFUSAL_S
+            ends = time.monotonic() + _NO_RENEWAL_AFTER_REFUSAL_S
+            _truces[self._api_of(response)] = ends, invalidated
 
     def _api_of(self, response: Any) -> tuple[str, str, str]:
         """Return which login asked which API: `www.zohoapis.eu/books` is one."""
@@ -169,7 +172,9 @@ class ZohoAuth:
         return repr(self._tokens), self._token_id, f"{url.netloc}/{url.path[1:].partition('/')[0]}"
 
 
-_truces: Final[dict[tuple[str, str, str], float]] = {}
+_truces: Final[dict[tuple[str, str, str], tuple[float, str]]] = {}
+"""When each ends, and the token that was refused first: requests sent with it may still come back."""
+
 _bases: Final[dict[type, type]] = {}
 
 

@@ -112,15 +112,15 @@ def closing(body: bytes | object, status: int = 200, head: str = "") -> bytes:
 
 
 def refusing(*refused: str) -> Behaviour:
-    """Answer 401 to these tokens, and 200 to others, with the body that came."""
+    """Answer 401 to these tokens, or to all, and 200 to others, with the body that came."""
 
     def behave(connection: socket.socket, server: RawServer) -> None:
         request = server.read_request(connection)
-        while b"chunked" in request and not request.endswith(b"0\r\n\r\n"):
+        while b"chunked" in request and not request.endswith(b"\r\n0\r\n\r\n"):  # a token may end in 0
             received = connection.recv(65536)
             assert received, "the body has no end"
             request += received
-        is_bad = any(f"Zoho-oauthtoken {token}\r\n".encode() in request for token in refused)
+        is_bad = not refused or any(f"Zoho-oauthtoken {token}\r\n".encode() in request for token in refused)
         connection.sendall(closing(REFUSED, 401) if is_bad else closing(request.partition(b"\r\n\r\n")[2]))
 
     return behave

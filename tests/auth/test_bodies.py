@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import requests
 
@@ -115,6 +116,27 @@ def test_an_open_file_of_httpx_is_not_sent_again(site: Site, server: RawServer) 
     """httpx reads it to its end, and does not say where it began."""
     answer = SYNC["httpx2"](site.auth, "POST", server.url, content=io.BytesIO(b"a lead"))
     _check_left_alone(site, server, answer)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_an_api_that_refuses_every_body_uses_up_no_ones_renewals(site: Site, name: str) -> None:
+    """Whether a new token would help is never tried: others need the ten tokens in ten minutes."""
+    with RawServer(refusing()) as server:
+        for _ in range(4):
+            pieces = _async_pieces() if name in ASYNC else _pieces()
+            assert CLIENTS[name](site.auth, "POST", server.url, content=pieces).status_code == 401
+    assert site.renewals == 1
+
+
+def test_a_request_that_was_sent_before_is_sent_again(site: Site, server: RawServer) -> None:
+    """With the same dead token as one that could not be: its renewal costs no further one."""
+    request = httpx2.Request("GET", server.url)
+    flow = site.auth.sync_auth_flow(request)
+    next(flow)
+    assert SYNC["httpx2"](site.auth, "POST", server.url, content=_pieces()).status_code == 401
+    again = flow.send(httpx2.Response(401, request=request))
+    assert again.headers["Authorization"] == f"Zoho-oauthtoken {site.stored().access_token}"
+    assert site.renewals == 1
 
 
 def test_the_answer_can_still_be_streamed(site: Site, server: RawServer) -> None:

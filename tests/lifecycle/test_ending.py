@@ -6,6 +6,7 @@ import asyncio
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.lifecycle.support import Site
 from tests.support import wait_until
 from zoho_tokenstore import (
     AccountsUnavailableError,
+    BackendError,
     Keyset,
     RefreshToken,
     Revoked,
@@ -127,6 +129,23 @@ def test_as_many_are_remembered_as_zoho_keeps_alive(site: Site) -> None:
     repository = tokens.lifecycle.renewer.repository
     remembered = [repository.remembered.open(entry) for entry in repository.replaced.of(logins[0].id or "")]
     assert [one.refresh_token for one in remembered] == [one.refresh_token for one in logins[3:23]]
+
+
+def test_a_login_whose_save_fails_replaces_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is tried: nothing is forgotten, and the stored login is known to be alive."""
+    tokens = site.open()
+    logins = [site.log_in(tokens) for _ in range(3)]
+    repository = tokens.lifecycle.renewer.repository
+    other = logins[-1].changed(refresh_token="1000.other", access_token="1000.others")
+    with monkeypatch.context() as patch:
+        patch.setattr(repository._backend, "write", Mock(side_effect=BackendError("no space")))
+        for _ in range(20):
+            with pytest.raises(BackendError, match="no space"):
+                repository.save(other)
+    remembered = [repository.remembered.open(entry) for entry in repository.replaced.of(other.id or "")]
+    assert [one.refresh_token for one in remembered] == [one.refresh_token for one in logins]
+    assert tokens.revoke(other.id or "") is Revoked.REVOKED
+    assert not any(map(site.is_alive, logins))
 
 
 def test_both_are_sealed_with_the_store(site: Site, tmp_path: Path) -> None:

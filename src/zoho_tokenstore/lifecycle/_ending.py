@@ -161,7 +161,9 @@ class Ending:
     def _replaced(self, record: TokenRecord) -> Iterator[tuple[Entry, TokenRecord]]:
         for entry in self._repository.replaced.of(record.id or ""):
             try:
-                yield entry, self._remembered.open(entry)
+                replaced = self._remembered.open(entry)
+                if replaced.refresh_token != record.refresh_token:  # otherwise the new login was not saved
+                    yield entry, replaced
             except SealingError:  # nobody here can revoke it: that must not keep the login alive
                 reason = "a login that it replaced does not open with the keys given here, and stays alive"
                 self._repository.emit(EventKind.ROW_UNREADABLE, record, reason=reason)

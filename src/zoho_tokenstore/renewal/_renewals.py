@@ -71,7 +71,9 @@ class Renewals:
             return record
         pending.wait(self._wait)
         with contextlib.suppress(AccountsError, BackendError):
-            return pending.result() or record
+            renewed = pending.result()
+            if renewed is not None and renewed.id == record.id:  # not another row's, with its refresh token
+                return renewed
         return record
 
     def renew(self, task: Task, began: float) -> TokenRecord | None:

@@ -178,7 +178,7 @@ class Renewer:
         fence = self.pending_saves.fence_of(record) or Fence(record.access_token, record.refresh_token)
         saved = self.repository.save(record.changed(expires_at_ms=0), fence=fence)
         self.pending_saves.drop(record, saved, renews=True)
-        return True
+        return saved.access_token == record.access_token
 
     # ---- saves and removals
 

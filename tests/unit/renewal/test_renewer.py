@@ -536,6 +536,20 @@ def test_nothing_is_sent_that_cannot_be_stored(fleet: Fleet, monkeypatch: pytest
     assert fleet.process().find(asked, lambda: ORIGIN) is not None
 
 
+def test_each_row_of_one_refresh_token_gets_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if two look-ups begin to renew ahead in the same moment: both wait for one renewal."""
+    fleet = Fleet(background=False)
+    rows = [fleet.login(60, user_name=name, access_token=f"1000.{name}") for name in ("ann", "bob")]
+    flights = fleet.first._renewals._single_flight
+    monkeypatch.setattr(flights, "is_postponed", lambda _: False)  # as each of them found
+    fleet.zoho.gate.clear()
+    asking = [Running(partial(fleet.first.get, row.id or "")) for row in rows]
+    wait_until(lambda: [pending.waiters for pending in flights._in_progress.values()] == [2])
+    fleet.zoho.gate.set()
+    assert [asked.result().user_name for asked in asking] == ["ann", "bob"]
+    assert fleet.zoho.sent == 1
+
+
 # ---- refresh and invalidate
 
 
@@ -583,6 +597,24 @@ def test_an_invalidated_token_that_cannot_be_renewed(fleet: Fleet) -> None:
     assert fleet.first.invalidate(token.id or "")
     with pytest.raises(InvalidGrantError):
         ask(fleet.first, token)
+
+
+@pytest.mark.parametrize("refresh_token", ["1000.refresh", None])
+def test_invalidating_leaves_what_was_saved_meanwhile(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, refresh_token: str | None
+) -> None:
+    """A renewal, or a login by client credentials: the refused token is not the stored one any more."""
+    token = fleet.login(3600, refresh_token=refresh_token)
+    save, other = fleet.first.repository.save, fleet.process()
+
+    def late(record: TokenRecord, **options: Any) -> TokenRecord:
+        other.save(token.changed(access_token="1000.second"))
+        return save(record, **options)
+
+    monkeypatch.setattr(fleet.first.repository, "save", late)
+    assert not fleet.first.invalidate(token.id or "", "1000.first")
+    stored = fleet.stored()
+    assert (stored.access_token, stored.expires_at_ms) == ("1000.second", token.expires_at_ms)
 
 
 # ---- closing
