@@ -80,7 +80,7 @@ class LeaseEntry:
             values = json.loads(text) if text else {}
             owner, failure, renewed = (values.get(name) for name in ("owner", "failure", "renewed"))
             return cls(
-                owner=None if owner is None else str(owner),
+                owner=str(owner) if owner else None,
                 until_ms=int(values.get("until", 0)),
                 sent=tuple(map(int, values.get("sent", ()))),
                 failure=None if failure is None else _failure(*failure),

@@ -133,7 +133,7 @@ def _body(number: int, form: Mapping[str, str], refusal: str | None, granted: di
         values = {"error": refusal}
     else:
         values = {"access_token": f"1000.minted.{number}", "expires_in": 3600, "scope": "ZohoCRM.users.READ"}
-        if form["grant_type"] == "authorization_code":
+        if form.get("grant_type") == "authorization_code":
             values["refresh_token"] = f"1000.refresh.{number}"
         values |= granted
     return json.dumps(values).encode()

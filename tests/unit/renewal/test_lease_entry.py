@@ -52,6 +52,7 @@ JSON = st.recursive(
 
 @given(st.text() | JSON.map(json.dumps))
 @example("[" * 100_000)
+@example('{"owner": ""}')
 def test_any_text_can_be_read(text: str) -> None:
     """A text that none of us wrote is no failure, whatever is done with what was read."""
     entry = LeaseEntry.parse(text)
