@@ -172,7 +172,10 @@ class AccountsUnavailableError(AccountsError, ConnectionError):
     """Zoho's accounts server could not be asked, or returned no token.
 
     `kind` is `uncertain` if the request was sent and its outcome is unknown, otherwise `transient`.
+    `is_answered` says whether the server answered at all.
     """
+
+    is_answered = False
 
 
 class BackendError(TokenStoreError):

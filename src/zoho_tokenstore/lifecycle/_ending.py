@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +32,10 @@ from zoho_tokenstore.renewal._steps import Origin
 
 _MOST_TRIES: Final = 5
 """How often a login is ended that others keep replacing."""
+
+
+_USELESS: Final = 1 / 4
+"""How much of a request without an answer one with a useless answer counts: it may be about one token."""
 
 
 class Revoked(StrEnum):
@@ -60,7 +64,7 @@ class Ending:
     """Ends the logins of a store.
 
     After `gives_up_after` requests in a row without an answer, an accounts server is not asked any more;
-    others are.
+    others are. An answer that is of no use counts for a quarter of none, as it may be about one token.
     """
 
     def __init__(
@@ -71,7 +75,7 @@ class Ending:
         self._remembered = renewer.repository.remembered
         self._origin = origin
         self._gives_up_after = gives_up_after
-        self._unanswered: Counter[str] = Counter()
+        self._unanswered: defaultdict[str, float] = defaultdict(float)
 
     def revoke(self, token_id: str, *, owes: bool = False) -> Revoked:
         """End a login with all that it replaced: at Zoho first, then here, so that it can be repeated.
@@ -179,18 +183,16 @@ class Ending:
 
     def _revoked_at(self, url: str, token: str) -> bool:
         """Revoke a token at an accounts server, unless it has been silent; return whether it was alive."""
-        silent = self._unanswered[url]
-        if silent >= self._gives_up_after:
-            raise AccountsUnavailableError(
-                f"{url} left {silent} requests in a row unanswered. Try again later."
-            )
+        if self._unanswered[url] >= self._gives_up_after:
+            raise AccountsUnavailableError(f"{url} did not answer the last requests. Try again later.")
         is_alive = True
         try:
             self._renewer.accounts(url).revoke(token)
         except InvalidGrantError:  # it has ended already
             is_alive = False
-        except AccountsError:
-            self._unanswered[url] += 1
+        except AccountsError as error:
+            has_answered = isinstance(error, AccountsUnavailableError) and error.is_answered
+            self._unanswered[url] += _USELESS if has_answered else 1
             raise
         self._unanswered[url] = 0
         return is_alive

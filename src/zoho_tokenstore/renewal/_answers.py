@@ -199,9 +199,11 @@ def _unusable(answer: HTTPAnswer, subject: str, name: str | None, *, once: bool)
         advice = "The outcome is not known, and it is not sent again. Log in again."
     else:
         advice = "Try again later."
-    return AccountsUnavailableError(
+    error = AccountsUnavailableError(
         f"Zoho answered {subject} with HTTP {answer.status} and nothing usable. {advice}",
         retry_after=answer.retry_after,
         kind="uncertain" if once else "transient",
         error_code=name,
     )
+    error.is_answered = True
+    return error
