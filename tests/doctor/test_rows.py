@@ -304,16 +304,23 @@ class TestLogins:
         found = only(examined(sqlite(folder)))
         assert (found.check, ids(found)) == ("failing-renewals", [ann.id])
 
-    def test_a_sandboxs_login_in_productions_row(self, folder: Path) -> None:
+    @pytest.mark.parametrize("production", ["https://www.zohoapis.eu", "www.zohoapis.eu", "eu"])
+    def test_a_sandboxs_login_in_productions_row(self, folder: Path, production: str) -> None:
         """A program renewed it against production, and saved it there."""
         shared = {"refresh_token": f"{SECRET}-shared"}
         url = fill(
             sqlite(folder),
             login("ann", api_domain="https://sandbox.zohoapis.eu", **shared),
-            login("ann", **shared),
+            login("ann", api_domain=production, **shared),
         )
         found = only(examined(url))
         assert (found.check, found.severity, found.count) == ("sandbox", Severity.ERROR, 1)
+
+    def test_one_login_in_two_spellings_of_production(self, folder: Path) -> None:
+        """Nothing was moved from one environment to the other."""
+        shared = {"refresh_token": f"{SECRET}-shared"}
+        rows = (login("ann", api_domain=domain, **shared) for domain in ("eu", "https://www.zohoapis.eu/"))
+        assert "sandbox" not in [found.check for found in examined(fill(sqlite(folder), *rows)).findings]
 
     def test_one_login_in_two_data_centres(self, folder: Path) -> None:
         """A refresh token is of one only."""

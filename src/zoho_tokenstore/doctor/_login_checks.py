@@ -110,7 +110,7 @@ def sandbox(login: Login, subject: Subject) -> str | None:
     other = _other_with_same_token(subject.seen, login.record)
     if other is None or login.record is None:
         return None
-    domains = (login.record.api_domain or "", other.api_domain)
+    domains = (datacenters.as_listed(login.record.api_domain or ""), other.api_domain)
     here, there = map(datacenters.of_api_domain, domains)
     is_moved = here is not None and here is there and here.production in domains
     return f"same login as {other.row_id}" if is_moved else None
@@ -163,7 +163,7 @@ def _other_with_same_token(seen: dict[int, Holder], record: TokenRecord | None) 
     """Return the row seen before that has the same refresh token, or note this one."""
     if record is None or not record.refresh_token or record.id is None:
         return None
-    mine = Holder(record.id, sys.intern(record.api_domain or ""))
+    mine = Holder(record.id, sys.intern(datacenters.as_listed(record.api_domain or "")))
     first = seen.setdefault(hash((record.client_id, record.refresh_token)), mine)
     return None if first.row_id == mine.row_id or first.api_domain == mine.api_domain else first
 

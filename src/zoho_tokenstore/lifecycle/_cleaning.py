@@ -174,13 +174,13 @@ class _Job:
         if self._dry_run:
             return True
         # Zoho may have refused the client, so that the login is alive; and so may be those it has replaced.
-        debts = self._ending.owe(record)
-        is_gone = self.repository.delete_if(
-            record.id or "", lambda stored: is_meant(stored, self.repository.clock())
+        is_gone = self._ending.remove_owing(
+            record,
+            lambda: self.repository.delete_if(
+                record.id or "", lambda stored: is_meant(stored, self.repository.clock())
+            ),
         )
-        if not is_gone:
-            self.repository.remembered.drop(debts)
-        self._unpaid = True
+        self._unpaid |= is_gone
         return is_gone
 
     def _is_rejected(self, record: TokenRecord, now_ms: int) -> bool:

@@ -106,6 +106,14 @@ class Ending:
         self._repository.emit(EventKind.REVOCATION_OWED, record)
         return debts
 
+    def remove_owing(self, record: TokenRecord, remove: Callable[[], bool]) -> bool:
+        """Remove a login here that has to be revoked; if `remove` lets it stay, nothing is owed."""
+        debts = self.owe(record)  # first: a process that dies in between leaves a login to be revoked
+        is_gone = remove()
+        if not is_gone:
+            self._remembered.drop(debts)
+        return is_gone
+
     def give_back(self, record: TokenRecord, origin: Origin) -> None:
         """Revoke what Zoho has granted, but nobody keeps; or note that it is owed."""
         try:

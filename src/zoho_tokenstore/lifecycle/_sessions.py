@@ -116,17 +116,15 @@ class Sessions:
         Return whether it has ended; `None` if the storage failed, which is an event. If it `pays`, what is
         owed to Zoho then is paid beside the caller.
         """
+        remove = partial(self._remove, record, limit)
         try:
-            # First the debt: a process that dies in between leaves a login that has to be revoked.
-            debts = self._ending.owe(record) if self._policy.revoke else []
-            if not self._remove(record, limit):
-                self._repository.remembered.drop(debts)
+            if not (self._ending.remove_owing(record, remove) if self._policy.revoke else remove()):
                 return False
         except TokenStoreError as error:
             self._report(record, limit, error)
             return None
         self._report(record, limit)
-        if debts and pays:
+        if self._policy.revoke and pays:
             self._do("debts", partial(self._pay, self._origin()))  # the SDK's is that of this thread
         return True
 
