@@ -72,8 +72,9 @@ class FindingClauses(StoreSubject):
     def test_find_needs_a_key(self, store: Any) -> None:
         """A token that names nobody finds nobody, even if only one token is stored."""
         stored(store, ALICE)
+        # A store may refuse tokens without a name; that is no matter here.
         for nameless in ({"refresh_token": None, "grant_token": None}, {"access_token": None}):
-            attempt(partial(stored, store, login("dave", user_name=None, **nameless)))  # another clause's concern
+            attempt(partial(stored, store, login("dave", user_name=None, **nameless)))
         for query in ({}, CLIENT, {"api_domain": ALICE["api_domain"]}):
             assert attempt(partial(found, store, **query))[0] is None
 
