@@ -12,8 +12,8 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Final
 
 from zoho_tokenstore import _matching as matching
@@ -49,7 +49,8 @@ class PendingSave:
     """A token that could not be saved, and what preceded it.
 
     `row_id` is the row it was meant to update, if any: a renewal is of a stored row. `actor` is who acted
-    when it was first to be saved. `file` is its name in the spool.
+    when it was first to be saved. `file` is its name in the spool. `replaced` are those it took the place
+    of although they were other logins, alive at Zoho.
     """
 
     record: TokenRecord
@@ -58,8 +59,14 @@ class PendingSave:
     row_id: str | None = None
     actor: str | None = None
     file: str | None = None
+    replaced: list[PendingSave] = field(default_factory=list)
     retry_delay: float = 0.0
     not_before: float = 0.0
+
+    @property
+    def renews(self) -> bool:
+        """Whether it continues a stored login."""
+        return self.fence.refresh_token is not None
 
     def postpone(self) -> None:
         """Retry later, after growing pauses."""
@@ -130,13 +137,13 @@ class PendingSaves:
         return next((kept.fence for kept in self.kept if kept.record == record), None)
 
     def drop(self, given: TokenRecord, saved: TokenRecord, *, renews: bool = False) -> None:
-        """Forget what a save replaced.
+        """Forget what a save replaced; other logins among that are noted, as they are alive at Zoho.
 
         If something else is stored than was given, the save came too late and replaced nothing: what waits
         here may be newer. A save that `renews` does not replace another login.
         """
         if self.kept and given.access_token in (None, saved.access_token):
-            self._forget(lambda kept: _replaces(saved, kept.record, renews))
+            self._settle(saved, lambda kept: _replaces(saved, kept.record, renews))
 
     def forget(self, token_id: str) -> None:
         """Forget the kept token with this id."""
@@ -217,24 +224,46 @@ class PendingSaves:
             else:
                 self._remove(kept)
             return
-        self.drop(kept.record, saved, renews=kept.fence.refresh_token is not None)
-        self._remove(kept)
+        self.drop(kept.record, saved, renews=kept.renews)
+        self._settle(saved, lambda other: other is kept)
         self._repository.emit(EventKind.SAVED_LATE, saved)
 
     def _remove(self, kept: PendingSave) -> None:
         self._forget(lambda other: other is kept)
 
     def _add(self, kept: PendingSave) -> None:
-        renews = kept.fence.refresh_token is not None
-        self._forget(lambda other: _replaces(kept.record, other.record, renews), kept)
-
-    def _forget(self, is_meant: Callable[[PendingSave], bool], *new: PendingSave) -> None:
+        """Keep one instead of those it replaces. The files of other logins stay, as their notes."""
         with self._lock:
-            forgotten = [kept for kept in self.kept if is_meant(kept)]
-            self.kept = [*(kept for kept in self.kept if not is_meant(kept)), *new][-_MAX_PENDING:]
-        if all(kept.file for kept in new):  # otherwise only the older ones would outlive this process
-            for kept in forgotten:
-                self._discard(kept.file)
+            older = self._take(lambda other: _replaces(kept.record, other.record, kept.renews))
+            kept.replaced = [other for other in older if _is_other_login(other.record, kept.record)]
+            self.kept = [*self.kept, kept][-_MAX_PENDING:]
+        if kept.file:  # otherwise only the older ones would outlive this process
+            self._discard(other for other in older if other not in kept.replaced)
+
+    def _settle(self, saved: TokenRecord, is_meant: Callable[[PendingSave], bool]) -> None:
+        """Forget what a save has made obsolete, once the other logins among it are noted."""
+        try:
+            for kept in _with_replaced(filter(is_meant, self.kept)):
+                if _is_other_login(kept.record, saved):
+                    self._repository.replaced.note(kept.record.changed(id=saved.id))
+        except (
+            BackendError,
+            SealingError,
+            ConflictError,
+        ) as error:  # they wait on: their save comes too late
+            _log.warning("A login that was replaced before it could be saved is not noted yet. %s", error)
+        else:
+            self._forget(is_meant)
+
+    def _forget(self, is_meant: Callable[[PendingSave], bool]) -> None:
+        with self._lock:
+            forgotten = self._take(is_meant)
+        self._discard(forgotten)
+
+    def _take(self, is_meant: Callable[[PendingSave], bool]) -> list[PendingSave]:
+        taken = [kept for kept in self.kept if is_meant(kept)]
+        self.kept = [kept for kept in self.kept if kept not in taken]
+        return _with_replaced(taken)
 
     def _take_over(self) -> None:
         """Continue with what is in the spool, in order."""
@@ -257,9 +286,13 @@ class PendingSaves:
         except TokenStoreError as error:  # the caller has another error to report
             self._repository.emit(EventKind.SAVE_FAILED, kept.record, error=error, reason="the spool")
             return
-        self._discard(before)
+        self._remove_file(before)
 
-    def _discard(self, file: str | None) -> None:
+    def _discard(self, forgotten: Iterable[PendingSave]) -> None:
+        for kept in forgotten:
+            self._remove_file(kept.file)
+
+    def _remove_file(self, file: str | None) -> None:
         if self._spool is not None and file is not None:
             try:
                 self._spool.remove(file)
@@ -302,3 +335,11 @@ def _replaces(new: TokenRecord, kept: TokenRecord, renews: bool) -> bool:
     same_user = new.user_name is not None and new.user_name == kept.user_name
     same_token = new.refresh_token is not None and new.refresh_token == kept.refresh_token
     return (same_user or same_token) and matching.same_owner(new, kept)
+
+
+def _is_other_login(old: TokenRecord, new: TokenRecord) -> bool:
+    return old.refresh_token not in (None, new.refresh_token)
+
+
+def _with_replaced(some: Iterable[PendingSave]) -> list[PendingSave]:
+    return [one for kept in some for one in (*kept.replaced, kept)]

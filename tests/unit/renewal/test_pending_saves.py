@@ -132,6 +132,68 @@ def test_a_code_whose_login_could_not_be_saved(fleet: Fleet) -> None:
     assert fleet.zoho.sent == 1
 
 
+def replaced(fleet: Fleet, token_id: str | None) -> list[str | None]:
+    """Return the refresh tokens that are noted as replaced in a row."""
+    repository = fleet.first.repository
+    return [
+        repository.remembered.open(entry).refresh_token for entry in repository.replaced.of(token_id or "")
+    ]
+
+
+def test_a_login_that_another_one_overtakes_while_it_waits_is_not_forgotten(fleet: Fleet) -> None:
+    """Zoho has both, and both end with the user's revocation."""
+    for number in (1, 2, 3):
+        login = TokenRecord(**BY_BROWSER, user_name="patricia", refresh_token=f"1000.refresh.{number}")
+        fleet.storage.broken = {"write"}
+        save_in_vain(fleet.first, login.changed(access_token=f"1000.access.{number}"))
+    well_again(fleet)
+    fleet.first.pending_saves.save()
+    stored = fleet.stored()
+    assert stored.refresh_token == "1000.refresh.3"
+    assert replaced(fleet, stored.id) == ["1000.refresh.1", "1000.refresh.2"]
+    assert not fleet.first.pending_saves.kept
+
+
+@pytest.mark.parametrize("by_itself", [True, False], ids=["its process", "another process"])
+def test_a_login_that_a_stored_one_overtakes_is_not_forgotten(fleet: Fleet, *, by_itself: bool) -> None:
+    """It is noted when its own save comes, too late; or at once, if its process saves the newer one."""
+    older = TokenRecord(**BY_BROWSER, user_name="patricia", refresh_token="1000.r.1", access_token="1000.a.1")
+    fleet.storage.broken = {"write"}
+    save_in_vain(fleet.first, older)
+    well_again(fleet)
+    fleet.clock.pass_(1)
+    newer = older.changed(refresh_token="1000.r.2", access_token="1000.a.2")
+    process = fleet.first if by_itself else fleet.process()
+    stored = process.save(newer)
+    fleet.first.pending_saves.save(at_once=True)
+    assert fleet.stored().refresh_token == "1000.r.2"
+    assert replaced(fleet, stored.id) == ["1000.r.1"]
+    assert not fleet.first.pending_saves.kept
+
+
+def test_an_overtaken_login_waits_until_it_can_be_noted(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a failure in that moment would lose it after all."""
+    older = TokenRecord(**BY_BROWSER, user_name="patricia", refresh_token="1000.r.1", access_token="1000.a.1")
+    fleet.storage.broken = {"write"}
+    save_in_vain(fleet.first, older)
+    well_again(fleet)
+    fleet.clock.pass_(1)
+    with monkeypatch.context() as unwell:
+        unwell.setattr(fleet.first.repository.replaced, "note", unable)
+        stored = fleet.first.save(older.changed(refresh_token="1000.r.2", access_token="1000.a.2"))
+    assert fleet.first.pending_saves.kept
+    fleet.first.pending_saves.save(at_once=True)
+    assert fleet.stored() == stored
+    assert replaced(fleet, stored.id) == ["1000.r.1"]
+    assert not fleet.first.pending_saves.kept
+
+
+def unable(_: TokenRecord) -> None:
+    raise BackendUnavailableError("The store is unreachable.")
+
+
 def test_no_id_finds_no_login_that_waits(fleet: Fleet) -> None:
     """A login that waits for its first save has no id yet: who has none either is not let into it."""
     fleet.storage.broken = {"write"}

@@ -142,6 +142,22 @@ def test_a_newer_one_takes_its_file_too(site: Site) -> None:
     assert [record.access_token for record in site.stored()] == ["1000.b"]
 
 
+def test_a_login_that_another_one_overtakes_is_not_forgotten_by_the_next_process(site: Site) -> None:
+    """It is alive at Zoho: its file stays until it is noted for the user's revocation."""
+    process = site.leave()
+    site.is_broken("write")
+    with pytest.raises(BackendUnavailableError):
+        process.save(LOGIN.changed(refresh_token="1000.r.2", access_token="1000.b"))
+    assert len(site.files()) == 2
+    site.is_broken()
+    repository = site.process().repository
+    (stored,) = site.stored()
+    assert stored.refresh_token == "1000.r.2"
+    (noted,) = repository.replaced.of(stored.id or "")
+    assert repository.remembered.open(noted).refresh_token == "1000.r"
+    assert site.files() == []
+
+
 def test_files_that_two_left_are_saved_in_their_order(site: Site) -> None:
     """A process that ends between writing one and removing the one before leaves both: the newer counts."""
     first = site.leave()
