@@ -59,6 +59,31 @@ def test_revoke_by_user(site: Site, named_by: str) -> None:
     assert [record.id for record in site.records()] == [other]
 
 
+@pytest.mark.parametrize("words", [("--user", "Patricia@zylker.example"), ("--client", "1000.TYPO")])
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_revoke_of_somebody_who_has_no_login(
+    site: Site, words: tuple[str, str], dry: tuple[str, ...]
+) -> None:
+    """No success: a slip would leave alive what was to end, unseen."""
+    site.log_in(0)
+    done = site.run("revoke", *words, *dry, "--yes")
+    what = f"{words[0].removeprefix('--')} {words[1]}"
+    assert done.status == 1
+    assert done.err == f"There are no logins of {what} here. Upper and lower case count: see `list`.\n"
+    assert len(site.records()) == 1
+
+
+def test_revoke_pays_what_is_owed_of_a_user(site: Site) -> None:
+    """Somebody without a login here, but with a revocation owed: that is what is left to do."""
+    token_id, user = site.log_in(0), site.zoho.default_users[0].user_name
+    site.zoho.fault("revoke", "status", status=503)
+    assert site.run("revoke", token_id, "--owe", "--yes").status == 1
+    site.zoho.clear_faults()
+    paid = site.run("revoke", "--user", user, "--yes")
+    assert (paid.status, paid.err) == (0, "")
+    assert site.run("revoke", "--user", user, "--yes").status == 1
+
+
 def test_revoke_needs_to_know_which(site: Site) -> None:
     """Nothing named is not everything."""
     site.log_in()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from zoho_tokenstore.cli._reports import described, is_missing, names_of, of_revocation
+from zoho_tokenstore.cli._reports import described, is_missing, names_of, nobody_fits, of_revocation
 from zoho_tokenstore.cli._shared import (
     FAILED,
     AccountsURL,
@@ -53,7 +53,7 @@ def revoke(
     yes: Yes = False,
     as_json: AsJSON = False,
 ) -> None:
-    """End logins: first at Zoho, then here. Their users have to log in again. Ends with 1 if any is left."""
+    """End logins: first at Zoho, then here. Exits with 1 if one is left, or none is found."""
     with told():
         from zoho_tokenstore.cli._each import confirm
         from zoho_tokenstore.cli._json import say_report
@@ -88,7 +88,10 @@ def revoke(
             say_report(report, of_revocation(report, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
         for token_id in missing:
             say(f"{shown_id(token_id)}: There is no token with the id {token_id!r}.", err=True)
-        if missing or not report.is_complete:
+        nobody = nobody_fits(report, which)
+        if nobody:
+            say(nobody, err=True)
+        if missing or nobody or not report.is_complete:
             raise typer.Exit(FAILED)
 
 

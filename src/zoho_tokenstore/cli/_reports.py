@@ -105,6 +105,15 @@ def described(which: LoginFilter) -> str:
     return "all logins of " + ", ".join(f"{name} {value}" for name, value in parts.items() if value)
 
 
+def nobody_fits(report: RevocationReport, which: LoginFilter) -> str | None:
+    """Return what to say if a revocation was about somebody who has no login here, and is owed none."""
+    if which.everything or which.token_ids or report.matched or report.kept or report.paid or report.owed:
+        return None
+    return (
+        f"There are no {described(which).removeprefix('all ')} here. Upper and lower case count: see `list`."
+    )
+
+
 def names_of(repository: TokenRepository, token_ids: Sequence[str]) -> str:
     """Return logins by their ids and users, for somebody who is about to end them."""
     if len(token_ids) > 1:

@@ -169,6 +169,8 @@ class TestRevoke:
         assert told.code == 1
         assert "missing: there is no such login" in told.err
         assert project.stored == []
+        told = Ran("zoho_revoke", "--client", "1000.TYPO", "--no-input")
+        assert (told.code, "no logins of client 1000.TYPO here" in told.err) == (1, True)
 
     def test_while_zoho_is_down(self, project: Project, login: str, zoho: Emulator) -> None:
         """They stay; with --owe they end here, and Zoho is told later."""

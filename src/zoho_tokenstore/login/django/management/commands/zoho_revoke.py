@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from zoho_tokenstore.cli._reports import Line, described, is_missing, names_of, of_revocation
+from zoho_tokenstore.cli._reports import Line, described, is_missing, names_of, nobody_fits, of_revocation
 from zoho_tokenstore.cli._texts import shown_id, visible
 from zoho_tokenstore.lifecycle import LoginFilter, revoke
 from zoho_tokenstore.login.django import tokens
@@ -50,7 +50,9 @@ class Command(StoreCommand):
         report = revoke(found, which, owe=options["owe"], dry_run=dry_run)
         self.say(of_revocation(report, dry_run=dry_run))
         self.say(Line(f"{shown_id(each)}: there is no such login", is_trouble=True) for each in missing)
-        return report.is_complete and not missing
+        nobody = nobody_fits(report, which)
+        self.say([Line(nobody, is_trouble=True)] if nobody else [])
+        return report.is_complete and not missing and nobody is None
 
 
 def _confirm(question: str) -> None:
