@@ -26,6 +26,7 @@ from zoho_tokenstore.backends.list import ListBackend
 from zoho_tokenstore.copying import CopyReport, OnConflict, Outcome
 from zoho_tokenstore.copying._passes import copy_rows
 from zoho_tokenstore.errors import RetiredIdError
+from zoho_tokenstore.events import Event, EventKind
 from zoho_tokenstore.records import RetiredId, Row, record_from_row
 
 ROWS = in_order(map(numbered, range(10)))
@@ -198,6 +199,23 @@ def test_who_logs_out_between_two_passes_too(source: ListBackend, destination: L
     done = copy_rows(side(source), side(watched))
     assert rows_of(watched) == without(ONE)
     assert (done.removed, done.is_complete) == (1, True)
+
+
+def test_each_login_that_a_copy_removes_is_reported(tmp_path: Path) -> None:
+    """To the observer, and in the destination's audit trail: whose it was, and why it went."""
+    source, destination = ListBackend(), make_backend("sqlite", tmp_path)
+    put(source, ROWS)
+    events: list[Event] = []
+    act = at(1, 9, lambda: source.remove(ONE.id))
+    with closing(TokenRepository(destination, keys=None, audit=True)) as repository:
+        done = copy_rows(side(source), side(destination), on_progress=act, on_event=events.append)
+        assert repository.audit is not None
+        (entry,) = repository.audit.entries(what=["deleted"])
+    assert (done.removed, done.is_complete) == (1, True)
+    (removed,) = [event for event in events if event.kind is EventKind.DELETED]
+    whose = (removed.location, removed.token_id, removed.user_name)
+    assert whose == (destination.location, ONE.id, ONE.user_name)
+    assert (entry.token_id, entry.user_name, entry.reason) == (ONE.id, ONE.user_name, "its source deleted it")
 
 
 def test_a_login_that_was_refreshed_there_meanwhile_goes_too(

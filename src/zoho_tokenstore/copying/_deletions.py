@@ -9,6 +9,7 @@ login in both stores before the source deleted it.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from typing import NamedTuple
 
 from zoho_tokenstore._util.deadlines import Deadline
@@ -28,9 +29,12 @@ class Changes(NamedTuple):
 class Deletions:
     """What is known about deleted rows: all ids that were retired, and eight bytes for every copied row."""
 
-    def __init__(self, source: Endpoint, destination: Endpoint, *, dry_run: bool) -> None:
+    def __init__(
+        self, source: Endpoint, destination: Endpoint, on_removed: Callable[[Row], None], *, dry_run: bool
+    ) -> None:
         self._source = source
         self._destination = destination
+        self._on_removed = on_removed
         self._dry_run = dry_run
         self._copies = array("q")
         self._ours = _retired_in(source)
@@ -96,6 +100,7 @@ class Deletions:
         found: Found | None = row
         while isinstance(found, Row) and _mark_of(found) == mark:
             if self._destination.backend.remove(found.id, expect=found.etag):
+                self._on_removed(found)
                 return True
             if not deadline.delay():
                 raise BackendError(f"Others kept changing row {row.id!r} in the destination. Run it again.")

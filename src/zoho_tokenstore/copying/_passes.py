@@ -79,8 +79,8 @@ def copy_rows(
     The arguments and errors are those of `copying.copy`, with both stores open.
     """
     state, since, known = CopyReport(), clock() - RECENT_MS, KnownVersions()
-    deletions = Deletions(source, destination, dry_run=dry_run)
-    with reporting(source, destination, state, on_event, is_real=not dry_run):
+    with reporting(source, destination, state, on_event, is_real=not dry_run) as on_removed:
+        deletions = Deletions(source, destination, on_removed, dry_run=dry_run)
         while state.passes < MAX_PASSES:
             state.begin_pass()
             try:
