@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Unpack
 
 from zoho_tokenstore import _matching as matching
 from zoho_tokenstore._arguments import checked
-from zoho_tokenstore._emitting import EmitDetails, Emitter
 from zoho_tokenstore._local_leases import LocalLeases
 from zoho_tokenstore._matching import LookupKey, SpentCodes
 from zoho_tokenstore._reading import Reader, Scan, Stored
@@ -20,6 +19,7 @@ from zoho_tokenstore._util.clock import Clock, now_ms
 from zoho_tokenstore._util.durations import ms
 from zoho_tokenstore._util.opened import Opened
 from zoho_tokenstore.audit import trail_of
+from zoho_tokenstore.audit._emitting import EmitDetails, Emitter
 from zoho_tokenstore.backend import Backend, Leases, SupportsCount, SupportsLeases, check_abilities
 from zoho_tokenstore.errors import (
     ConfigurationError,

@@ -71,7 +71,6 @@ MAY_IMPORT: Final = {
 
 BELONG_TO: Final = {
     "_ids": "_matching",
-    "_emitting": "repository",
     "_reading": "repository",
     "_saving": "repository",
     "_health": "tokens",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from zoho_tokenstore._util.clock import Clock, now_ms
 from zoho_tokenstore.audit._chain import AuditReport
+from zoho_tokenstore.audit._emitting import Emitter
 from zoho_tokenstore.audit._entries import AuditEntry
 from zoho_tokenstore.audit._signing import Signer
 from zoho_tokenstore.audit._trail import AuditTrail
 from zoho_tokenstore.backend import Backend, SupportsAudit
 from zoho_tokenstore.errors import ConfigurationError
-from zoho_tokenstore.events import Event, EventKind, OnEvent, current_actor, emit
+from zoho_tokenstore.events import OnEvent
 
 __all__ = ["AuditEntry", "AuditReport", "AuditTrail"]
 
@@ -50,24 +51,7 @@ def trail_of(
     return trail if wanted or backend.audit.last() is not None else None
 
 
-def report(
-    kind: EventKind,
-    backend: Backend,
-    trail: AuditTrail | None,
-    on_event: OnEvent | None,
-    *,
-    reason: str,
-    count: int,
-) -> None:
-    """Report what was done to many rows of a storage at once: to the observer, and in the audit trail."""
-    event = Event(
-        kind=kind,
-        location=backend.location,
-        at_ms=now_ms(),
-        reason=reason,
-        count=count,
-        actor=current_actor(),
-    )
-    if trail is not None:
-        trail.record(event)
-    emit(on_event, event)
+def emitter_of(backend: Backend, signer: Signer, on_event: OnEvent | None) -> Emitter:
+    """Return what reports a job over a whole storage, also in its audit trail if it has begun one."""
+    trail = trail_of(backend, signer, on_event=on_event)
+    return Emitter(backend.location, on_event, trail, signer, now_ms)

@@ -15,7 +15,7 @@ from typing import Final
 
 from zoho_tokenstore._unrevoked import Entry, RememberedTokens
 from zoho_tokenstore._util.deadlines import Deadline
-from zoho_tokenstore.audit import report, trail_of
+from zoho_tokenstore.audit import emitter_of
 from zoho_tokenstore.backend import Backend, SupportsLeases, SupportsScrub
 from zoho_tokenstore.errors import (
     ConfigurationError,
@@ -27,7 +27,7 @@ from zoho_tokenstore.errors import (
     forget_values,
 )
 from zoho_tokenstore.events import EventKind, OnEvent
-from zoho_tokenstore.records import SECRET_COLUMNS, Found, Row, UnreadableRow
+from zoho_tokenstore.records import SECRET_COLUMNS, Found, Row, TokenRecord, UnreadableRow
 from zoho_tokenstore.sealing import _format as values
 from zoho_tokenstore.sealing._cipher import AESGCMCipher, Cipher, NullCipher
 from zoho_tokenstore.sealing._keyset import CLEAR, Keyset
@@ -91,13 +91,13 @@ def reseal(
     """
     if keys.current.newest is None:
         raise ConfigurationError("The newest of the keys is 'clear': put a key before it to seal with.")
-    state, trail = ResealReport(), trail_of(backend, KeysetSigner(keys), on_event=on_event)
+    state, emitter = ResealReport(), emitter_of(backend, KeysetSigner(keys), on_event)
     try:
         _pass_until_done(backend, AESGCMCipher(keys), state, on_progress)
     finally:  # what was done stays, whatever ended it
         if state.sealed:
             reason = f"under the key {keys.ids[0]}"
-            report(EventKind.SEALED, backend, trail, on_event, count=state.sealed, reason=reason)
+            emitter.emit(EventKind.SEALED, TokenRecord(), count=state.sealed, reason=reason)
     if isinstance(backend, SupportsScrub):
         backend.scrub()
     return state

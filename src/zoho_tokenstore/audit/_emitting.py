@@ -1,13 +1,13 @@
-"""What a repository reports: to its observer, and in its audit trail."""
+"""What happens in a store is reported: to its observer, and in its audit trail."""
 
 from __future__ import annotations
 
 from typing import Unpack
 
 from zoho_tokenstore._util.clock import Clock
-from zoho_tokenstore.audit import AuditTrail
 from zoho_tokenstore.audit._kinds import is_audited
 from zoho_tokenstore.audit._signing import Signer, login_digest
+from zoho_tokenstore.audit._trail import AuditTrail
 from zoho_tokenstore.events import (
     LOGGED,
     Event,
