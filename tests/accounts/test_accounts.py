@@ -11,6 +11,7 @@ import pytest
 from tests.accounts.conftest import Serve
 from tests.accounts.support import answering, http
 from tests.emulator.support import FakeClock
+from tests.support.network import HERE
 from zoho_tokenstore.emulator import Emulator
 from zoho_tokenstore.errors import (
     AccountsError,
@@ -89,7 +90,7 @@ class TestAtTheLocalZoho:
                 "code_challenge": pair.challenge,
                 "code_challenge_method": "S256",
             }
-            with httpx2.Client() as browser:
+            with httpx2.Client(**HERE) as browser:
                 page = browser.get(f"{zoho.url}/oauth/v2/auth", params=query)
                 ticket = page.text.partition('name="ticket" value="')[2].partition('"')[0]
                 form = {"ticket": ticket, "user": zoho.default_users[0].email, "decision": "accept"}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
+from tests.support.network import HERE
 from zoho_tokenstore.emulator import Client, Emulator, User
 
 CHECKED_ORIGIN = "http://localhost:8000/callback"
@@ -26,7 +27,7 @@ class Caller:
     """Calls an emulator over real HTTP, as an application would."""
 
     zoho: Emulator
-    http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=10))
+    http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=10, **HERE))
 
     def token(self, **form: str) -> httpx2.Response:
         """Call the token endpoint as the demo client; a form field given here wins."""

@@ -28,6 +28,7 @@ import pytest
 from tests.login.served import VARIABLE
 from tests.login.support import callback_after
 from tests.support import wait_until
+from tests.support.network import HERE
 from tests.support.processes import ROOT
 from zoho_tokenstore import open_tokens
 from zoho_tokenstore.emulator import Emulator
@@ -87,7 +88,7 @@ def _answering(url: str, known: set[int]) -> set[int]:
 
 def log_in(url: str, zoho: Emulator, number: int) -> User:
     user = zoho.add_user(f"person{number}@zylker.example", f"person{number}", zgid="7")
-    with httpx2.Client() as http:
+    with httpx2.Client(**HERE) as http:
         consent = http.get(f"{url}/login").headers["location"]
         assert http.get(callback_after(zoho, consent, user.email)).status_code == 303
         return User(user.email, user.full_name, dict(http.cookies))

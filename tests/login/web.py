@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from tests.login.support import Site, callback_after
+from tests.support.network import HERE
 from zoho_tokenstore import TokenRecord
 from zoho_tokenstore.login import fastapi as for_fastapi
 from zoho_tokenstore.login import flask as for_flask
@@ -156,7 +157,7 @@ def flask_site(site: Site, root: str = "", **options: Any) -> Open:
     app = flask_app(site, **options)
     mounted = DispatcherMiddleware(flask.Flask("host"), {root: app}) if root else app
     transport = httpx2.WSGITransport(app=mounted)
-    return lambda: httpx2.Client(transport=transport, base_url=_base(site))
+    return lambda: httpx2.Client(transport=transport, base_url=_base(site), **HERE)
 
 
 SITES: Final[dict[str, Callable[..., Open]]] = {

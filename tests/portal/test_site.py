@@ -16,6 +16,7 @@ from demos.portal_web.forms import read_course
 from demos.portal_web.headers import HEADERS
 from demos.portal_web.local_zoho import COORDINATOR
 from tests.portal.support import AMELIA, PATRICIA, RAJESH, Running, serving
+from tests.support.network import HERE
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ class Visitor(httpx2.Client):
     """A browser without pictures: it keeps cookies, and fills in forms."""
 
     def __init__(self, running: Running) -> None:
-        super().__init__(base_url=running.url, timeout=20, headers={"Accept": "text/html"})
+        super().__init__(base_url=running.url, timeout=20, headers={"Accept": "text/html"}, **HERE)
         self.running = running
 
     def log_in(self, email: str) -> Self:
@@ -112,7 +113,7 @@ class TestHeaders:
 
     def test_another_host_name_leads_to_the_right_one(self, running: Running) -> None:
         """A cookie belongs to one host name, so there is one."""
-        with httpx2.Client(base_url=running.url) as http:
+        with httpx2.Client(base_url=running.url, **HERE) as http:
             answer = http.get("/login", headers={"Host": "evil.example"})
         assert (answer.status_code, answer.headers["location"]) == (303, f"{running.url}/")
         assert "set-cookie" not in answer.headers
@@ -140,7 +141,7 @@ class TestForms:
     )
     def test_a_form_without_the_cookie_begins_no_session(self, running: Running, path: str) -> None:
         """Another site's form comes without the cookie; an answer that sets one would log the user out."""
-        with httpx2.Client(base_url=running.url) as http:
+        with httpx2.Client(base_url=running.url, **HERE) as http:
             answer = http.post(path, data=ALGEBRA, headers={"Origin": "https://evil.example"})
         assert answer.status_code in (303, 403)
         assert "set-cookie" not in answer.headers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Final
+from typing import Any, Final
 
 _NOBODY: Final = "http://127.0.0.1:9"
 _SETTINGS: Final = {
@@ -14,6 +14,10 @@ _SETTINGS: Final = {
 _NAMES: Final = [*_SETTINGS, *map(str.upper, _SETTINGS)]
 _BEFORE: Final = "ZOHO_TEST_OUTSIDE"
 """The variable that tells the runner's workers what there was before."""
+
+HERE: Final[dict[str, Any]] = {"trust_env": False, "verify": False}
+"""The options of an HTTP client that talks to this host alone: others make it read all authorities'
+certificates, once for each proxy of the environment."""
 
 
 def stay_here() -> None:

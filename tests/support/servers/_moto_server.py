@@ -3,6 +3,8 @@
 Requests are carried out one after the other. moto itself lets them overlap, which AWS does too,
 but where AWS finds the conflict between two transactions, moto copies the table, works on it, and
 puts the copy back if the transaction fails: what others wrote meanwhile would be lost.
+
+Connections are kept, as AWS keeps them, and moto looks once which services it has, not at each request.
 """
 
 from __future__ import annotations
@@ -14,12 +16,19 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from moto import backends
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
 from werkzeug.serving import make_server
+
+
+class KeepingConnections(MotoRequestHandler):
+    """Answers more than one request of a connection."""
+
+    protocol_version = "HTTP/1.1"
 
 
 class OneByOne:
@@ -36,8 +45,10 @@ class OneByOne:
 
 def main(port: str) -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    services = list(backends.list_of_moto_modules())
+    backends.list_of_moto_modules = lambda: services
     application = OneByOne(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", int(port), application, True, request_handler=MotoRequestHandler)
+    server = make_server("127.0.0.1", int(port), application, True, request_handler=KeepingConnections)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print("ready", flush=True)
     sys.stdin.read()
