@@ -84,19 +84,23 @@ def test_a_login_by_a_code_outlives_a_killed_process(zoho: Emulator, tmp_path: P
 
 @pytest.mark.long
 def test_many_that_come_at_once_do_no_harm(zoho: Emulator, tmp_path: Path) -> None:
-    """Each login is stored once, whoever of four processes saves it, and no file is left."""
+    """Each login is stored once, whoever of four processes saves it, and no file is left.
+
+    The second login of a user takes the place of the first, which is alive at Zoho and noted for its end.
+    """
     url, spool = f"sqlite:///{tmp_path}/tokens.db", tmp_path / "spool"
     token_id = _expired(zoho, url)
     renewed = _killed(url, spool, zoho.accounts_url, token_id)
     client = zoho.default_client
-    for _ in range(2):  # the second login of one user takes the place of the first
+    for _ in range(2):
         code = zoho.mint_code()
         login = _killed(url, spool, zoho.accounts_url, code, client.client_id, client.client_secret)
-    assert len(list(spool.iterdir())) == 2
+    assert len(list(spool.iterdir())) == 3
     told = together(4, "replayer", url, spool)
     with open_repository(url) as repository:
         stored = {record.user_name: (record.id, record.access_token) for record in repository.scan()}
         assert repository.count() == 2
+        assert len(repository.replaced.of(stored["rajesh"][0] or "")) == 1
     assert stored["patricia"] == renewed
     assert stored["rajesh"][1] == login[1]
     assert list(spool.iterdir()) == []

@@ -241,8 +241,8 @@ def test_a_throttle_is_told_to_all(fleet: Fleet) -> None:
     for process in (fleet.first, fleet.process()):
         with pytest.raises(RateLimitedError) as caught:
             ask(process, token)
-        assert caught.value.retry_after == 600
-    fleet.clock.pass_(600)
+        assert caught.value.retry_after == pytest.approx(600, abs=1)  # the offset of the clocks is measured
+    fleet.clock.pass_(601)
     assert ask(fleet.process(), token).access_token == "1000.minted.2"
     assert fleet.zoho.sent == 2
 
