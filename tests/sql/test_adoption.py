@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-from sqlalchemy.engine import make_url
 from zohocrmsdk.src.com.zoho.crm.api.exception import SDKException
 
 from tests.sql import published, support
@@ -80,8 +79,7 @@ def test_tables_of_old_servers_are_brought_up(url: str, open_: Open, declared: s
 
 def test_a_server_with_another_storage_engine_by_default(url: str) -> None:
     """All tables are InnoDB: others know no transactions, and a deletion retires its id in one."""
-    by_default = {"init_command": "SET default_storage_engine=MyISAM"}
-    SQLBackend(make_url(url).update_query_dict(by_default).render_as_string(hide_password=False)).close()
+    SQLBackend(f"{url}?init_command=SET%20default_storage_engine%3DMyISAM").close()
     asked = "SELECT table_name, engine, row_format FROM information_schema.tables"
     found = support.query(url, f"{asked} WHERE table_schema = DATABASE()")
     assert len(found) == 5

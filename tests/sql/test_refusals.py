@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import shutil
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -131,6 +132,17 @@ def test_tls(kind: str, tmp_path: Path) -> None:
         pytest.raises(BackendUnavailableError, match="could not be connected with TLS"),
     ):
         SQLBackend(f"{url}?{trusting(kind, elsewhere)}", timeout=2)
+
+
+@pytest.mark.long
+def test_tls_that_nobody_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyMySQL encrypts if the server can. As nothing is checked then, no certificate is read either."""
+    with running(support.MARIADB, Certificate.made_in(tmp_path, "127.0.0.1")) as url:
+        with monkeypatch.context() as patch:
+            patch.delattr(ssl, "create_default_context")
+            backend = SQLBackend(url)
+        assert is_encrypted(backend)
+        backend.close()
 
 
 @contextlib.contextmanager

@@ -149,7 +149,7 @@ def use_server(kind: str, folder: Path) -> None:
         PASSWORD=url.password,
         HOST=url.host,
         PORT=str(url.port or ""),
-        OPTIONS=dict(url.difference_update_query(["ssl_disabled"]).query),  # which Django has no name for
+        OPTIONS=dict(url.query),
     )
 
 

@@ -58,13 +58,9 @@ class Local:
     Arguments:
         durable: flush every commit to the disk, as a real server does.
         certificate: what it shows to clients that ask for TLS; without one it has none.
-        options: what its URL says in addition.
     """
 
-    def __init__(
-        self, *, durable: bool = False, certificate: Certificate | None = None, options: str = ""
-    ) -> None:
-        self._options = options
+    def __init__(self, *, durable: bool = False, certificate: Certificate | None = None) -> None:
         self._server = _binary("mariadbd", "mysqld")
         self._install = _binary("mariadb-install-db", "mysql_install_db")
         self._folder = folder_for(OWNER)
@@ -96,7 +92,7 @@ class Local:
     @property
     def url(self) -> str:
         """The database of the user `tokens`, over the loopback."""
-        return f"mariadb://{USER}:{PASSWORD}@127.0.0.1:{self._port}/{USER}{self._options}"
+        return f"mariadb://{USER}:{PASSWORD}@127.0.0.1:{self._port}/{USER}"
 
     @property
     def port(self) -> int:
@@ -176,8 +172,7 @@ class Local:
 def start() -> Server:
     """Return the server of the environment, or start one."""
     url = given_url("mariadb")
-    # PyMySQL would read all authorities' certificates for each connection, though the server has no TLS.
-    return Given(url) if url else Local(options="?ssl_disabled=true")
+    return Given(url) if url else start_local()
 
 
 def start_local(*, durable: bool = False, certificate: Certificate | None = None) -> Local:

@@ -27,6 +27,7 @@ from zoho_tokenstore.backends.sql._dialect import (
     digest,
 )
 from zoho_tokenstore.backends.sql._failures import Failure
+from zoho_tokenstore.backends.sql._mysql_connection import QuickConnection
 from zoho_tokenstore.errors import BackendTimeoutError, ConfigurationError
 from zoho_tokenstore.records import COLUMNS, ROW_FIELDS
 
@@ -192,6 +193,9 @@ class MySQL(Dialect):
             "read_timeout": timeout + _GRACE,
             "write_timeout": timeout + _GRACE,
         }
+
+    def connect(self, dialect: sa.Dialect, args: Any, options: dict[str, Any], timeout: float) -> Any:  # noqa: ARG002
+        return QuickConnection(*args, **options)
 
     def prepare(self, engine: sa.Engine, timeout: float) -> None:
         wait = max(1, math.ceil(timeout))
