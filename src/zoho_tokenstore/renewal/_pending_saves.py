@@ -234,9 +234,10 @@ class PendingSaves:
     def _add(self, kept: PendingSave) -> None:
         """Keep one instead of those it replaces. The files of other logins stay, as their notes."""
         with self._lock:
-            older = self._take(lambda other: _replaces(kept.record, other.record, kept.renews))
+            taken = [other for other in self.kept if _replaces(kept.record, other.record, kept.renews)]
+            older = _with_replaced(taken)
             kept.replaced = [other for other in older if _is_other_login(other.record, kept.record)]
-            self.kept = [*self.kept, kept][-_MAX_PENDING:]
+            self.kept = [*(other for other in self.kept if other not in taken), kept][-_MAX_PENDING:]
         if kept.file:  # otherwise only the older ones would outlive this process
             self._discard(other for other in older if other not in kept.replaced)
 
@@ -246,24 +247,17 @@ class PendingSaves:
             for kept in _with_replaced(filter(is_meant, self.kept)):
                 if _is_other_login(kept.record, saved):
                     self._repository.replaced.note(kept.record.changed(id=saved.id))
-        except (
-            BackendError,
-            SealingError,
-            ConflictError,
-        ) as error:  # they wait on: their save comes too late
+        except (BackendError, SealingError, ConflictError) as error:
+            # They wait on; their own save will come too late, and be noted then.
             _log.warning("A login that was replaced before it could be saved is not noted yet. %s", error)
         else:
             self._forget(is_meant)
 
     def _forget(self, is_meant: Callable[[PendingSave], bool]) -> None:
         with self._lock:
-            forgotten = self._take(is_meant)
-        self._discard(forgotten)
-
-    def _take(self, is_meant: Callable[[PendingSave], bool]) -> list[PendingSave]:
-        taken = [kept for kept in self.kept if is_meant(kept)]
-        self.kept = [kept for kept in self.kept if kept not in taken]
-        return _with_replaced(taken)
+            forgotten = [kept for kept in self.kept if is_meant(kept)]
+            self.kept = [kept for kept in self.kept if kept not in forgotten]
+        self._discard(_with_replaced(forgotten))
 
     def _take_over(self) -> None:
         """Continue with what is in the spool, in order."""
